@@ -13,11 +13,15 @@ const shader = `
 /** Doubles the numbers 0 … 99 and adds one, on the device. */
 async function run(gpu) {
   const adapter = await gpu.requestAdapter();
-  if (adapter === null) throw new Error('proof: no WebGPU adapter. Run this through scripts/with-vulkan.mjs.');
+  if (adapter === null)
+    throw new Error('proof: no WebGPU adapter. Run this through scripts/with-vulkan.mjs.');
   const device = await adapter.requestDevice();
   const input = Float32Array.from({ length: 100 }, (_, index) => index);
   const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
-  const data = device.createBuffer({ size: input.byteLength, usage: STORAGE | COPY_SRC | COPY_DST });
+  const data = device.createBuffer({
+    size: input.byteLength,
+    usage: STORAGE | COPY_SRC | COPY_DST,
+  });
   const read = device.createBuffer({ size: input.byteLength, usage: MAP_READ | COPY_DST });
   device.queue.writeBuffer(data, 0, input);
   const pipeline = device.createComputePipeline({
@@ -41,7 +45,8 @@ async function run(gpu) {
   read.unmap();
   device.destroy();
   const wrong = output.findIndex((value, index) => value !== index * 2 + 1);
-  if (wrong >= 0) throw new Error(`proof: element ${wrong} must be ${wrong * 2 + 1}; got ${output[wrong]}.`);
+  if (wrong >= 0)
+    throw new Error(`proof: element ${wrong} must be ${wrong * 2 + 1}; got ${output[wrong]}.`);
   return adapter.info;
 }
 

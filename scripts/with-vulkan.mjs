@@ -7,7 +7,9 @@ import { vulkanEnvironment } from './vulkan.mjs';
 
 const [command, ...args] = process.argv.slice(2);
 if (command === undefined) {
-  console.error('with-vulkan: a command is needed. Write: node scripts/with-vulkan.mjs COMMAND ARGUMENTS…');
+  console.error(
+    'with-vulkan: a command is needed. Write: node scripts/with-vulkan.mjs COMMAND ARGUMENTS…',
+  );
   process.exit(2);
 }
 
@@ -19,7 +21,9 @@ const child = spawn(command, args, {
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => {
-  console.error(`with-vulkan: the command must be a program on the PATH; got ${command} (${error.message}).`);
+  console.error(
+    `with-vulkan: the command must be a program on the PATH; got ${command} (${error.message}).`,
+  );
   process.exit(127);
 });
 child.on('exit', (code, signal) => {
