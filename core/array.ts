@@ -1,0 +1,228 @@
+/** `NDArray`: an immutable array on a device. Values of any kind enter programs through `asValue`. */
+import { Aval } from './aval.ts';
+import { defaultDevice, type Device, type DeviceBuffer } from './backend.ts';
+import { config } from './config.ts';
+import { dtypeInfo, isBig, isComplex, type DType } from './dtype.ts';
+import { ArgumentError, ConcretizationError, DeletedArrayError, DeviceError, DTypeError, ShapeError, invariant } from './errors.ts';
+import { decode, encode, nest, type HostData, type Nested, type Scalar, type TypedArray, typedArrayDType } from './host.ts';
+import { showArray } from './array-print.ts';
+import { sameShape, showShape, sizeOf, type Shape } from './shape.ts';
+import { Value } from './value.ts';
+
+/** What functions take where they want an array: arrays, tracers, JavaScript numbers, bigints and booleans, typed arrays. */
+export type ArrayLike = Value | number | bigint | boolean | TypedArray;
+
+/** An immutable array. It is never consumed by use; memory is freed when it is collected, or by `dispose`. */
+export class NDArray extends Value {
+  readonly aval: Aval;
+  /** The JavaScript scalar that this array was made from; such arrays become literals in jaxprs and move between devices. */
+  readonly scalar: Scalar | undefined;
+  #buffer: DeviceBuffer | undefined;
+  #deleted: string | undefined;
+
+  private constructor(aval: Aval, buffer: DeviceBuffer | undefined, scalar: Scalar | undefined) {
+    super();
+    this.aval = aval;
+    this.#buffer = buffer;
+    this.scalar = scalar;
+  }
+
+  /** Wrap device memory that holds the row-major elements. */
+  static fromBuffer(aval: Aval, buffer: DeviceBuffer): NDArray {
+    invariant(aval.byteLength === buffer.byteLength, `array ${aval.toString()} over a buffer of ${buffer.byteLength} bytes.`);
+    return new NDArray(aval, buffer, undefined);
+  }
+
+  /** A rank-0 array with a value known on the host; it takes device memory only when it is needed there. */
+  static fromScalar(value: Scalar, dtype: DType, weakType = false): NDArray {
+    return new NDArray(new Aval([], dtype, weakType), undefined, value);
+  }
+
+  /** Copy host values in. `values` has one entry per element (two per complex element). */
+  static fromHost(values: HostData, shape: Shape, dtype: DType, device: Device = defaultDevice()): NDArray {
+    const perElement = isComplex(dtype) ? 2 : 1;
+    if (values.length !== sizeOf(shape) * perElement)
+      throw new ShapeError(
+        `array: the number of values must match the shape; got ${values.length / perElement} values for shape ${showShape(shape)}.`,
+      );
+    const aval = new Aval(shape, dtype);
+    checkSupported(device, aval);
+    return new NDArray(aval, device.upload(encode(values, dtype)), undefined);
+  }
+
+  /** The device that holds the array; the default device for scalars that live on the host. */
+  get device(): Device {
+    return this.#buffer?.device ?? defaultDevice();
+  }
+
+  /** Whether the array was disposed or donated. */
+  get isDeleted(): boolean {
+    return this.#deleted !== undefined || this.#buffer?.deleted === true;
+  }
+
+  /**
+   * The memory, for backends.
+   *
+   * @throws DeletedArrayError after `dispose` or donation.
+   */
+  bufferOn(device: Device): DeviceBuffer {
+    this.#checkAlive();
+    if (this.scalar !== undefined) {
+      if (this.#buffer?.device !== device) {
+        checkSupported(device, this.aval);
+        this.#buffer = device.upload(encode([this.scalar], this.dtype));
+      }
+      return this.#buffer;
+    }
+    invariant(this.#buffer !== undefined, 'an array without memory.');
+    if (this.#buffer.device !== device)
+      throw new DeviceError(
+        `array: operands must be on one device; got ${this.aval.toString()} on ${this.#buffer.device.kind}, wanted on ${device.kind}. Move it with \`await devicePut(x, '${device.kind}')\`.`,
+      );
+    return this.#buffer;
+  }
+
+  /** Take the memory away: later use of this array raises. */
+  donate(reason: string): DeviceBuffer | undefined {
+    this.#checkAlive();
+    if (this.scalar !== undefined) return undefined;
+    this.#deleted = reason;
+    return this.#buffer;
+  }
+
+  #checkAlive(): void {
+    if (this.isDeleted)
+      throw new DeletedArrayError(
+        `array: ${this.aval.toString()} was ${this.#deleted ?? 'deleted'} and cannot be used any more. Keep a result of the call instead, or leave the argument out of donateArgnums.`,
+      );
+  }
+
+  /** Copy the elements to the host as a typed array (f16 and bf16 widen to Float32Array, complex numbers are interleaved). */
+  async data(): Promise<TypedArray> {
+    this.#checkAlive();
+    if (this.scalar !== undefined) return decode(encode([this.scalar], this.dtype), this.dtype);
+    const buffer = this.bufferOn(this.device);
+    return decode(await buffer.device.read(buffer), this.dtype);
+  }
+
+  /** Copy the elements to the host as nested arrays; a rank-0 array gives its value. */
+  async js(): Promise<Nested> {
+    return nest(await this.data(), this.shape, this.dtype);
+  }
+
+  /**
+   * Copy the elements to the host at once.
+   *
+   * @throws DeviceError on devices whose values cannot be read synchronously (WebGPU): use `await x.data()`.
+   */
+  dataSync(): TypedArray {
+    this.#checkAlive();
+    if (this.scalar !== undefined) return decode(encode([this.scalar], this.dtype), this.dtype);
+    const buffer = this.bufferOn(this.device);
+    if (buffer.device.readSync === undefined)
+      throw new DeviceError(`dataSync: ${buffer.device.kind} cannot be read synchronously. Use \`await x.data()\`.`);
+    return decode(buffer.device.readSync(buffer), this.dtype);
+  }
+
+  /** Nested arrays, at once. @throws DeviceError as `dataSync`. */
+  jsSync(): Nested {
+    return nest(this.dataSync(), this.shape, this.dtype);
+  }
+
+  /**
+   * The value of an array of one element: a number, bigint (64-bit integers) or boolean.
+   *
+   * @throws ShapeError when there is not exactly one element; DeviceError on WebGPU.
+   */
+  item(): Scalar {
+    if (this.size !== 1)
+      throw new ShapeError(`item: only an array of one element has a value; got shape ${showShape(this.shape)}. Use \`await x.js()\`.`);
+    if (isComplex(this.dtype)) throw new DTypeError('item: complex numbers have no JavaScript scalar. Use `await x.data()`.');
+    const value = this.dataSync()[0];
+    return this.dtype === 'bool' ? value !== 0 : value;
+  }
+
+  /** Wait until the value is computed. */
+  async blockUntilReady(): Promise<this> {
+    this.#checkAlive();
+    await this.device.synchronize();
+    return this;
+  }
+
+  /** Free the memory now; later use raises. */
+  dispose(): void {
+    if (this.#deleted !== undefined) return;
+    this.#deleted = 'disposed';
+    this.#buffer?.dispose();
+  }
+
+  /** `using x = …` frees the memory at the end of the block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** NumPy's form when the values are at hand, else shape and device. */
+  override toString(): string {
+    if (this.isDeleted) return `${this.aval.toString()} (${this.#deleted ?? 'deleted'})`;
+    if (this.scalar === undefined && this.#buffer?.device.host !== true)
+      return `${this.aval.toString()} on ${this.device.kind} (await x.data())`;
+    return showArray(this.dataSync(), this.shape, this.dtype);
+  }
+
+  /** `console.log(x)` in Node. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `${this.aval.toString()} ${this.toString()}`;
+  }
+
+  /** Numbers and strings from arrays: `+x`, `x > 0` for one element on the host, `String(x)` always. */
+  [Symbol.toPrimitive](hint: string): Scalar | string {
+    if (hint === 'string') return this.toString();
+    if (this.size !== 1)
+      throw new ConcretizationError(
+        `array: only an array of one element can be used as a number; got ${this.aval.toString()}. Compare with np.greater(x, y) and reduce with np.any or np.all.`,
+      );
+    return this.item();
+  }
+}
+
+function checkSupported(device: Device, aval: Aval): void {
+  if (device.supports(aval)) return;
+  throw new DTypeError(
+    `array: ${device.kind} does not compute with ${dtypeInfo[aval.dtype].longName}; got ${aval.toString()}. Convert it, or use the wasm device.`,
+  );
+}
+
+/**
+ * Turn anything array-like into a `Value`. A JavaScript number that enters alone is a weak f32, a bigint a weak i32,
+ * a boolean a bool. Typed arrays keep their type.
+ *
+ * @throws ArgumentError for anything else, naming the argument.
+ */
+export function asValue(op: string, x: ArrayLike, argument = 'x'): Value {
+  if (x instanceof Value) return x;
+  if (typeof x === 'number') return NDArray.fromScalar(x, config.enableX64 ? 'f64' : 'f32', true);
+  if (typeof x === 'bigint') return NDArray.fromScalar(x, config.enableX64 ? 'i64' : 'i32', true);
+  if (typeof x === 'boolean') return NDArray.fromScalar(x, 'bool');
+  const dtype = typedArrayDType(x);
+  if (dtype !== undefined) return NDArray.fromHost(x, [x.length], dtype);
+  throw new ArgumentError(
+    `${op}: ${argument} must be an array or a number; got ${describe(x)}. Make an array of it with np.array(…).`,
+  );
+}
+
+/** A short description of any JavaScript value, for errors. */
+export function describe(x: unknown): string {
+  if (x instanceof Value) return x.aval.toString();
+  if (x === null || x === undefined) return String(x);
+  if (Array.isArray(x)) return `a JavaScript array of ${x.length}`;
+  if (typeof x === 'function') return `the function ${x.name === '' ? '(anonymous)' : x.name}`;
+  if (typeof x === 'object') return `an object of class ${x.constructor?.name ?? 'null'}`;
+  return `${typeof x} ${String(x)}`;
+}
+
+/** Whether two shapes agree, for callers that only import arrays. */
+export const shapesAgree = (a: Value, b: Value): boolean => sameShape(a.shape, b.shape);
+
+/** A JavaScript scalar as an element of `dtype`, in the representation that `scalar` uses. */
+export const scalarFor = (value: number, dtype: DType): Scalar =>
+  dtype === 'bool' ? value !== 0 : isBig(dtype) ? BigInt(Math.trunc(value)) : value;

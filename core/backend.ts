@@ -1,0 +1,130 @@
+/**
+ * What core knows of devices: a registry, buffers, executables. `backends/` implements `Device`; `entry/` registers them.
+ * Core never sees a lowered program: it passes it on as an opaque `LoweredModule`.
+ */
+import type { Aval } from './aval.ts';
+import { DeviceError } from './errors.ts';
+
+/** Names of the engines. */
+export type DeviceKind = 'interpreter' | 'wasm' | 'webgpu';
+
+/**
+ * A handle to memory of one device: row-major elements without padding.
+ * The device frees the memory some time after the handle became unreachable, or at once on `dispose`.
+ */
+export interface DeviceBuffer {
+  readonly device: Device;
+  readonly byteLength: number;
+  /** Whether the memory is gone (disposed or donated). */
+  readonly deleted: boolean;
+  /** Free the memory now. Using the buffer afterwards is an error of the caller. */
+  dispose(): void;
+}
+
+/** A program in StableHLO, opaque to core: its text, and whatever the lowering needs. */
+export interface LoweredModule {
+  readonly name: string;
+  toString(): string;
+}
+
+/** One kernel of a compiled program. */
+export interface CompiledKernel {
+  readonly name: string;
+  /** Tile kernel text. */
+  readonly text: string;
+  /** WGSL, or Wasm text; empty for the interpreter. */
+  readonly source: string;
+}
+
+/** A program that a device can run. */
+export interface Executable {
+  /**
+   * Run on row-major buffers of the device. `donated[i]` says that input `i` may be overwritten and is dead afterwards
+   * (the executable disposes or reuses it). Host devices have finished when this returns; others keep stream order.
+   */
+  run(inputs: readonly DeviceBuffer[], donated?: readonly boolean[]): DeviceBuffer[];
+  readonly kernels: readonly CompiledKernel[];
+  /** Schedule and kernels as text. */
+  asText(): string;
+  dispose(): void;
+}
+
+/** How a program is to be compiled. */
+export interface CompileOptions {
+  /** Inputs that may be overwritten. */
+  readonly donated?: readonly boolean[];
+}
+
+/** A place where programs run. One ordered stream per device. */
+export interface Device {
+  readonly kind: DeviceKind;
+  /** Number among the devices of its kind. */
+  readonly id: number;
+  /** Whether values can be read synchronously. */
+  readonly host: boolean;
+  /** What people see: `wasm:0 (2 threads, relaxed SIMD)`. */
+  readonly description: string;
+  /** Copy bytes in. */
+  upload(bytes: Uint8Array): DeviceBuffer;
+  /** Copy bytes out; waits for the stream. @throws the error of the program that made the buffer. */
+  read(buffer: DeviceBuffer): Promise<Uint8Array>;
+  /** Copy bytes out at once; only host devices have it. */
+  readSync?(buffer: DeviceBuffer): Uint8Array;
+  /** Compile a program for this device. Called once per program; callers cache. */
+  compile(module: LoweredModule, options?: CompileOptions): Executable;
+  /** Whether the device can hold and compute this type at all. */
+  supports(aval: Aval): boolean;
+  /** Resolves when all submitted work is done. */
+  synchronize(): Promise<void>;
+  /** Bytes of live buffers. */
+  liveBytes(): number;
+}
+
+const registered: Device[] = [];
+let chosen: Device | undefined;
+
+/** Add a device; the first one is the default until `setDefaultDevice`. */
+export function registerDevice(device: Device): void {
+  registered.push(device);
+}
+
+/** Remove a device, for example a lost one. */
+export function unregisterDevice(device: Device): void {
+  const at = registered.indexOf(device);
+  if (at >= 0) registered.splice(at, 1);
+  if (chosen === device) chosen = undefined;
+}
+
+/** Every device that can be used now. */
+export const devices = (): readonly Device[] => [...registered];
+
+/**
+ * The device that arrays without a device go to.
+ *
+ * @throws DeviceError when none is registered.
+ */
+export function defaultDevice(): Device {
+  const device = chosen ?? registered[0];
+  if (device === undefined)
+    throw new DeviceError('defaultDevice: no device is registered; import "palladia" or call `await init({ device })` first.');
+  return device;
+}
+
+/** Choose the device that arrays without a device go to. */
+export function setDefaultDevice(device: Device): void {
+  chosen = device;
+}
+
+/**
+ * Find a device by kind.
+ *
+ * @throws DeviceError when there is none, with the devices that exist.
+ */
+export function findDevice(kind: DeviceKind): Device {
+  const device = registered.find((d) => d.kind === kind);
+  if (device === undefined) {
+    const have = registered.map((d) => d.kind).join(', ') || 'none';
+    throw new DeviceError(`device: "${kind}" is not available; have ${have}. Call \`await init({ device: '${kind}' })\` first.`);
+  }
+  return device;
+}

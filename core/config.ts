@@ -1,0 +1,54 @@
+/** The one place for configuration. Each flag says whether it changes what a traced function means (and so enters jit's key). */
+
+/** The flags and their defaults. */
+export interface Config {
+  /** Allow 64-bit dtypes; numbers that enter alone are f64 and i64. Enters the jit key. */
+  enableX64: boolean;
+  /** `'none'` refuses rank promotion in numpy functions. Enters the jit key. */
+  numpyRankPromotion: 'allow' | 'raise';
+  /** `'strict'` refuses implicit dtype promotion. Enters the jit key. */
+  numpyDtypePromotion: 'standard' | 'strict';
+  /** Wasm: no contraction of multiply and add, so that results are bit-equal to the interpreter. Enters the jit key. */
+  exact: boolean;
+  /** Run jitted functions eagerly. */
+  disableJit: boolean;
+  /** Tracers remember the line that made them. */
+  checkTracerLeaks: boolean;
+}
+
+const inKey: Readonly<Record<keyof Config, boolean>> = {
+  enableX64: true,
+  numpyRankPromotion: true,
+  numpyDtypePromotion: true,
+  exact: true,
+  disableJit: false,
+  checkTracerLeaks: false,
+};
+
+/** The current configuration; assign to change it, or use `withConfig` for a while. */
+export const config: Config = {
+  enableX64: false,
+  numpyRankPromotion: 'allow',
+  numpyDtypePromotion: 'standard',
+  exact: false,
+  disableJit: false,
+  checkTracerLeaks: false,
+};
+
+/** The flags that enter jit's key, as a string. */
+export const configKey = (): string =>
+  (Object.keys(inKey) as (keyof Config)[])
+    .filter((flag) => inKey[flag])
+    .map((flag) => String(config[flag]))
+    .join(',');
+
+/** Run `body` with some flags changed; they come back also after an error. */
+export function withConfig<T>(flags: Partial<Config>, body: () => T): T {
+  const before = { ...config };
+  Object.assign(config, flags);
+  try {
+    return body();
+  } finally {
+    Object.assign(config, before);
+  }
+}

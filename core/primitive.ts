@@ -1,0 +1,96 @@
+/** Primitives: the open set of operations. A primitive is one record of rules; `lowering/rules.ts` adds how it lowers. */
+import type { Aval } from './aval.ts';
+import { currentTrace } from './trace.ts';
+import type { Value } from './value.ts';
+
+/** The parameters of a primitive that has none. */
+export type None = Record<string, never>;
+
+/** Marks an operand of a transpose rule that the outputs are linear in. */
+export class LinearArg {
+  readonly aval: Aval;
+  constructor(aval: Aval) {
+    this.aval = aval;
+  }
+}
+
+/** Where the batch axis of an operand is; `null` when it has none. */
+export type BatchDim = number | null;
+
+/** The axis that a `vmap` maps over. */
+export interface AxisData {
+  readonly size: number;
+  readonly name: string | undefined;
+}
+
+/** A tangent or cotangent; `null` is the symbolic zero. */
+export type Tangent = Value | null;
+
+/** Values and tangents of the outputs. */
+export type JvpResult = readonly [out: readonly Value[], tangents: readonly Tangent[]];
+/** Values and batch axes of the outputs. */
+export type BatchResult = readonly [out: readonly Value[], dims: readonly BatchDim[]];
+
+/** All that the built-in transformations need to know about a primitive. Rules run with the parent trace as current. */
+export interface Rules<P> {
+  /** Abstract values of the outputs. @throws ShapeError or DTypeError that names the argument. */
+  abstractEval(avals: readonly Aval[], params: P): readonly Aval[];
+  /**
+   * Forward derivative. `'linear'`: linear in all operands together, so the tangents go through the same primitive.
+   * `'zero'`: the outputs have no derivative.
+   */
+  jvp?:
+    | 'linear'
+    | 'zero'
+    | ((primals: readonly Value[], tangents: readonly Tangent[], params: P) => JvpResult);
+  /** Cotangents of the operands that are `LinearArg`; entries for the others are ignored (say `null`). */
+  transpose?(
+    cts: readonly Tangent[],
+    args: readonly (Value | LinearArg)[],
+    params: P,
+  ): readonly Tangent[];
+  /** The primitive over one more axis. Called only when at least one operand is batched. */
+  batch?(
+    args: readonly Value[],
+    dims: readonly BatchDim[],
+    params: P,
+    axis: AxisData,
+  ): BatchResult;
+  /** Run on concrete arrays in another way than compiling a one-equation program (calls of functions). */
+  evaluate?(args: readonly Value[], params: P): readonly Value[];
+  /** Replace functions in `params` by jaxprs when an equation is recorded; may prepend captured values as operands. */
+  stage?(args: readonly Value[], params: P): { readonly args: readonly Value[]; readonly params: P };
+  /** How many of the params to show in a printed jaxpr; all when left out. */
+  printParams?(params: P): Readonly<Record<string, unknown>>;
+  /** Whether an equation must stay although nobody uses its outputs. */
+  hasEffects?(params: P): boolean;
+}
+
+/** An operation: a name for people and a record of rules. Identity is the object; names are unique. */
+export interface Primitive<P = unknown> {
+  readonly name: string;
+  readonly rules: Rules<P>;
+  /** Apply the primitive: hands it to the current trace. */
+  bind(args: readonly Value[], params: P): readonly Value[];
+  /** `bind` for a primitive with one output. */
+  bind1(args: readonly Value[], params: P): Value;
+}
+
+const registry = new Map<string, unknown>();
+
+/** Make a primitive from its name and rules. Libraries use `definePrimitive` of `lax/define.ts`, which adds lowering. */
+export function makePrimitive<P>(name: string, rules: Rules<P>): Primitive<P> {
+  if (registry.has(name))
+    throw new Error(`definePrimitive: names must be unique; got "${name}" twice. Choose another name.`);
+  const prim: Primitive<P> = {
+    name,
+    rules,
+    bind: (args, params) => currentTrace().process(prim, args, params),
+    bind1: (args, params) => currentTrace().process(prim, args, params)[0],
+  };
+  registry.set(name, prim);
+  return prim;
+}
+
+/** Every primitive made so far, by name. */
+export const allPrimitives = (): readonly Primitive[] => [...registry.values()] as Primitive[];

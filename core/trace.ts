@@ -1,0 +1,102 @@
+/**
+ * Stackless tracing: there is one current trace, and `bind` hands it every operation, also those without traced operands.
+ * A transformation is one `Trace`: lift foreign values, process, and run its rules with the parent as current trace.
+ */
+import type { Aval } from './aval.ts';
+import { TracerLeakError } from './errors.ts';
+import type { Primitive } from './primitive.ts';
+import { userFrame } from './source.ts';
+import { Value } from './value.ts';
+
+/** One interpretation of primitives. */
+export abstract class Trace {
+  /** What to call it in errors: `jit`, `grad`, `vmap`, `eval`. */
+  abstract readonly name: string;
+  /** Set when the transformation has finished: its tracers may not be used any more. */
+  finished = false;
+
+  /** Interpret one operation. */
+  abstract process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[];
+
+  /** Mark the trace as finished. */
+  finish(): void {
+    this.finished = true;
+  }
+}
+
+/** A value owned by one trace. */
+export abstract class Tracer extends Value {
+  readonly trace: Trace;
+  /** The user's line that made it, for errors about leaks; recorded while `config.checkTracerLeaks` is on. */
+  readonly frame: string | undefined;
+
+  constructor(trace: Trace) {
+    super();
+    this.trace = trace;
+    this.frame = recordFrames ? userFrame() : undefined;
+  }
+
+  override toString(): string {
+    return `Traced<${this.aval.toString()}> with ${this.trace.name}`;
+  }
+}
+
+let recordFrames = false;
+
+/** Whether tracers remember the line that made them (costs time; installed by config). */
+export function setRecordFrames(on: boolean): void {
+  recordFrames = on;
+}
+
+/**
+ * Refuse a tracer whose transformation has finished.
+ *
+ * @throws TracerLeakError naming the transformation and what to do.
+ */
+export function checkAlive(op: string, x: Value): void {
+  if (x instanceof Tracer && x.trace.finished) throw leakError(op, x);
+}
+
+/** The error for a tracer that outlived its transformation. */
+export function leakError(op: string, x: Tracer): TracerLeakError {
+  const made = x.frame === undefined ? '' : ` It was made at ${x.frame}.`;
+  return new TracerLeakError(
+    `${op}: a traced value was used after its transformation had finished; got ${x.toString()}.${made} ` +
+      'Return the value from the transformed function instead of storing it in an outer variable.',
+  );
+}
+
+let current: Trace | undefined;
+let base: Trace | undefined;
+
+/** Install the bottom of every stack: the trace that computes on concrete arrays. */
+export function setBaseTrace(trace: Trace): void {
+  base = trace;
+}
+
+/** The trace that gets the next operation. */
+export function currentTrace(): Trace {
+  const trace = current ?? base;
+  if (trace === undefined) throw new Error('palladia: import the package root before using its parts');
+  return trace;
+}
+
+/** Whether operations run on concrete arrays right now. */
+export const isEager = (): boolean => current === undefined || current === base;
+
+/** Run `body` with `trace` as the current trace; the previous one comes back also after an error. */
+export function withTrace<T>(trace: Trace, body: () => T): T {
+  const previous = current;
+  current = trace;
+  try {
+    return body();
+  } finally {
+    current = previous;
+  }
+}
+
+/** Run `body` on concrete arrays, whatever is being traced. */
+export const withEagerTrace = <T>(body: () => T): T => withTrace(base ?? currentTrace(), body);
+
+/** The abstract values of a list of values. */
+export const avalsOf = (xs: readonly Value[]): Aval[] => xs.map((x) => x.aval);

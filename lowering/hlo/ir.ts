@@ -1,0 +1,178 @@
+/**
+ * StableHLO in memory: plain SSA. What each op means is said once, in `interpret.ts`; its text form in `print.ts` and `parse.ts`.
+ * Ops are a closed set: `HloAttrs` names them with their attributes, and the build breaks wherever a new one is unanswered.
+ * Scalar functions share one kind, `scalar`, with the function as attribute; everything else has StableHLO's own mnemonic.
+ */
+import type { DType } from '../../core/dtype.ts';
+import type { Shape } from '../../core/shape.ts';
+import type { CompareFn, ScalarFn } from '../scalar.ts';
+
+/** A tensor type with static shape. */
+export interface TensorType {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** An SSA value: the result of an op or a block argument. */
+export interface HloValue {
+  readonly type: TensorType;
+  /** Name hint for printing (`cst`, `iterArg`); names are made unique by the printer. */
+  hint?: string | undefined;
+  /** The op that defines it; undefined for block arguments. */
+  def?: HloOp | undefined;
+  /** Which result of `def`, or which block argument. */
+  index: number;
+}
+
+/** A single-block region: arguments, ops in order, results of its terminator. */
+export interface Region {
+  readonly args: HloValue[];
+  readonly ops: HloOp[];
+  results: HloValue[];
+}
+
+/** `dot_general` dimension numbers; result axes are batch, lhs free, rhs free. */
+export interface DotDims {
+  readonly lhsBatch: readonly number[];
+  readonly rhsBatch: readonly number[];
+  readonly lhsContract: readonly number[];
+  readonly rhsContract: readonly number[];
+}
+
+/** `gather` dimension numbers, as in StableHLO. */
+export interface GatherDims {
+  readonly offsetDims: readonly number[];
+  readonly collapsedSliceDims: readonly number[];
+  readonly operandBatchingDims: readonly number[];
+  readonly startIndicesBatchingDims: readonly number[];
+  readonly startIndexMap: readonly number[];
+  readonly indexVectorDim: number;
+}
+
+/** `scatter` dimension numbers, as in StableHLO. */
+export interface ScatterDims {
+  readonly updateWindowDims: readonly number[];
+  readonly insertedWindowDims: readonly number[];
+  readonly inputBatchingDims: readonly number[];
+  readonly scatterIndicesBatchingDims: readonly number[];
+  readonly scatterDimsToOperandDims: readonly number[];
+  readonly indexVectorDim: number;
+}
+
+/** Padding, strides and dilations of a window op, one entry per axis. */
+export interface WindowAttrs {
+  readonly dimensions: readonly number[];
+  readonly strides: readonly number[];
+  readonly baseDilations: readonly number[];
+  readonly windowDilations: readonly number[];
+  readonly padding: readonly (readonly [low: number, high: number])[];
+}
+
+/** Precision of a dot, one entry per operand. */
+export type Precision = 'DEFAULT' | 'HIGH' | 'HIGHEST';
+
+/** How floats are compared: IEEE, or the total order of their bits. */
+export type CompareKind = 'FLOAT' | 'TOTALORDER' | 'SIGNED' | 'UNSIGNED';
+
+type Empty = Record<string, never>;
+
+/** Every op and its attributes. Operands, results and regions are described in the comments. */
+export interface HloAttrs {
+  /** Constant: row-major host values, or one value for a splat. */
+  constant: { readonly value: HloConstant };
+  /** A scalar function on operands of one type and shape (`clamp` also takes rank-0 bounds). */
+  scalar: { readonly fn: Exclude<ScalarFn, CompareFn> };
+  /** `compare`: two operands of one type; bool result. */
+  compare: { readonly direction: CompareFn; readonly kind: CompareKind };
+  /** `select`: predicate (same shape or rank 0), on true, on false. */
+  select: Empty;
+  convert: Empty;
+  /** Same bits, other dtype; a width change adds or removes a minor axis. */
+  bitcast_convert: Empty;
+  reduce_precision: { readonly exponentBits: number; readonly mantissaBits: number };
+  complex: Empty;
+  real: Empty;
+  imag: Empty;
+  iota: { readonly dim: number };
+  broadcast_in_dim: { readonly dims: readonly number[] };
+  reshape: Empty;
+  transpose: { readonly permutation: readonly number[] };
+  reverse: { readonly dims: readonly number[] };
+  concatenate: { readonly dim: number };
+  slice: { readonly starts: readonly number[]; readonly limits: readonly number[]; readonly strides: readonly number[] };
+  /** Operand, padding value. */
+  pad: { readonly low: readonly number[]; readonly high: readonly number[]; readonly interior: readonly number[] };
+  /** Operand, one rank-0 start per axis (clamped). */
+  dynamic_slice: { readonly sizes: readonly number[] };
+  /** Operand, update, one rank-0 start per axis (clamped). */
+  dynamic_update_slice: Empty;
+  /** Operands, start indices. Starts are clamped. */
+  gather: { readonly dims: GatherDims; readonly sliceSizes: readonly number[]; readonly indicesAreSorted: boolean };
+  /** N inputs, indices, N updates; region: 2N rank-0 args (old…, update…) → N. Out-of-bounds updates are skipped. */
+  scatter: { readonly dims: ScatterDims; readonly indicesAreSorted: boolean; readonly uniqueIndices: boolean };
+  /** N inputs, N inits; region: 2N rank-0 args (accumulators…, elements…) → N. */
+  reduce: { readonly dims: readonly number[] };
+  /** N inputs, N inits; region as `reduce`. */
+  reduce_window: { readonly window: WindowAttrs };
+  /** Operand, source, init; regions: select (2 → bool), scatter (2 → 1). */
+  select_and_scatter: { readonly window: WindowAttrs };
+  /** N inputs; region: comparator over 2N rank-0 args (a0, b0, a1, b1, …) → bool. */
+  sort: { readonly dim: number; readonly isStable: boolean };
+  dot_general: { readonly dims: DotDims; readonly precision: readonly [Precision, Precision] };
+  /** N carried values; regions: cond (→ bool), body (→ N). */
+  while: Empty;
+  /** Rank-0 i32 index (clamped to the last branch when out of range); one region without args per branch. */
+  case: Empty;
+  /** Call of a function of the module. */
+  call: { readonly callee: string };
+  /** A named op with a decomposition function; `attributes` are strings and numbers. */
+  composite: { readonly name: string; readonly decomposition: string; readonly attributes: Readonly<Record<string, string | number | boolean>> };
+  custom_call: { readonly target: string; readonly attributes: Readonly<Record<string, string | number | boolean>>; readonly hasSideEffect: boolean };
+  optimization_barrier: Empty;
+  /** Random bits: state → new state, bits. */
+  rng_bit_generator: { readonly algorithm: 'DEFAULT' | 'THREE_FRY' | 'PHILOX' };
+}
+
+/** Mnemonics. */
+export type HloKind = keyof HloAttrs;
+
+/** One op. `kind` decides the type of `attrs`. */
+export type HloOp<K extends HloKind = HloKind> = {
+  [Kind in K]: {
+    readonly kind: Kind;
+    operands: HloValue[];
+    readonly attrs: HloAttrs[Kind];
+    readonly regions: readonly Region[];
+    readonly results: HloValue[];
+    /** The user's line, when known. */
+    readonly frame?: string | undefined;
+  };
+}[K];
+
+/** Constant data: a splat, or one entry per element (numbers; bigint for 64-bit integers; pairs for complex). */
+export type HloConstant =
+  | { readonly splat: true; readonly value: number | bigint | boolean | readonly [number, number] }
+  | { readonly splat: false; readonly values: ArrayLike<number> | ArrayLike<bigint> };
+
+/** A function of a module. */
+export interface HloFunction {
+  readonly name: string;
+  readonly visibility: 'public' | 'private';
+  readonly body: Region;
+  /** Which result overwrites which argument (`tf.aliasing_output`), by argument. */
+  readonly aliases?: ReadonlyMap<number, number>;
+  /** `jax.result_info` of each result. */
+  readonly resultInfo?: readonly string[];
+}
+
+/** A module: functions in order, `main` first. */
+export interface HloModule {
+  readonly name: string;
+  readonly functions: HloFunction[];
+  /** The text; printed on demand and cached by the builder. */
+  toString(): string;
+}
+
+/** Whether two tensor types are equal. */
+export const sameTensorType = (a: TensorType, b: TensorType): boolean =>
+  a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
