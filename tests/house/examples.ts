@@ -43,13 +43,13 @@ export function blocksOf(doc: string): string[] {
 export function collectExamples(): Example[] {
   const entries = entryFiles();
   const rootNames = entries.includes('index.ts')
-    ? exportsOf('index.ts').map(({ name }) => name)
+    ? exportsOf('index.ts').flatMap(({ name, isNested }) => (isNested ? [] : [name]))
     : [];
   const known = new Map<string, { item: PublicExport; entry: string }>();
   for (const entry of entries) {
     for (const item of exportsOf(entry)) {
       const key = `${item.path}#${item.name}`;
-      if (!known.has(key)) known.set(key, { item, entry });
+      if (!item.isNested && !known.has(key)) known.set(key, { item, entry });
     }
   }
   return [...known.values()].flatMap(({ item, entry }) =>

@@ -11,7 +11,13 @@ export type PublicExport = {
   readonly path: string;
   readonly line: number;
   readonly doc: string | undefined;
+  /** Says that it is reached through a namespace only (`export * as np`). */
+  readonly isNested: boolean;
 };
+
+/** One step of the search: a declaration, or names of another module that are still to be followed. */
+type Step = PublicExport | Pending;
+type Pending = { readonly path: string; readonly name: string | undefined; readonly nests?: true };
 
 type Declared = { readonly at: Statement; readonly start: number };
 
@@ -25,32 +31,34 @@ export function entryFiles(): string[] {
 export function exportsOf(entry: string): PublicExport[] {
   const found = new Map<string, PublicExport>();
   const seen = new Set<string>();
-  const pending: { path: string; name: string | undefined }[] = [{ path: entry, name: undefined }];
+  const pending: Pending[] = [{ path: entry, name: undefined }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const key = `${next.path}#${next.name ?? '*'}`;
+    const key = `${next.path}#${next.name ?? '*'}#${next.nests === true}`;
     if (seen.has(key) || !existsSync(join(root, next.path))) continue;
     seen.add(key);
     const source = read(next.path);
     for (const step of stepsFrom(source, next.name)) {
-      if ('doc' in step) found.set(`${step.path}#${step.name}`, step);
-      else pending.push(step);
+      if (!('doc' in step)) {
+        pending.push(next.nests === true ? { ...step, nests: true } : step);
+        continue;
+      }
+      const id = `${step.path}#${step.name}`;
+      const isNested = next.nests === true && found.get(id)?.isNested !== false;
+      found.set(id, { ...step, isNested });
     }
   }
   return [...found.values()].toSorted((a, b) => a.path.localeCompare(b.path) || a.line - b.line);
 }
 
 /** Answers where one name of a module (or all of them) comes from: declarations here, names of other modules. */
-function* stepsFrom(
-  source: Source,
-  wanted: string | undefined,
-): Generator<PublicExport | { path: string; name: string | undefined }> {
+function* stepsFrom(source: Source, wanted: string | undefined): Generator<Step> {
   const isWanted = (name: string): boolean => wanted === undefined || wanted === name;
   for (const statement of source.program.body) {
     if (statement.type === 'ExportAllDeclaration') {
       const path = posix.join(posix.dirname(source.path), statement.source.value);
       const alias = statement.exported;
       if (alias === null) yield { path, name: wanted };
-      else if (isWanted(nameOf(alias))) yield { path, name: undefined };
+      else if (isWanted(nameOf(alias))) yield { path, name: undefined, nests: true };
     } else if (statement.type === 'ExportNamedDeclaration') {
       yield* namedSteps(source, statement, isWanted);
     }
@@ -63,7 +71,7 @@ function* namedSteps(
   source: Source,
   statement: Named,
   isWanted: (name: string) => boolean,
-): Generator<PublicExport | { path: string; name: string | undefined }> {
+): Generator<Step> {
   for (const name of statement.declaration === null ? [] : declaredNames(statement.declaration)) {
     if (isWanted(name)) yield describe(source, name, statement.start);
   }
@@ -79,10 +87,7 @@ function* namedSteps(
 }
 
 /** Finds where a local name comes from: a declaration of this module, or an import. */
-function originOf(
-  source: Source,
-  local: string,
-): PublicExport | { path: string; name: string | undefined } {
+function originOf(source: Source, local: string): Step {
   for (const statement of source.program.body) {
     if (statement.type === 'ImportDeclaration') {
       for (const specifier of statement.specifiers) {
@@ -137,5 +142,5 @@ function describe(source: Source, name: string, start: number): PublicExport {
     ?.slice(1)
     .replaceAll(/^[ \t]*\* ?/gm, '')
     .trim();
-  return { name, path: source.path, line, doc: doc === '' ? undefined : doc };
+  return { name, path: source.path, line, doc: doc === '' ? undefined : doc, isNested: false };
 }
