@@ -53,7 +53,7 @@ await run('a compute shader, without Palladia', shader);
 
 if ('built' in document.documentElement.dataset) {
   const { programs } = await import('./programs.js');
-  for (const [name, program] of await programs()) await run(name, program);
+  for (const [name, program] of programs()) await run(name, program);
 } else {
   results.push({ name: 'programs', timeMs: 0, skip: 'dist/ is not built: npm run build' });
 }

@@ -65,9 +65,13 @@ export const rooms: readonly Room[] = [
   { name: 'index', mayImport: ['*'] },
 ];
 
+/** Says whether a path lies in a room: its folder, its file, or a file beside it that carries its name (`scalar-meaning.ts`). */
+const liesIn = (path: string, name: string): boolean =>
+  path === `${name}.ts` || path.startsWith(`${name}/`) || path.startsWith(`${name}-`);
+
 /** Returns the room that owns a path such as `lowering/hlo/print.ts`. */
 export function roomOf(path: string): Room | undefined {
-  const owners = rooms.filter(({ name }) => path === `${name}.ts` || path.startsWith(`${name}/`));
+  const owners = rooms.filter(({ name }) => liesIn(path, name));
   return owners.toSorted((a, b) => b.name.length - a.name.length)[0];
 }
 
@@ -82,9 +86,10 @@ export function objection(from: string, target: string, isType: boolean): string
   const own = roomOf(target);
   if (own === undefined) return `${from} imports ${target}, which stands in no room`;
   if (own.name === room.name || room.mayImport.includes('*')) return undefined;
-  const opens = (name: string): boolean => target === `${name}.ts` || target.startsWith(`${name}/`);
   for (const door of room.mayImport) {
-    if (typeof door === 'string' ? opens(door) : isType && opens(door.room)) return undefined;
+    const isOpen =
+      typeof door === 'string' ? liesIn(target, door) : isType && liesIn(target, door.room);
+    if (isOpen) return undefined;
   }
   const listed = room.mayImport.map((door) =>
     typeof door === 'string' ? door : `${door.room} (types only)`,
