@@ -1,6 +1,5 @@
 /** Primitives: the open set of operations. A primitive is one record of rules; `lowering/rules.ts` adds how it lowers. */
 import type { Aval } from './aval.ts';
-import { currentTrace } from './trace.ts';
 import type { Value } from './value.ts';
 
 /** The parameters of a primitive that has none. */
@@ -75,22 +74,3 @@ export interface Primitive<P = unknown> {
   /** `bind` for a primitive with one output. */
   bind1(args: readonly Value[], params: P): Value;
 }
-
-const registry = new Map<string, unknown>();
-
-/** Make a primitive from its name and rules. Libraries use `definePrimitive` of `lax/define.ts`, which adds lowering. */
-export function makePrimitive<P>(name: string, rules: Rules<P>): Primitive<P> {
-  if (registry.has(name))
-    throw new Error(`definePrimitive: names must be unique; got "${name}" twice. Choose another name.`);
-  const prim: Primitive<P> = {
-    name,
-    rules,
-    bind: (args, params) => currentTrace().process(prim, args, params),
-    bind1: (args, params) => currentTrace().process(prim, args, params)[0],
-  };
-  registry.set(name, prim);
-  return prim;
-}
-
-/** Every primitive made so far, by name. */
-export const allPrimitives = (): readonly Primitive[] => [...registry.values()] as Primitive[];

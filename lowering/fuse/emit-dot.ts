@@ -1,0 +1,40 @@
+/** A dot inside a fusion: two-dimensional operands straight from memory, the result in the kernel's order of axes. */
+import type { DType } from '../../core/dtype.ts';
+import type { HloOp } from '../hlo/ir.ts';
+import type { Tile } from '../tile/ir.ts';
+import type { Dims } from './axes.ts';
+import type { Loop } from './config.ts';
+import type { FusionWriter } from './to-tile.ts';
+
+/** Translate `dot_general`. Rows are the last loop of the left free axes, columns that of the right; all others are grid loops. */
+export function emitDot(w: FusionWriter, op: HloOp<'dot_general'>): Tile {
+  const { b, nest } = w;
+  const [lhs, rhs] = w.operandsOf(op);
+  const k = nest.contracted;
+  const m = nest.tileLoops.find((l) => l.part === 'm');
+  const n = nest.tileLoops.find((l) => l.part === 'n');
+  const a = matrix(w, lhs[0], lhs[1] ?? [], [m, k], op.results[0].type.dtype);
+  const c = matrix(w, rhs[0], rhs[1] ?? [], [k, n], op.results[0].type.dtype);
+  const precision = op.attrs.precision.includes('HIGHEST') ? 'highest' : 'default';
+  const product = b.dot(a, c, undefined, precision);
+  return b.reshape(product, nest.tileShape(w.dimsOf(op.results[0])));
+}
+
+/** Load a block as a matrix with these two loops as rows and columns (size 1 where there is none). */
+function matrix(
+  w: FusionWriter,
+  value: HloOp['operands'][number],
+  dims: Dims,
+  sides: readonly [Loop | undefined, Loop | undefined],
+  dtype: DType,
+): Tile {
+  const { b, nest } = w;
+  const source = w.source(value, dims, true);
+  const loops = nest.order(source.dims).filter((l) => l.block > 1);
+  const loaded = b.load(w.blockRef(source.value, source.dims));
+  const [rows, columns] = sides;
+  const turned = loops.length === 2 && loops[0] === columns && loops[1] === rows ? b.transpose(loaded, [1, 0]) : loaded;
+  const shape = [rows?.block ?? 1, columns?.block ?? 1];
+  const flat = turned.type.shape.length === 2 ? turned : b.reshape(turned, shape);
+  return flat.type.dtype === dtype || value.type.dtype !== 'bool' ? flat : b.cast(flat, dtype);
+}

@@ -1,0 +1,89 @@
+/** Reductions inside fusions: named combiners, argmax and argmin, and general regions. */
+import { dtypeInfo, type DType } from '../../core/dtype.ts';
+import type { HloOp, HloValue, Region } from '../hlo/ir.ts';
+import type { Combiner } from '../scalar.ts';
+import type { Tile } from '../tile/ir.ts';
+import { resolve, type Dims } from './axes.ts';
+import { namedCombiner } from './classify.ts';
+import { emitRegion } from './emit-map.ts';
+import type { FusionWriter } from './to-tile.ts';
+
+/** The neutral element of a named combiner; the extreme of the type for max and min. */
+export function identityOf(combiner: Combiner, dtype: DType): number | bigint | boolean {
+  const { kind, bits } = dtypeInfo[dtype];
+  const big = bits === 64 && kind !== 'float';
+  const wrap = (x: bigint): number | bigint => (big ? x : Number(x));
+  const lowest = kind === 'int' ? -(1n << BigInt(bits - 1)) : 0n;
+  const highest = (1n << BigInt(kind === 'int' ? bits - 1 : bits)) - 1n;
+  switch (combiner) {
+    case 'add':
+    case 'xor':
+    case 'or':
+      return kind === 'bool' ? false : wrap(0n);
+    case 'mul':
+      return kind === 'bool' ? true : wrap(1n);
+    case 'and':
+      return kind === 'bool' ? true : kind === 'int' ? wrap(-1n) : wrap(highest);
+    case 'max':
+      return kind === 'float' ? -Infinity : kind === 'bool' ? false : wrap(lowest);
+    case 'min':
+      return kind === 'float' ? Infinity : kind === 'bool' ? true : wrap(highest);
+  }
+}
+
+/** The splat constant that a value is, if it is one. */
+export function constantOf(value: HloValue): number | bigint | boolean | undefined {
+  let v = value;
+  while (v.def?.kind === 'reshape' || v.def?.kind === 'broadcast_in_dim') v = v.def.operands[0];
+  if (v.def?.kind !== 'constant' || !v.def.attrs.value.splat) return undefined;
+  const { value: constant } = v.def.attrs.value;
+  return typeof constant === 'object' ? undefined : constant;
+}
+
+/**
+ * Recognise the two-operand reduction that JAX writes for argmax and argmin: the winner by value (NaN wins), ties to the lower index.
+ */
+export function argExtreme(op: HloOp<'reduce'>): 'max' | 'min' | undefined {
+  if (op.operands.length !== 4 || op.attrs.dims.length !== 1) return undefined;
+  let v = op.operands[1];
+  while (v.def?.kind === 'reshape' || v.def?.kind === 'broadcast_in_dim') v = v.def.operands[0];
+  if (v.def?.kind !== 'iota' || op.results[1].type.dtype !== 'i32') return undefined;
+  return extremeOfRegion(op.regions[0]);
+}
+
+function extremeOfRegion(region: Region): 'max' | 'min' | undefined {
+  const [accValue, , value] = region.args;
+  const compares = region.ops.filter((o) => o.kind === 'compare');
+  const order = compares.find((o) => (o.attrs.direction === 'gt' || o.attrs.direction === 'lt') && o.operands.includes(value) && o.operands.includes(accValue));
+  const ties = compares.some((o) => o.attrs.direction === 'lt' && o.operands.includes(region.args[1]) && o.operands.includes(region.args[3]));
+  if (order === undefined || !ties || order.kind !== 'compare') return undefined;
+  if (!region.ops.every((o) => ['compare', 'select', 'scalar', 'constant'].includes(o.kind))) return undefined;
+  const accFirst = order.operands[0] === accValue;
+  return (order.attrs.direction === 'gt') === accFirst ? 'max' : 'min';
+}
+
+/** Translate a reduction. The results keep the reduced loops with size 1. */
+export function emitReduce(w: FusionWriter, op: HloOp<'reduce'>): Tile[] {
+  const { b, nest } = w;
+  const n = op.operands.length / 2;
+  const operands = w.operandsOf(op);
+  const space: Dims = operands[0][1] ?? [];
+  const inputs = operands.slice(0, n).map(([value]) => w.operand(value, space));
+  const reduced = new Set(op.attrs.dims.flatMap((d) => nest.sequence(resolve(space[d]))));
+  const axes = nest.tileLoops.flatMap((loop, i) => (reduced.has(loop) ? [i] : []));
+  const which = argExtreme(op);
+  if (which !== undefined && axes.length === 1) {
+    const index = b.argreduce(inputs[0], axes[0], which);
+    return [b.reduce(inputs[0], which, axes), index];
+  }
+  const named = n === 1 ? namedCombiner(op.regions[0]) : undefined;
+  const inits = op.operands.slice(n);
+  if (named === undefined) {
+    const seeds = inits.map((v) => w.scalarOperand(v));
+    return b.reduceRegion(inputs, seeds, axes, (acc, x) => emitRegion(b, op.regions[0], [...acc, ...x]));
+  }
+  const result = axes.length === 0 ? inputs[0] : b.reduce(inputs[0], named, axes);
+  const init = constantOf(inits[0]);
+  if (init !== undefined && Object.is(init, identityOf(named, op.results[0].type.dtype))) return [result];
+  return [b.scalar(named, w.expandScalar(w.scalarOperand(inits[0]), result.type.shape), result)];
+}
