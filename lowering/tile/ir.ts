@@ -86,7 +86,11 @@ export interface TileAttrs {
   /** → ref to fresh, undefined memory of this program. */
   alloc: Empty;
   /** ref, one i32[] start per axis → ref of `sizes` taken every `strides`; axes in `squeeze` (of size 1) are dropped. Starts are not clamped. */
-  slice_ref: { readonly sizes: Shape; readonly strides: readonly number[]; readonly squeeze: readonly number[] };
+  slice_ref: {
+    readonly sizes: Shape;
+    readonly strides: readonly number[];
+    readonly squeeze: readonly number[];
+  };
   /** ref → ref with permuted axes. */
   transpose_ref: { readonly permutation: readonly number[] };
   // --- elementwise
@@ -103,10 +107,18 @@ export interface TileAttrs {
   broadcast: { readonly dims: readonly number[] };
   reshape: Empty;
   transpose: { readonly permutation: readonly number[] };
-  slice: { readonly starts: readonly number[]; readonly limits: readonly number[]; readonly strides: readonly number[] };
+  slice: {
+    readonly starts: readonly number[];
+    readonly limits: readonly number[];
+    readonly strides: readonly number[];
+  };
   concat: { readonly axis: number };
   /** tile, rank-0 padding value. Negative amounts cut. */
-  pad: { readonly low: readonly number[]; readonly high: readonly number[]; readonly interior: readonly number[] };
+  pad: {
+    readonly low: readonly number[];
+    readonly high: readonly number[];
+    readonly interior: readonly number[];
+  };
   rev: { readonly axes: readonly number[] };
   // --- reductions (axes stay, with size 1)
   /** N tiles of one shape → N tiles. With `combiner`: one tile and no region. Else region: 2N rank-0 (acc…, x…) → N; operands N tiles, N rank-0 inits. */
