@@ -23,7 +23,8 @@ import type {
   TypeOf,
 } from './ir.ts';
 import type { Combiner, CompareFn, ScalarFn } from '../scalar.ts';
-import { refType, resultTypes, tileType } from './typing.ts';
+import { refType, tileType } from './typing-check.ts';
+import { resultTypes } from './typing.ts';
 
 /** A rank-0 i32 tile, or the number that it always is. */
 export type Int = Tile | number;
