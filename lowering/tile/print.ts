@@ -8,7 +8,6 @@ import type {
   GridAxis,
   Kernel,
   Operand,
-  Tile,
   TileOp,
   TileRegion,
   TileValue,
@@ -99,7 +98,7 @@ function showOp(op: TileOp, names: Names, indent: string): string[] {
   const keywords = regionKeywords(op.kind, attrs.combiner !== undefined);
   op.regions.forEach((region, i) => {
     const text = showRegion(region, names, indent);
-    lines[lines.length - 1] += `${keywords[i]} ${text[0]}`;
+    lines[lines.length - 1] += ` ${keywords[i]} ${text[0]}`;
     lines.push(...text.slice(1));
   });
   return lines;
