@@ -42,6 +42,9 @@ export class TracerLeakError extends PalladiaError {}
 /** A traced value used where JavaScript needs a concrete one: `x > 0`, `+x`, an index, a shape, iteration. */
 export class ConcretizationError extends PalladiaError {}
 
+/** A function to transform that returns a promise: tracing is synchronous. */
+export class AsyncFunctionError extends PalladiaError {}
+
 /** A transformation met a primitive that does not define the rule that it needs. */
 export class MissingRuleError extends PalladiaError {
   constructor(primitive: string, rule: string) {
