@@ -1,6 +1,7 @@
 /** Define a primitive from one record: core keeps the language's rules, lowering keeps its own. */
 import { dtypeInfo, type DType } from '../core/dtype.ts';
-import { makePrimitive, type None, type Primitive, type Rules } from '../core/primitive.ts';
+import { makePrimitive } from '../core/make-primitive.ts';
+import type { None, Primitive, Rules } from '../core/primitive.ts';
 import { lowerRules, type LowerRule } from '../lowering/rules.ts';
 
 /** Everything about a primitive: rules of the language and the lowering to StableHLO. */

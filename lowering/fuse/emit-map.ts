@@ -62,13 +62,14 @@ function reducePrecision(b: TileBuilder, x: Tile, exponentBits: number, mantissa
   throw new LoweringError(`reduce_precision: formats are f32, bf16 and f16; got e${exponentBits}m${mantissaBits}.`);
 }
 
-/** Translate a region of elementwise ops (a combiner, a comparator) on given tiles. */
+/** Translate a region of elementwise ops (a combiner, a comparator) on given tiles of one shape. */
 export function emitRegion(b: TileBuilder, region: Region, args: readonly Tile[]): Tile[] {
   const env = new Map<HloValue, Tile>(region.args.map((v, i) => [v, args[i]]));
+  const shape = args[0]?.type.shape ?? [];
   const get = (v: HloValue): Tile => {
     const tile = env.get(v);
     if (tile !== undefined) return tile;
-    if (v.def?.kind === 'constant' && v.def.attrs.value.splat) return splat(b, v.def.attrs.value.value, v.type.dtype, []);
+    if (v.def?.kind === 'constant' && v.def.attrs.value.splat) return splat(b, v.def.attrs.value.value, v.type.dtype, shape);
     throw new LoweringError('reduce: the combiner uses a value from outside; pass it as an operand.');
   };
   for (const op of region.ops) {

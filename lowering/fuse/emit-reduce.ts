@@ -1,5 +1,7 @@
 /** Reductions inside fusions: named combiners, argmax and argmin, and general regions. */
-import { dtypeInfo, type DType } from '../../core/dtype.ts';
+import type { DType } from '../../core/dtype.ts';
+import { LoweringError } from '../../core/errors.ts';
+import { identityOf } from '../hlo/constant.ts';
 import type { HloOp, HloValue, Region } from '../hlo/ir.ts';
 import type { Combiner } from '../scalar.ts';
 import type { Tile } from '../tile/ir.ts';
@@ -8,27 +10,11 @@ import { namedCombiner } from './classify.ts';
 import { emitRegion } from './emit-map.ts';
 import type { FusionWriter } from './to-tile.ts';
 
-/** The neutral element of a named combiner; the extreme of the type for max and min. */
-export function identityOf(combiner: Combiner, dtype: DType): number | bigint | boolean {
-  const { kind, bits } = dtypeInfo[dtype];
-  const big = bits === 64 && kind !== 'float';
-  const wrap = (x: bigint): number | bigint => (big ? x : Number(x));
-  const lowest = kind === 'int' ? -(1n << BigInt(bits - 1)) : 0n;
-  const highest = (1n << BigInt(kind === 'int' ? bits - 1 : bits)) - 1n;
-  switch (combiner) {
-    case 'add':
-    case 'xor':
-    case 'or':
-      return kind === 'bool' ? false : wrap(0n);
-    case 'mul':
-      return kind === 'bool' ? true : wrap(1n);
-    case 'and':
-      return kind === 'bool' ? true : kind === 'int' ? wrap(-1n) : wrap(highest);
-    case 'max':
-      return kind === 'float' ? -Infinity : kind === 'bool' ? false : wrap(lowest);
-    case 'min':
-      return kind === 'float' ? Infinity : kind === 'bool' ? true : wrap(highest);
-  }
+/** The neutral element of a named combiner as a tile constant. */
+export function neutral(combiner: Combiner, dtype: DType): number | bigint | boolean {
+  const value = identityOf(combiner, dtype);
+  if (typeof value === 'object') throw new LoweringError('reduce: complex numbers have no tile form; split them into real and imaginary parts.');
+  return value;
 }
 
 /** The splat constant that a value is, if it is one. */
@@ -84,6 +70,6 @@ export function emitReduce(w: FusionWriter, op: HloOp<'reduce'>): Tile[] {
   }
   const result = axes.length === 0 ? inputs[0] : b.reduce(inputs[0], named, axes);
   const init = constantOf(inits[0]);
-  if (init !== undefined && Object.is(init, identityOf(named, op.results[0].type.dtype))) return [result];
+  if (init !== undefined && Object.is(init, neutral(named, op.results[0].type.dtype))) return [result];
   return [b.scalar(named, w.expandScalar(w.scalarOperand(inits[0]), result.type.shape), result)];
 }

@@ -5,7 +5,7 @@ import type { Ref, Tile } from '../tile/ir.ts';
 import { resolve } from './axes.ts';
 import { namedCombiner } from './classify.ts';
 import type { Loop } from './config.ts';
-import { constantOf, identityOf } from './emit-reduce.ts';
+import { constantOf, neutral } from './emit-reduce.ts';
 import type { FusionWriter } from './to-tile.ts';
 
 /** The loop of every dimension of the result (none for size 1): window ops keep their dimensions apart. */
@@ -195,7 +195,7 @@ function windowed(w: FusionWriter, op: HloOp<'reduce_window'>): Tile {
   const ref = w.wholeRef(op.operands[0]);
   const shape = w.nest.tileShape(w.dimsOf(op.results[0]));
   const { dtype } = op.results[0].type;
-  const fill = identityOf(combiner, dtype);
+  const fill = neutral(combiner, dtype);
   const count = window.dimensions.reduce((n, d) => n * d, 1);
   const read = (at: readonly Tile[]): Tile => {
     const starts = window.dimensions.map((_, i) => {
