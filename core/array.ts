@@ -4,7 +4,7 @@ import { defaultDevice, type Device, type DeviceBuffer } from './backend.ts';
 import { config } from './config.ts';
 import { dtypeInfo, isBig, isComplex, type DType } from './dtype.ts';
 import { ArgumentError, ConcretizationError, DeletedArrayError, DeviceError, DTypeError, ShapeError, invariant } from './errors.ts';
-import { decode, encode, nest, type HostData, type Nested, type Scalar, type TypedArray, typedArrayDType } from './host.ts';
+import { checkRange, decode, encode, nest, normalScalar, scalarData, type HostData, type Nested, type Scalar, type TypedArray, typedArrayDType } from './host.ts';
 import { showArray } from './array-print.ts';
 import { sameShape, showShape, sizeOf, type Shape } from './shape.ts';
 import { Value } from './value.ts';
@@ -19,6 +19,16 @@ export class NDArray extends Value {
   readonly scalar: Scalar | undefined;
   #buffer: DeviceBuffer | undefined;
   #deleted: string | undefined;
+
+  static {
+    // `console.log(x)` in Node. A method with this computed name cannot be declared in the class under isolatedDeclarations.
+    Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+      configurable: true,
+      value(this: NDArray): string {
+        return `${this.aval.toString()} ${this.toString()}`;
+      },
+    });
+  }
 
   private constructor(aval: Aval, buffer: DeviceBuffer | undefined, scalar: Scalar | undefined) {
     super();
@@ -35,7 +45,7 @@ export class NDArray extends Value {
 
   /** A rank-0 array with a value known on the host; it takes device memory only when it is needed there. */
   static fromScalar(value: Scalar, dtype: DType, weakType = false): NDArray {
-    return new NDArray(new Aval([], dtype, weakType), undefined, value);
+    return new NDArray(new Aval([], dtype, weakType), undefined, normalScalar(value, dtype));
   }
 
   /** Copy host values in. `values` has one entry per element (two per complex element). */
@@ -47,6 +57,7 @@ export class NDArray extends Value {
       );
     const aval = new Aval(shape, dtype);
     checkSupported(device, aval);
+    checkRange('array', values, dtype);
     return new NDArray(aval, device.upload(encode(values, dtype)), undefined);
   }
 
@@ -70,7 +81,7 @@ export class NDArray extends Value {
     if (this.scalar !== undefined) {
       if (this.#buffer?.device !== device) {
         checkSupported(device, this.aval);
-        this.#buffer = device.upload(encode([this.scalar], this.dtype));
+        this.#buffer = device.upload(encode(scalarData(this.scalar, this.dtype), this.dtype));
       }
       return this.#buffer;
     }
@@ -100,7 +111,7 @@ export class NDArray extends Value {
   /** Copy the elements to the host as a typed array (f16 and bf16 widen to Float32Array, complex numbers are interleaved). */
   async data(): Promise<TypedArray> {
     this.#checkAlive();
-    if (this.scalar !== undefined) return decode(encode([this.scalar], this.dtype), this.dtype);
+    if (this.scalar !== undefined) return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
     const buffer = this.bufferOn(this.device);
     return decode(await buffer.device.read(buffer), this.dtype);
   }
@@ -117,7 +128,7 @@ export class NDArray extends Value {
    */
   dataSync(): TypedArray {
     this.#checkAlive();
-    if (this.scalar !== undefined) return decode(encode([this.scalar], this.dtype), this.dtype);
+    if (this.scalar !== undefined) return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
     const buffer = this.bufferOn(this.device);
     if (buffer.device.readSync === undefined)
       throw new DeviceError(`dataSync: ${buffer.device.kind} cannot be read synchronously. Use \`await x.data()\`.`);
@@ -167,11 +178,6 @@ export class NDArray extends Value {
     if (this.scalar === undefined && this.#buffer?.device.host !== true)
       return `${this.aval.toString()} on ${this.device.kind} (await x.data())`;
     return showArray(this.dataSync(), this.shape, this.dtype);
-  }
-
-  /** `console.log(x)` in Node. */
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `${this.aval.toString()} ${this.toString()}`;
   }
 
   /** Numbers and strings from arrays: `+x`, `x > 0` for one element on the host, `String(x)` always. */

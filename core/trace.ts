@@ -3,7 +3,7 @@
  * A transformation is one `Trace`: lift foreign values, process, and run its rules with the parent as current trace.
  */
 import type { Aval } from './aval.ts';
-import { TracerLeakError } from './errors.ts';
+import { ConcretizationError, TracerLeakError } from './errors.ts';
 import type { Primitive } from './primitive.ts';
 import { userFrame } from './source.ts';
 import { Value } from './value.ts';
@@ -38,6 +38,27 @@ export abstract class Tracer extends Value {
 
   override toString(): string {
     return `Traced<${this.aval.toString()}> with ${this.trace.name}`;
+  }
+
+  /**
+   * Strings are fine (they show the type); numbers do not exist yet.
+   *
+   * @throws ConcretizationError for `+x`, `x > 0`, `x + 1`, `array[x]` and the like.
+   */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString();
+    const tried = hint === 'number' ? 'as a number (`+x`, `x > 0`, `x * 2`, Math.…)' : 'with a JavaScript operator (`x + y`, `x == y`)';
+    throw new ConcretizationError(
+      `tracer: a traced value has no concrete value that JavaScript could use ${tried}; got ${this.toString()}. ` +
+        'Compute with functions of arrays (x.add(y), np.greater(x, 0)), choose with np.where or lax.cond, loop with lax.whileLoop, or make the argument static.',
+    );
+  }
+
+  /** @throws ConcretizationError always: JavaScript cannot iterate over a traced value. */
+  [Symbol.iterator](): Iterator<never> {
+    throw new ConcretizationError(
+      `tracer: a traced value cannot be iterated over or destructured; got ${this.toString()}. Take parts with x.at(i).get() or np.split, or loop with lax.scan or vmap.`,
+    );
   }
 }
 
