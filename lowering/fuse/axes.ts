@@ -49,9 +49,11 @@ export class Trail {
   readonly #changed: Axis[] = [];
   readonly #stiffened: Axis[] = [];
 
-  /** Whether anything was unified or split. */
-  get changed(): boolean {
-    return this.#changed.length > 0;
+  readonly #born = counter;
+
+  /** Whether an axis that existed before this trail was unified or split. */
+  get touchedOld(): boolean {
+    return this.#changed.some((axis) => axis.id < this.#born);
   }
 
   /** Replace an axis by others. */

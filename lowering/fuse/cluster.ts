@@ -6,6 +6,7 @@
  * at most one dot, with elementwise epilogue; all reductions of a fusion are over the same axes, and long reductions are not expanded again
  * (softmax and layer norm stay one kernel while a row is short enough).
  */
+import { sameShape } from '../../core/shape.ts';
 import type { HloOp, HloValue, Region } from '../hlo/ir.ts';
 import { Axis, distinct, flatAxes, freshDims, operandDims, resolve, Trail, unifyDims, type Dims } from './axes.ts';
 import { Bits } from './bits.ts';
@@ -36,6 +37,8 @@ export class Cluster {
   readonly dims: Map<HloValue, Dims> = new Map();
   /** Values read from memory. */
   readonly leaves: Set<HloValue> = new Set();
+  /** Along which axes a value in memory was first read. */
+  readonly leafDims: Map<HloValue, Dims> = new Map();
   readonly ancestors: Bits = new Bits();
   /** Operand axes of the reductions, before dropping. */
   reduced: readonly Axis[] | undefined = undefined;
@@ -149,6 +152,12 @@ function joinOfDot(op: HloOp<'dot_general'>): Join {
   };
 }
 
+/** A value that a joining op reads from memory, and along which axes (undefined: as a whole). */
+interface Leaf {
+  readonly value: HloValue;
+  readonly dims?: Dims;
+}
+
 /** Whether an op that must find its operands in memory reads them so. */
 const readsMemory = (op: HloOp): boolean => op.kind === 'dot_general';
 
@@ -222,9 +231,10 @@ export class Clustering {
 
   #placeFused(op: HloOp): void {
     const sources = this.#candidates(op);
-    if (sources.length > 1 && this.#independent(sources) && this.#attempt(op, sources)) return;
-    for (const cluster of sources) if (this.#attempt(op, [cluster])) return;
-    this.#attempt(op, []);
+    const groups = sources.length > 1 && this.#independent(sources) ? [sources] : [];
+    for (const group of [...groups, ...sources.map((c) => [c])])
+      if (this.#attempt(op, group, true) || this.#attempt(op, group, false)) return;
+    this.#attempt(op, [], false);
   }
 
   #startFusion(op: HloOp, dims: Dims): Cluster {
@@ -260,12 +270,16 @@ export class Clustering {
     return clusters.every((a) => clusters.every((b) => !a.ancestors.has(b.id)));
   }
 
-  #attempt(op: HloOp, into: readonly Cluster[]): boolean {
+  /** Try to join; `share`: reads of one value in memory run along the same axes (softmax reads its row twice). */
+  #attempt(op: HloOp, into: readonly Cluster[], share: boolean): boolean {
     const trail = new Trail();
     const join = joinOf(op);
-    const leaves: HloValue[] = [];
+    const leaves: Leaf[] = [];
     const ok =
-      this.#connect(op, join, into, { trail, leaves }) && this.#legal(op, join, into, leaves) && this.#stiffen(op, join, trail);
+      this.#connect(op, join, into, { trail, leaves, share }) &&
+      (!share || this.#align(op, join, into, trail)) &&
+      this.#legal(op, join, into, { trail, leaves }) &&
+      this.#stiffen(op, join, trail);
     if (!ok) {
       trail.undo();
       return false;
@@ -286,30 +300,35 @@ export class Clustering {
       cluster.dot = op;
       cluster.dotDims = join.dot;
     }
-    for (const leaf of leaves) this.#depend(cluster, leaf);
+    for (const { value, dims } of leaves) {
+      if (dims !== undefined && !cluster.leafDims.has(value)) cluster.leafDims.set(value, dims);
+      this.#depend(cluster, value);
+    }
     return true;
   }
 
   /** Unify the axes of the operands; collect what must come from memory. */
-  #connect(op: HloOp, join: Join, into: readonly Cluster[], out: { trail: Trail; leaves: HloValue[] }): boolean {
+  #connect(op: HloOp, join: Join, into: readonly Cluster[], out: { trail: Trail; leaves: Leaf[]; share: boolean }): boolean {
     const scope = { isInterior: (v: HloValue) => !readsMemory(op) && into.some((c) => c.dims.has(v)), inBlock: this.inBlock };
     for (const axis of join.dot?.k ?? []) out.trail.stiffen(axis);
     for (const [i, x] of op.operands.entries()) {
       const dims = join.operands[i];
       if (dims === undefined) {
         if (!this.#leafAllowed(x, into)) return false;
-        out.leaves.push(x);
+        out.leaves.push({ value: x });
         continue;
       }
       const source = trace(x, dims, scope, out.trail);
       if (source.kind === 'inline' && readsMemory(op)) {
-        out.leaves.push(x);
+        out.leaves.push({ value: x });
         continue;
       }
       if (source.kind === 'inline') continue;
       if (source.kind === 'leaf') {
         if (!this.#leafAllowed(source.value, into)) return false;
-        out.leaves.push(source.value);
+        const seen = out.share ? into.find((c) => c.leafDims.has(source.value))?.leafDims.get(source.value) : undefined;
+        if (seen !== undefined && !unifyDims(seen, source.dims, out.trail)) return false;
+        out.leaves.push({ value: source.value, dims: source.dims });
         continue;
       }
       const home = into.find((c) => c.dims.has(source.value));
@@ -326,6 +345,15 @@ export class Clustering {
     return this.#owner.get(v);
   }
 
+  /** What a reduction's result is expanded to runs along the axes of a value of that shape, if there is one. */
+  #align(op: HloOp, join: Join, into: readonly Cluster[], trail: Trail): boolean {
+    const space = new Set(into.flatMap((c) => resolve(c.reduceSpace ?? [])));
+    if (space.size === 0 || flatAxes(join.result).every((axis) => space.has(axis))) return true;
+    const { shape } = op.results[0].type;
+    const like = into.flatMap((c) => [...c.dims]).find(([v]) => sameShape(v.type.shape, shape));
+    return like === undefined || unifyDims(like[1], join.result, trail);
+  }
+
   /** A leaf may not be computed in the fusion itself, nor depend on it. */
   #leafAllowed(value: HloValue, into: readonly Cluster[]): boolean {
     const owner = this.#origin(value);
@@ -333,15 +361,15 @@ export class Clustering {
     return into.every((c) => c !== owner && !owner.ancestors.has(c.id));
   }
 
-  #legal(op: HloOp, join: Join, into: readonly Cluster[], leaves: readonly HloValue[]): boolean {
+  #legal(op: HloOp, join: Join, into: readonly Cluster[], { trail, leaves }: { trail: Trail; leaves: readonly Leaf[] }): boolean {
     if (into.length === 0) return true;
     const ops = into.reduce((n, c) => n + c.ops.length, 1);
     if (ops > this.#limits.maxOps) return false;
-    const all = new Set(leaves);
+    const all = new Set(leaves.map((l) => l.value));
     for (const c of into) for (const leaf of c.leaves) all.add(leaf);
     if (all.size + this.#outputs(into) + op.results.length > this.#limits.maxOperands) return false;
-    const values = into.flatMap((c) => [...c.dims.values()]);
-    if (!distinct(join.result) || !values.every(distinct)) return false;
+    if (!distinct(join.result) || join.operands.some((dims) => dims !== undefined && !distinct(dims))) return false;
+    if (trail.touchedOld && !into.every((c) => [...c.dims.values()].every(distinct))) return false;
     return this.#legalReduce(join, into) && this.#legalDot(join, into);
   }
 
@@ -407,6 +435,7 @@ export class Clustering {
     }
     for (const [op, join] of other.joins) into.joins.set(op, join);
     for (const leaf of other.leaves) into.leaves.add(leaf);
+    for (const [leaf, dims] of other.leafDims) if (!into.leafDims.has(leaf)) into.leafDims.set(leaf, dims);
     into.ancestors.addAll(other.ancestors);
     into.reduced ??= other.reduced;
     into.reduceSpace ??= other.reduceSpace;

@@ -108,7 +108,8 @@ class ScheduleWriter {
   }
 
   #fusion(cluster: Cluster, clustering: Clustering, used: ReadonlyMap<HloValue, number>): Step[] {
-    const outputs = [...cluster.dims.keys()].filter((v) => used.has(v));
+    const outputs = [...cluster.dims.keys()].filter((v) => used.has(v) && sizeOf(v.type.shape) > 0);
+    if (outputs.length === 0) return [];
     const writer = new FusionWriter(cluster, clustering, outputs, this.#target);
     const { kernel, args } = writer.build(`${nameOf(cluster)}_${this.#kernels++}`);
     return this.#kernel(kernel, args);
