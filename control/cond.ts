@@ -1,0 +1,116 @@
+/** `cond` and `switch`: branches as functions of trees. The primitive stands in `cond-call.ts`. */
+import { asValue, NDArray } from '../core/array.ts';
+import { sameType, type Aval } from '../core/aval.ts';
+import { config } from '../core/config.ts';
+import { isInteger } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts';
+import { flatten, leafPaths, unflatten } from '../core/tree.ts';
+import { avalsOf, isEager } from '../core/trace.ts';
+import type { Value } from '../core/value.ts';
+import { clamp, ne } from '../lax/comparison.ts';
+import { convertElementType } from '../lax/convert.ts';
+import { literalLike } from '../lax/operand.ts';
+import { flattenValues } from '../transforms/flat-function.ts';
+import type { Inputs, Output } from '../transforms/signature.ts';
+import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
+import { traceClosed } from '../transforms/stage.ts';
+import { traceBody, type Body } from './body.ts';
+import { condP, joinConsts } from './cond-call.ts';
+
+/**
+ * Run `onTrue` or `onFalse` on the operands, as `pred` says; numbers other than zero are true. Both branches are traced, one runs.
+ *
+ * @throws ShapeError when `pred` is no scalar; TreeError, ShapeError or DTypeError when the branches' results differ in type.
+ * @example
+ * String(cond(lax.gt(2, 1), (x: Value) => lax.sin(x), (x: Value) => lax.cos(x), 0)); // → 0.0
+ */
+export function cond<A extends readonly unknown[], R>(
+  pred: Value | boolean | number,
+  onTrue: (...operands: A) => R,
+  onFalse: (...operands: A) => R,
+  ...operands: Inputs<A>
+): Output<R> {
+  const value = asValue('cond', pred, 'pred');
+  if (value.ndim !== 0)
+    throw new ShapeError(`cond: the predicate must be a scalar; got ${value.aval.toString()}. Reduce it with np.any or np.all, or choose element by element with np.where.`);
+  const index = convertElementType(value.dtype === 'bool' ? value : ne(value, literalLike(0, value)), 'i32');
+  return branch('cond', index, [onFalse, onTrue], operands) as Output<R>;
+}
+
+/**
+ * Run the branch that `index` names on the operands; an index out of range takes the nearest branch.
+ *
+ * @throws DTypeError when the index is no integer scalar; ArgumentError without branches; TreeError, ShapeError or DTypeError when
+ * the branches' results differ in type.
+ * @example
+ * String(switchBranch(1, [(x: Value) => lax.sin(x), (x: Value) => lax.cos(x)], 0)); // → 1.0
+ */
+export function switchBranch<A extends readonly unknown[], R>(
+  index: Value | number,
+  branches: readonly ((...operands: A) => R)[],
+  ...operands: Inputs<A>
+): Output<R> {
+  if (branches.length === 0)
+    throw new ArgumentError('switch: there must be at least one branch; got none. Pass a list of functions.');
+  const given = typeof index === 'number' ? NDArray.fromScalar(index, 'i32') : index;
+  if (!isInteger(given.dtype) || given.ndim !== 0 || (typeof index === 'number' && !Number.isInteger(index)))
+    throw new DTypeError(`switch: the index must be an integer scalar; got ${typeof index === 'number' ? index : given.aval.toString()}. Convert with x.astype('i32').`);
+  const i32 = convertElementType(given, 'i32');
+  const inRange = branches.length === 1 ? i32 : clamp(literalLike(0, i32), i32, literalLike(branches.length - 1, i32));
+  return branch('switch', inRange, branches, operands) as Output<R>;
+}
+
+export { switchBranch as switch };
+
+function branch(
+  op: string,
+  index: Value,
+  functions: readonly ((...operands: never[]) => unknown)[],
+  operands: readonly unknown[],
+): unknown {
+  const { values } = flattenValues(op, 'operands', operands);
+  const inTree = flatten(operands).treedef;
+  const traced = functions.map((f) => traceBody(op, f, inTree, avalsOf(values)));
+  const agreed = agree(op, traced);
+  const joined = joinConsts(agreed);
+  const all = [...joined.consts, ...values];
+  const outTree = agreed[0].outTree;
+  if (joined.branches.length === 1) return unflatten(outTree, evalJaxpr(joined.branches[0], all));
+  if (config.disableJit && isEager() && index instanceof NDArray)
+    return unflatten(outTree, evalJaxpr(joined.branches[Number(index.item())], all));
+  return unflatten(outTree, condP.bind([index, ...all], { branches: joined.branches }));
+}
+
+/** Make the branches give the same types: what is weak in some branches only becomes strong in all. */
+function agree(op: string, bodies: readonly Body[]): readonly Body[] {
+  const [first] = bodies;
+  bodies.forEach((body, k) => {
+    if (!body.outTree.equals(first.outTree))
+      throw new TreeError(`${op}: all branches must return the same tree; got ${body.outTree.show()} from branch ${k}, ${first.outTree.show()} from branch 0. Return the same structure everywhere.`);
+  });
+  const wanted = first.outAvals.map((_, i) => common(bodies.map((b) => b.outAvals[i])));
+  return bodies.map((body, k) => {
+    if (body.outAvals.every((aval, i) => aval.key === wanted[i].key)) return body;
+    const closed = traceClosed(
+      (xs) => evalJaxpr(body.jaxpr, xs).map((x, i) => (x.weakType ? convertElementType(x, wanted[i].dtype, wanted[i].weakType) : x)),
+      body.jaxpr.inAvals,
+    );
+    const { outAvals } = closed.jaxpr;
+    outAvals.forEach((aval, i) => {
+      if (!sameType(aval, wanted[i])) throw mismatch(op, k, leafPaths(body.outTree)[i], aval, wanted[i]);
+    });
+    return { ...body, jaxpr: closed.jaxpr, consts: [...closed.consts, ...body.consts], outAvals };
+  });
+}
+
+/** The type that results should have: that of the first strong one. */
+function common(avals: readonly Aval[]): Aval {
+  return avals.find((aval) => !aval.weakType) ?? avals[0];
+}
+
+function mismatch(op: string, k: number, path: string, got: Aval, wanted: Aval): Error {
+  const message = `${op}: all branches must return the same types; got ${got.toString()} from branch ${k} where another gives ${wanted.toString()}, at result${path}. `;
+  return got.dtype === wanted.dtype
+    ? new ShapeError(`${message}Broadcast or reshape in one of them.`)
+    : new DTypeError(`${message}Convert in one of them.`);
+}

@@ -1,0 +1,134 @@
+/** `scan` and `map`: loops over slices, as functions of trees. The primitive stands in `scan-call.ts`. */
+import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
+import { config } from '../core/config.ts';
+import { flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
+import { avalsOf, isEager } from '../core/trace.ts';
+import type { Value } from '../core/value.ts';
+import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
+import { flattenValues } from '../transforms/flat-function.ts';
+import type { Input, Output } from '../transforms/signature.ts';
+import { zerosOf } from '../lax/creation.ts';
+import { concatenate, slice } from '../lax/slicing.ts';
+import { reshape } from '../lax/structure.ts';
+import { checkCarry, traceBody, traceCarried } from './body.ts';
+import { scanP } from './scan-call.ts';
+import type { ScanParams } from './scan-params.ts';
+
+/** Options of `scan`. */
+export interface ScanOptions {
+  /** Number of steps; needed when there are no inputs to slice. */
+  readonly length?: number;
+  /** Go from the last slice to the first. */
+  readonly reverse?: boolean;
+  /** How many steps one iteration of the compiled loop makes; `true` unrolls the whole loop. */
+  readonly unroll?: number | boolean;
+}
+
+/**
+ * Carry a value through a loop over the slices of `xs` along their first axes: `f(carry, x) → [carry, y]`. Gives the last carry
+ * and the stacked `y`s. `xs` is a tree of arrays, or null.
+ *
+ * @throws ShapeError when the leading sizes differ or the carry changes its shape; TreeError when `f` returns no pair or another
+ * tree; DTypeError when the carry changes its dtype; ArgumentError when no length is known.
+ * @example
+ * const [sum, sums] = scan((c: Value, x: Value) => [lax.add(c, x), c], 0, lax.convertElementType(lax.iota('i32', 4), 'f32'));
+ * [String(sum), String(sums)]; // → ['6.0', '[0. 0. 1. 3.]']
+ */
+export function scan<C, X, Y>(
+  f: (carry: C, x: X) => readonly [C, Y],
+  init: Input<C>,
+  xs: Input<X>,
+  options: ScanOptions = {},
+): [Output<C>, Output<Y>] {
+  const start = flattenValues('scan', 'init', init);
+  const inputs = flattenValues('scan', 'xs', xs);
+  const length = scanLength(inputs.values, inputs.treedef, options.length);
+  const sliceAvals = inputs.values.map((x) => x.aval.withShape(x.shape.slice(1)));
+  const inTree = flatten([init, xs]).treedef;
+  const count = start.values.length;
+  const { init: values, body } = traceCarried(
+    start.values,
+    (avals) => {
+      const traced = traceBody('scan', (carry: never, x: never) => checkPair(f(carry, x)), inTree, [...avals, ...sliceAvals]);
+      const [carryTree, yTree] = traced.outTree.children;
+      if (carryTree.numLeaves !== avals.length) checkCarry('scan', start.treedef, avals, carryTree, []);
+      return { ...traced, carryTree, yTree };
+    },
+    (traced) => traced.outAvals.slice(0, count),
+  );
+  checkCarry('scan', start.treedef, avalsOf(values), body.carryTree, body.outAvals.slice(0, count));
+  const unroll = options.unroll === true ? Math.max(length, 1) : Math.max(1, Number(options.unroll ?? 1));
+  const params: ScanParams = {
+    jaxpr: body.jaxpr, length, reverse: options.reverse ?? false, unroll, numConsts: body.consts.length, numCarry: count,
+  };
+  const operands = [...body.consts, ...values, ...inputs.values];
+  const outs = config.disableJit && isEager() ? scanEagerly(operands, params) : scanP.bind(operands, params);
+  return [
+    unflatten(start.treedef, outs.slice(0, count)) as Output<C>,
+    unflatten(body.yTree, outs.slice(count)) as Output<Y>,
+  ];
+}
+
+function checkPair(result: unknown): unknown {
+  if (!Array.isArray(result) || result.length !== 2)
+    throw new TreeError(
+      `scan: the body must return a pair [carry, y]; got ${flatten(result).treedef.show()}. Return [carry, null] when there is nothing to stack.`,
+    );
+  return result;
+}
+
+function scanLength(xs: readonly Value[], tree: TreeDef, given: number | undefined): number {
+  const paths = leafPaths(tree);
+  xs.forEach((x, i) => {
+    if (x.ndim === 0)
+      throw new ShapeError(`scan: xs must have a first axis to loop over; got ${x.aval.toString()} at xs${paths[i]}. Capture scalars in the body, or carry them.`);
+  });
+  const sizes = [...(given === undefined ? [] : [given]), ...xs.map((x) => x.shape[0])];
+  if (sizes.length === 0)
+    throw new ArgumentError('scan: the number of steps must be known; got no arrays in xs and no length. Pass { length }.');
+  if (sizes.some((n) => n !== sizes[0])) {
+    const shown = xs.map((x, i) => `xs${paths[i]}: ${x.shape[0]}`);
+    throw new ShapeError(
+      `scan: all leading sizes, and length, must be equal; got ${[...(given === undefined ? [] : [`length: ${given}`]), ...shown].join(', ')}. Slice the inputs to one length.`,
+    );
+  }
+  return sizes[0];
+}
+
+/** The loop in JavaScript, step by step, for `disableJit`. */
+function scanEagerly(operands: readonly Value[], { jaxpr, length, reverse, numConsts, numCarry }: ScanParams): Value[] {
+  const consts = operands.slice(0, numConsts);
+  let carry = operands.slice(numConsts, numConsts + numCarry);
+  const rows: Value[][] = [];
+  for (let k = 0; k < length; k++) {
+    const at = reverse ? length - 1 - k : k;
+    const xs = operands.slice(numConsts + numCarry).map((x) => row(x, at));
+    const outs = evalJaxpr(jaxpr, [...consts, ...carry, ...xs]);
+    carry = outs.slice(0, numCarry);
+    rows[at] = outs.slice(numCarry);
+  }
+  const ys = jaxpr.outAvals.slice(numCarry).map((aval, i) =>
+    length === 0
+      ? zerosOf(aval.withShape([0, ...aval.shape]))
+      : concatenate(rows.map((r) => reshape(r[i], [1, ...aval.shape])), 0),
+  );
+  return [...carry, ...ys];
+}
+
+function row(x: Value, at: number): Value {
+  const starts = x.shape.map((_, i) => (i === 0 ? at : 0));
+  const limits = x.shape.map((n, i) => (i === 0 ? at + 1 : n));
+  return reshape(slice(x, starts, limits), x.shape.slice(1));
+}
+
+/**
+ * Apply a function to the slices of `xs` along their first axes, one after the other, and stack the results.
+ *
+ * @throws as `scan`.
+ * @example
+ * String(map((x: Value) => lax.mul(x, x), lax.iota('i32', 4))); // → [0 1 4 9]
+ */
+export function map<X, Y>(f: (x: X) => Y, xs: Input<X>): Output<Y> {
+  const [, ys] = scan((carry: null, x: X): readonly [null, Y] => [carry, f(x)], null, xs);
+  return ys;
+}

@@ -1,0 +1,236 @@
+/**
+ * The primitive `while`: a loop whose length is known only when it runs. Operands: constants of the condition, constants of the
+ * body, carry. It has a forward derivative and a batched form; it cannot run backwards.
+ */
+import { ArgumentError } from '../core/errors.ts';
+import { Jaxpr, Literal, Var } from '../core/jaxpr.ts';
+import type { AxisData, BatchDim, BatchResult, JvpResult, Primitive, Tangent } from '../core/primitive.ts';
+import { avalsOf } from '../core/trace.ts';
+import type { Value } from '../core/value.ts';
+import { select } from '../lax/comparison.ts';
+import { definePrimitive } from '../lax/define.ts';
+import { reduceOr } from '../lax/reduction.ts';
+import { batchTo, broadcastInDim } from '../lax/structure.ts';
+import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
+import { merge, split, where, whereNot } from '../transforms/jaxpr-cache.ts';
+import { jvpJaxpr, spread } from '../transforms/jvp.ts';
+import { definePartialEval, partialEvalJaxpr, type PartialTrace } from '../transforms/linearize.ts';
+import { dropDead, hasEffects, reorder, traceClosed } from '../transforms/stage.ts';
+import { batchJaxpr } from '../transforms/vmap-trace.ts';
+import { instantiate } from '../transforms/zeros.ts';
+import { range } from './scan-params.ts';
+
+/** Parameters of `while`. */
+export interface WhileParams {
+  /** Constants, carry → bool. */
+  readonly condJaxpr: Jaxpr;
+  readonly condNconsts: number;
+  /** Constants, carry → carry. */
+  readonly bodyJaxpr: Jaxpr;
+  readonly bodyNconsts: number;
+}
+
+/** Operands apart: constants of the condition, constants of the body, carry. */
+const splitWhile = <T>(xs: readonly T[], { condNconsts, bodyNconsts }: WhileParams): T[][] =>
+  split(xs, [condNconsts, bodyNconsts, xs.length - condNconsts - bodyNconsts]);
+
+const count = (mask: readonly boolean[]): number => mask.filter(Boolean).length;
+
+/** `while`: repeat while a condition holds. */
+export const whileP: Primitive<WhileParams> = definePrimitive<WhileParams>('while', {
+  abstractEval: (_, { bodyJaxpr }) => bodyJaxpr.outAvals,
+  lower(b, args, params, context) {
+    const { condJaxpr, bodyJaxpr } = params;
+    const fixed = params.condNconsts + params.bodyNconsts;
+    const outs = b.while(
+      args,
+      (...now) => {
+        const [condConsts, , carry] = splitWhile(now, params);
+        return context.inline(condJaxpr, [...condConsts, ...carry])[0];
+      },
+      (...now) => {
+        const [condConsts, bodyConsts, carry] = splitWhile(now, params);
+        return [...condConsts, ...bodyConsts, ...context.inline(bodyJaxpr, [...bodyConsts, ...carry])];
+      },
+    );
+    return outs.slice(fixed);
+  },
+  jvp: (primals, tangents, params) => jvpWhile(primals, tangents, params),
+  transpose() {
+    throw new ArgumentError(
+      'whileLoop: reverse-mode differentiation does not work for whileLoop, or for foriLoop with traced bounds; got one in a function to differentiate. ' +
+        'Use scan, or foriLoop with JavaScript numbers as bounds.',
+    );
+  },
+  batch: (args, dims, params, axis) => batchWhile(args, dims, params, axis),
+  hasEffects: ({ condJaxpr, bodyJaxpr }) => hasEffects(condJaxpr) || hasEffects(bodyJaxpr),
+  printParams: ({ condJaxpr, condNconsts, bodyJaxpr, bodyNconsts }) => ({
+    body_jaxpr: bodyJaxpr,
+    body_nconsts: bodyNconsts,
+    cond_jaxpr: condJaxpr,
+    cond_nconsts: condNconsts,
+  }),
+});
+
+/** Tangents are carried beside the carry; the condition sees values only. */
+function jvpWhile(primals: readonly Value[], tangents: readonly Tangent[], params: WhileParams): JvpResult {
+  const { condJaxpr, bodyJaxpr, bodyNconsts } = params;
+  const [condConsts, bodyConsts, carry] = splitWhile(primals, params);
+  const [, constTs, carryTs] = splitWhile(tangents, params);
+  const constOn = constTs.map((t) => t !== null);
+  let carried = carryTs.map((t) => t !== null);
+  for (;;) {
+    const derived = jvpJaxpr(bodyJaxpr, [...constOn, ...carried], carried);
+    const next = carried.map((on, i) => on || derived.nonzeroOut[i]);
+    if (next.some((on, i) => on !== carried[i])) {
+      carried = next;
+      continue;
+    }
+    const added = derived.consts.length;
+    const sizes = [added + bodyNconsts, carry.length, count(constOn), count(carried)];
+    const [fixed, values, constDots, carryDots] = split(range(0, derived.jaxpr.invars.length), sizes);
+    const body = reorder(
+      derived.jaxpr,
+      [...fixed, ...constDots, ...values, ...carryDots],
+      range(0, derived.jaxpr.outvars.length),
+    );
+    const dots = where(carry, carried).map((x, i) => instantiate(where(carryTs, carried)[i], x.aval));
+    const { invars, eqns, outvars } = condJaxpr;
+    const outs = whileP.bind(
+      [...condConsts, ...derived.consts, ...bodyConsts, ...constTs.filter((t) => t !== null), ...carry, ...dots],
+      {
+        condJaxpr: new Jaxpr({ invars: [...invars, ...dots.map((t) => new Var(t.aval))], eqns, outvars }),
+        condNconsts: params.condNconsts,
+        bodyJaxpr: body,
+        bodyNconsts: added + bodyNconsts + count(constOn),
+      },
+    );
+    return [outs.slice(0, carry.length), spread(carried, outs.slice(carry.length))];
+  }
+}
+
+/** Carries that depend on known values alone are computed by a loop of their own; the unknown side runs the whole loop. */
+function splitWhileLoop(
+  trace: PartialTrace,
+  args: readonly Value[],
+  unknown: readonly boolean[],
+  params: WhileParams,
+): readonly Value[] {
+  const { condJaxpr, bodyJaxpr, condNconsts } = params;
+  const [condMask, bodyMask, carryMask] = splitWhile(unknown, params);
+  let carried = carryMask;
+  let parts = partialEvalJaxpr(bodyJaxpr, [...bodyMask, ...carried], carried);
+  while (carried.some((on, i) => on !== parts.unknownOut[i])) {
+    carried = carried.map((on, i) => on || parts.unknownOut[i]);
+    parts = partialEvalJaxpr(bodyJaxpr, [...bodyMask, ...carried], carried);
+  }
+  const condUses = usedInputs(condJaxpr);
+  const condUnknown = [...condMask, ...carried].some((on, i) => on && condUses[i]);
+  if (condUnknown || !carried.includes(false)) return trace.record(whileP, args, params);
+  const [condConsts, bodyConsts, carry] = splitWhile(args, params);
+  const condIn = condJaxpr.invars.filter((_, i) => i < condNconsts || !carried[i - condNconsts]);
+  const knownConsts = [...parts.consts, ...whereNot(bodyConsts, bodyMask)];
+  const knownCarry = whereNot(carry, carried);
+  const known = dropDead(
+    new Jaxpr({ invars: parts.known.invars, eqns: parts.known.eqns, outvars: parts.known.outvars.slice(0, knownCarry.length) }),
+  );
+  const knownOut = trace.known(() =>
+    whileP.bind([...condConsts, ...knownConsts, ...knownCarry], {
+      condJaxpr: new Jaxpr({ invars: condIn, eqns: condJaxpr.eqns, outvars: condJaxpr.outvars }),
+      condNconsts,
+      bodyJaxpr: known,
+      bodyNconsts: knownConsts.length,
+    }),
+  );
+  return merge<Value>(carried, where(trace.record(whileP, args, params), carried), knownOut);
+}
+
+/** Which inputs some equation or output uses. */
+function usedInputs(jaxpr: Jaxpr): boolean[] {
+  const used = new Set([...jaxpr.eqns.flatMap((e) => e.inputs), ...jaxpr.outvars].filter((a) => !(a instanceof Literal)));
+  return jaxpr.invars.map((v) => used.has(v));
+}
+
+definePartialEval(whileP, splitWhileLoop);
+
+/**
+ * A loop over a batch. Where the condition differs from lane to lane, the loop runs as long as it holds anywhere, and lanes that
+ * are done keep their values.
+ */
+function batchWhile(
+  args: readonly Value[],
+  dims: readonly BatchDim[],
+  params: WhileParams,
+  axis: AxisData,
+): BatchResult {
+  const { condJaxpr, bodyJaxpr } = params;
+  const [condDims, bodyDims, carryDims] = splitWhile(dims, params);
+  const front = (d: BatchDim | boolean): BatchDim => (d === null || d === false ? null : 0);
+  let carried = carryDims.map((d) => d !== null);
+  for (;;) {
+    const cond = batchJaxpr(condJaxpr, axis, [...condDims, ...carried].map(front));
+    const perLane = cond.dimsOut[0] !== null;
+    // With a condition per lane every carry is kept or replaced per lane.
+    if (perLane) carried = carried.map(() => true);
+    const body = batchJaxpr(bodyJaxpr, axis, [...bodyDims, ...carried].map(front), { force: carried });
+    const next = carried.map((on, i) => on || body.dimsOut[i] !== null);
+    if (next.some((on, i) => on !== carried[i])) {
+      carried = next;
+      continue;
+    }
+    const [condConsts, bodyConsts, carry] = splitWhile(
+      args.map((x, i) => (dims[i] === null ? x : batchTo(x, dims[i], 0, axis.size))),
+      params,
+    );
+    const start = carry.map((x, i) => (carried[i] && carryDims[i] === null ? batchTo(x, null, 0, axis.size) : x));
+    const fixedCond = [...cond.consts, ...condConsts];
+    const fixedBody = [...body.consts, ...bodyConsts];
+    const loop = perLane
+      ? laneLoop(cond.jaxpr, body.jaxpr, fixedCond, fixedBody, start)
+      : { condJaxpr: cond.jaxpr, bodyJaxpr: body.jaxpr, condConsts: fixedCond, bodyConsts: fixedBody };
+    const outs = whileP.bind([...loop.condConsts, ...loop.bodyConsts, ...start], {
+      condJaxpr: loop.condJaxpr,
+      condNconsts: loop.condConsts.length,
+      bodyJaxpr: loop.bodyJaxpr,
+      bodyNconsts: loop.bodyConsts.length,
+    });
+    return [outs, carried.map((on) => (on ? 0 : null))];
+  }
+}
+
+interface Loop {
+  readonly condJaxpr: Jaxpr;
+  readonly bodyJaxpr: Jaxpr;
+  readonly condConsts: readonly Value[];
+  readonly bodyConsts: readonly Value[];
+}
+
+/** The loop for a condition per lane: go on while any lane does, and keep the carries of lanes that do not. */
+function laneLoop(
+  cond: Jaxpr,
+  body: Jaxpr,
+  condConsts: readonly Value[],
+  bodyConsts: readonly Value[],
+  carry: readonly Value[],
+): Loop {
+  const carryAvals = avalsOf(carry);
+  const anyLane = traceClosed(
+    (xs) => [reduceOr(evalJaxpr(cond, xs)[0], [0])],
+    [...avalsOf(condConsts), ...carryAvals],
+  );
+  const step = traceClosed(
+    (xs) => {
+      const [condFixed, bodyFixed, old] = split(xs, [condConsts.length, bodyConsts.length, carry.length]);
+      const going = evalJaxpr(cond, [...condFixed, ...old])[0];
+      const next = evalJaxpr(body, [...bodyFixed, ...old]);
+      return next.map((x, i) => select(broadcastInDim(going, x.shape, [0]), x, old[i]));
+    },
+    [...avalsOf(condConsts), ...avalsOf(bodyConsts), ...carryAvals],
+  );
+  return {
+    condJaxpr: anyLane.jaxpr,
+    condConsts: [...anyLane.consts, ...condConsts],
+    bodyJaxpr: step.jaxpr,
+    bodyConsts: [...step.consts, ...condConsts, ...bodyConsts],
+  };
+}

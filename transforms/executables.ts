@@ -1,0 +1,155 @@
+/**
+ * From programs to executables, compiled once. Two caches: by the identity of a jaxpr, and below it by the text of the
+ * lowered module, so that closures that are made anew do not compile anew.
+ */
+import { NDArray } from '../core/array.ts';
+import type { Aval } from '../core/aval.ts';
+import { defaultDevice, type Device, type DeviceBuffer, type Executable, type LoweredModule } from '../core/backend.ts';
+import { configKey } from '../core/config.ts';
+import { DTypeError } from '../core/errors.ts';
+import type { Jaxpr } from '../core/jaxpr.ts';
+import type { Value } from '../core/value.ts';
+import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
+
+/** A map that forgets its oldest entries. */
+export class BoundedMap<V> {
+  readonly #entries = new Map<string, V>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The entry, which becomes the youngest. */
+  get(key: string): V | undefined {
+    const value = this.#entries.get(key);
+    if (value === undefined) return undefined;
+    if (this.#entries.size * 2 > this.#limit) {
+      this.#entries.delete(key);
+      this.#entries.set(key, value);
+    }
+    return value;
+  }
+
+  set(key: string, value: V): void {
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#limit) return;
+    for (const oldest of this.#entries.keys()) {
+      this.#entries.delete(oldest);
+      break;
+    }
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+}
+
+/** A compiled program: which operands it wants, and the types of its results. */
+export interface Program {
+  readonly module: LoweredModule;
+  readonly executable: Executable;
+  readonly device: Device;
+  /** Indices of the operands that the program uses. */
+  readonly kept: readonly number[];
+  readonly outAvals: readonly Aval[];
+}
+
+/** How a program is compiled. */
+export interface ProgramOptions {
+  /** Which inputs may be overwritten. */
+  readonly donated?: readonly boolean[] | undefined;
+  /** `jax.result_info` of the results. */
+  readonly resultInfo?: readonly string[] | undefined;
+}
+
+const byText = new WeakMap<Device, BoundedMap<Executable>>();
+const byJaxpr = new WeakMap<Jaxpr, Map<string, Program>>();
+let compilations = 0;
+
+/** How many programs were compiled so far, for tests of the caches. */
+export const compilationCount = (): number => compilations;
+
+/** A name that MLIR takes as a symbol. */
+const symbolName = (name: string): string => name.replace(/[^A-Za-z0-9_.$]/g, '_');
+
+/** Lower and compile a jaxpr for a device. */
+export function compileJaxpr(name: string, jaxpr: Jaxpr, device: Device, options: ProgramOptions = {}): Program {
+  const key = `${device.kind}:${device.id} ${configKey()} ${name} ${options.donated?.join() ?? ''}`;
+  let programs = byJaxpr.get(jaxpr);
+  const known = programs?.get(key);
+  if (known !== undefined && known.device === device) return known;
+  const { module, kept } = lowerToModule(name, jaxpr, options);
+  const donated = options.donated === undefined ? undefined : kept.map((i) => options.donated?.[i] === true);
+  const executable = compileModule(module, device, donated);
+  const program: Program = { module, executable, device, kept, outAvals: jaxpr.outAvals };
+  if (programs === undefined) byJaxpr.set(jaxpr, (programs = new Map()));
+  programs.set(key, program);
+  return program;
+}
+
+/** Lower a jaxpr to StableHLO. */
+export function lowerToModule(
+  name: string,
+  jaxpr: Jaxpr,
+  { donated, resultInfo }: ProgramOptions = {},
+): ReturnType<typeof lowerJaxpr> {
+  return lowerJaxpr(symbolName(name), jaxpr, {
+    ...(donated === undefined ? {} : { donated }),
+    ...(resultInfo === undefined ? {} : { resultInfo }),
+  });
+}
+
+function compileModule(module: LoweredModule, device: Device, donated: readonly boolean[] | undefined): Executable {
+  let executables = byText.get(device);
+  if (executables === undefined) byText.set(device, (executables = new BoundedMap(2048)));
+  const key = `${configKey()} ${donated?.join() ?? ''}\n${module.toString()}`;
+  let executable = executables.get(key);
+  if (executable === undefined) {
+    compilations++;
+    executable = device.compile(module, donated === undefined ? {} : { donated });
+    executables.set(key, executable);
+  }
+  return executable;
+}
+
+/** Run a program on concrete arrays. */
+export function runProgram(program: Program, args: readonly Value[], donated?: readonly boolean[]): NDArray[] {
+  const { executable, device, kept, outAvals } = program;
+  const buffers: DeviceBuffer[] = [];
+  for (const i of kept) buffers.push((args[i] as NDArray).bufferOn(device));
+  const given = donated === undefined ? undefined : donate(args as readonly NDArray[], donated, kept);
+  const outs = executable.run(buffers, given);
+  return outs.map((buffer, i) => NDArray.fromBuffer(outAvals[i], buffer));
+}
+
+/** Take the donated arrays away from the caller; give the flags of the inputs that the program may overwrite. */
+function donate(args: readonly NDArray[], donated: readonly boolean[], kept: readonly number[]): boolean[] {
+  const used = new Set(kept);
+  const given = kept.map((i) => donated[i] && args[i].scalar === undefined);
+  donated.forEach((on, i) => {
+    if (!on) return;
+    const buffer = args[i].donate('donated to a jitted function');
+    if (!used.has(i)) buffer?.dispose();
+  });
+  return given;
+}
+
+/** The device of a call: where its arrays are; host scalars go along. */
+export function deviceOf(args: readonly Value[]): Device {
+  for (const x of args) if (x instanceof NDArray && x.scalar === undefined) return x.device;
+  return defaultDevice();
+}
+
+/**
+ * Refuse types that the device cannot compute with.
+ *
+ * @throws DTypeError naming the type and the way out.
+ */
+export function checkSupported(op: string, device: Device, avals: readonly Aval[]): void {
+  for (const aval of avals)
+    if (!device.supports(aval))
+      throw new DTypeError(
+        `${op}: ${device.kind} does not compute with this type; got ${aval.toString()}. Convert it, or use the wasm device.`,
+      );
+}

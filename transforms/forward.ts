@@ -1,0 +1,138 @@
+/** The public functions of forward mode: `jvp` and `linearize`. The traces behind them stand in `jvp.ts` and `linearize.ts`. */
+import { dtypeInfo } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts';
+import type { Tangent } from '../core/primitive.ts';
+import { sameShape, showShape } from '../core/shape.ts';
+import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
+import { NDArray, scalarFor } from '../core/array.ts';
+import type { Aval } from '../core/aval.ts';
+import type { Value } from '../core/value.ts';
+import { flattenFunction, flattenValues, toValue } from './flat-function.ts';
+import { evalJaxpr } from './jaxpr-eval.ts';
+import { where } from './jaxpr-cache.ts';
+import { jvpFlat, spread } from './jvp.ts';
+import { linearizeFlat } from './linearize.ts';
+import type { Inputs, Output } from './signature.ts';
+import { instantiate, isDifferentiable } from './zeros.ts';
+
+/** Options of `jvp`. */
+export interface AuxOptions<Aux extends boolean = boolean> {
+  /** The function returns `[result, aux]`; `aux` is carried along and not differentiated. */
+  readonly hasAux?: Aux;
+}
+
+/**
+ * Push tangents forward: the value of `f` at `primals` and its directional derivative along `tangents`. Both are lists with
+ * one entry per argument. Integer results have zero tangents.
+ *
+ * @throws ArgumentError, TreeError, DTypeError or ShapeError when primals and tangents do not match.
+ * @example
+ * const [y, dy] = jvp((x: Value) => lax.sin(x), [0], [1]);
+ * [String(y), String(dy)]; // → ['0.0', '1.0']
+ */
+export function jvp<A extends readonly unknown[], R, X>(
+  f: (...args: A) => readonly [R, X],
+  primals: Inputs<A>,
+  tangents: Inputs<A>,
+  options: AuxOptions<true> & { readonly hasAux: true },
+): [Output<R>, Output<R>, Output<X>];
+export function jvp<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  primals: Inputs<A>,
+  tangents: Inputs<A>,
+  options?: AuxOptions<false>,
+): [Output<R>, Output<R>];
+export function jvp(
+  f: (...args: never[]) => unknown,
+  primals: unknown,
+  tangents: unknown,
+  { hasAux = false }: AuxOptions = {},
+): unknown[] {
+  if (!Array.isArray(primals) || !Array.isArray(tangents))
+    throw new ArgumentError(
+      `jvp: primals and tangents must be lists with one entry per argument; got ${typeof primals} and ${typeof tangents}. Write jvp(f, [x], [dx]).`,
+    );
+  const { values, treedef } = flattenValues('jvp', 'primals', primals);
+  const flatTangents = matchTangents('jvp', 'tangents', tangents, treedef, values.map((v) => v.aval));
+  const flat = flattenFunction('jvp', f, treedef, hasAux);
+  const [outs, outTangents] = jvpFlat(flat.fun, values, flatTangents);
+  const count = flat.outCount();
+  const outTree = flat.outTree();
+  const filled = outs.slice(0, count).map((out, i) => instantiate(outTangents[i], out.aval));
+  const result = [unflatten(outTree, outs.slice(0, count)), unflatten(outTree, filled)];
+  return hasAux ? [...result, flat.aux(outs.slice(count))] : result;
+}
+
+/**
+ * Linearize `f` at a point: its value there, and its derivative there as a linear function of tangents that does not
+ * evaluate `f` again.
+ *
+ * @throws TreeError when an argument has leaves that are no arrays.
+ * @example
+ * const [y, push] = linearize((x: Value) => lax.mul(x, x), 3);
+ * [String(y), String(push(1))]; // → ['9.0', '6.0']
+ */
+export function linearize<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  ...primals: Inputs<A>
+): [Output<R>, (...tangents: Inputs<A>) => Output<R>] {
+  const { values, treedef } = flattenValues('linearize', 'args', primals);
+  const flat = flattenFunction('linearize', f, treedef);
+  const nonzero = values.map((v) => isDifferentiable(v.aval));
+  const avals = values.map((v) => v.aval);
+  const { outs, linear, nonzeroOut } = linearizeFlat(flat.fun, values, nonzero);
+  const outTree = flat.outTree();
+  const outAvals = outs.map((out) => out.aval);
+  const push = (...tangents: readonly unknown[]): unknown => {
+    const given = matchTangents('linearize', 'tangents', tangents, treedef, avals);
+    const filled = where(given, nonzero).map((t, i) => instantiate(t, where(avals, nonzero)[i]));
+    const result = spread(nonzeroOut, evalJaxpr(linear, filled));
+    return unflatten(outTree, result.map((t, i) => instantiate(t, outAvals[i])));
+  };
+  return [unflatten(outTree, outs) as Output<R>, push as (...tangents: Inputs<A>) => Output<R>];
+}
+
+/**
+ * Flatten tangents (or cotangents) that must match the tree and the types of what they belong to. Numbers take the dtype
+ * beside them; what belongs to integers and bools is the symbolic zero.
+ */
+export function matchTangents(
+  op: string,
+  what: string,
+  tree: unknown,
+  treedef: TreeDef,
+  avals: readonly Aval[],
+): Tangent[] {
+  const { leaves, treedef: given } = flatten(tree);
+  if (!given.equals(treedef))
+    throw new TreeError(
+      `${op}: ${what} must have the tree of the values that they belong to, ${treedef.toString()}; got ${given.toString()}. Give every array a tangent of its type.`,
+    );
+  return leaves.map((leaf, i) => matchTangent(op, what, leaf, avals[i]));
+}
+
+function matchTangent(op: string, what: string, leaf: unknown, aval: Aval): Tangent {
+  if (!isDifferentiable(aval)) return checkIntegerTangent(op, what, leaf, aval);
+  const value: Value =
+    typeof leaf === 'number' && aval.ndim === 0
+      ? NDArray.fromScalar(scalarFor(leaf, aval.dtype), aval.dtype, aval.weakType)
+      : toValue(op, leaf, () => what);
+  if (!sameShape(value.shape, aval.shape))
+    throw new ShapeError(
+      `${op}: ${what} must have the shapes of the values that they belong to; got shape ${showShape(value.shape)} for ${aval.toString()}. Give a tangent of shape ${showShape(aval.shape)}.`,
+    );
+  if (value.dtype !== aval.dtype)
+    throw new DTypeError(
+      `${op}: ${what} must have the dtypes of the values that they belong to; got ${dtypeInfo[value.dtype].longName} for ${aval.toString()}. Convert with x.astype(…).`,
+    );
+  return value;
+}
+
+function checkIntegerTangent(op: string, what: string, leaf: unknown, aval: Aval): null {
+  const value = toValue(op, leaf, () => what);
+  if (leaf !== 0 && value.dtype !== aval.dtype)
+    throw new DTypeError(
+      `${op}: an integer or bool value has no tangent; got ${value.aval.toString()} for ${aval.toString()} in ${what}. Give 0 or zeros of its dtype there, or convert the value to a float.`,
+    );
+  return null;
+}

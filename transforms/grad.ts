@@ -1,0 +1,265 @@
+/**
+ * Reverse mode for people: `vjp`, `grad`, `valueAndGrad`. A function is linearized at its arguments, and the linear program is
+ * run backwards (`transpose.ts`); no operation knows a reverse derivative of its own.
+ */
+import type { Aval } from '../core/aval.ts';
+import { dtypeInfo, isComplex, isFloat } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { LinearArg, type Tangent } from '../core/primitive.ts';
+import { showShape } from '../core/shape.ts';
+import { unflatten } from '../core/tree.ts';
+import type { Value } from '../core/value.ts';
+import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
+import { matchTangents } from './forward.ts';
+import { where, merge } from './jaxpr-cache.ts';
+import { linearizeFlat } from './linearize.ts';
+import type { Inputs, Output } from './signature.ts';
+import type { FlatFunction } from './stage.ts';
+import { backwardPass } from './transpose.ts';
+import { instantiate, isDifferentiable, onesOf } from './zeros.ts';
+
+/** A pulled-back function: cotangents of the outputs → cotangents of the inputs. */
+export type Pullback = (cotangents: readonly Tangent[]) => Tangent[];
+
+/** Values of a flat function, and its pullback there. */
+export function vjpFlat(
+  fun: FlatFunction,
+  primals: readonly Value[],
+  name = 'vjp',
+): { readonly outs: readonly Value[]; readonly pullback: Pullback } {
+  const nonzero = primals.map((p) => isDifferentiable(p.aval));
+  const { outs, linear, nonzeroOut } = linearizeFlat(fun, primals, nonzero, name);
+  const pullback: Pullback = (cotangents) => {
+    const args = linear.inAvals.map((aval) => new LinearArg(aval));
+    const cts = backwardPass(linear, args, where(cotangents, nonzeroOut));
+    return merge(nonzero, cts, primals.filter((_, i) => !nonzero[i]).map(() => null));
+  };
+  return { outs, pullback };
+}
+
+/** The result of `vjp`: takes a cotangent of the output's tree, gives one tree per argument. */
+export type VjpFunction<A extends readonly unknown[], R> = (cotangent: Output<R> | number) => {
+  -readonly [K in keyof A]: Output<A[K]>;
+};
+
+/**
+ * The value of `f` at a point, and a function that pulls cotangents of the result back to the arguments. It can be called
+ * many times. Integer arguments get zeros.
+ *
+ * @throws TreeError when an argument has leaves that are no arrays; the returned function TreeError, ShapeError or
+ * DTypeError when the cotangent does not match the result.
+ * @example
+ * const [y, pull] = vjp((x: Value, z: Value) => lax.mul(x, z), 2, 5);
+ * pull(1).map(String); // → ['5.0', '2.0']
+ */
+export function vjp<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  ...primals: Inputs<A>
+): [Output<R>, VjpFunction<A, R>] {
+  const { out, pull } = vjpTree(f, primals, false);
+  return [out as Output<R>, pull as VjpFunction<A, R>];
+}
+
+/**
+ * `vjp` of a function that returns `[result, aux]`: gives the result, the pullback of the result, and `aux`.
+ *
+ * @throws TreeError when the function returns no pair.
+ * @example
+ * const [y, pull, aux] = vjpWithAux((x: Value) => [lax.mul(x, x), { x }], 3);
+ * String(pull(1)[0]); // → 6.0
+ */
+export function vjpWithAux<A extends readonly unknown[], R, X>(
+  f: (...args: A) => readonly [R, X],
+  ...primals: Inputs<A>
+): [Output<R>, VjpFunction<A, R>, Output<X>] {
+  const { out, pull, aux } = vjpTree(f, primals, true);
+  return [out as Output<R>, pull as VjpFunction<A, R>, aux as Output<X>];
+}
+
+function vjpTree(
+  f: (...args: never[]) => unknown,
+  primals: readonly unknown[],
+  hasAux: boolean,
+): { readonly out: unknown; readonly pull: (ct: unknown) => unknown; readonly aux: unknown } {
+  const { values, treedef } = flattenValues('vjp', 'args', primals);
+  const flat = flattenFunction('vjp', f, treedef, hasAux);
+  const { outs, pullback } = vjpFlat(flat.fun, values);
+  const [inAvals, count, outTree] = [values.map((v) => v.aval), flat.outCount(), flat.outTree()];
+  const outAvals = outs.slice(0, count).map((out) => out.aval);
+  const pull = (ct: unknown): unknown => {
+    const cts = matchTangents('vjp', 'the cotangent', ct, outTree, outAvals);
+    const rest = outs.slice(count).map(() => null);
+    return unflatten(treedef, pullback([...cts, ...rest]).map((t, i) => instantiate(t, inAvals[i])));
+  };
+  const aux = hasAux ? flat.aux(outs.slice(count)) : undefined;
+  return { out: unflatten(outTree, outs.slice(0, count)), pull, aux };
+}
+
+/** Which arguments to differentiate: the position of one, or a list of positions. */
+export type Argnums = number | readonly number[];
+
+/** Options of `grad` and `valueAndGrad`. */
+export interface GradOptions<N extends Argnums = Argnums, Aux extends boolean = boolean> {
+  /** Which arguments to differentiate with respect to; the first when left out. Negative positions count from the end. */
+  readonly argnums?: N;
+  /** The function returns `[result, aux]`; `aux` is carried along and not differentiated. */
+  readonly hasAux?: Aux;
+  /** Differentiate a holomorphic function of complex arguments. */
+  readonly holomorphic?: boolean;
+  /** Allow integer arguments; their gradient is zeros of their dtype. */
+  readonly allowInt?: boolean;
+}
+
+/** The gradient: a tree like the argument, or a list of such trees when `argnums` is a list. */
+export type Gradient<A extends readonly unknown[], N> = N extends number
+  ? Output<A[N]>
+  : N extends readonly number[]
+    ? { -readonly [K in keyof N]: Output<A[N[K] & number]> }
+    : Output<A[0]>;
+
+/** What a function to differentiate returns. */
+export type Scalar = Value | number;
+
+type WithAux<N extends Argnums> = GradOptions<N, true> & { readonly hasAux: true };
+
+/**
+ * The gradient of a function with a scalar float result, as a function of the same arguments.
+ *
+ * @throws ShapeError when the result is no scalar; DTypeError when the result or an argument is no float; ArgumentError
+ * when `argnums` names no argument.
+ * @example
+ * String(grad((x) => lax.mul(x, x))(3)); // → 6.0
+ */
+export function grad<A extends readonly Value[], const N extends Argnums = 0>(
+  f: (...args: A) => Scalar,
+  options?: GradOptions<N, false>,
+): (...args: Inputs<A>) => Gradient<A, N>;
+export function grad<A extends readonly unknown[], const N extends Argnums = 0>(
+  f: (...args: A) => Scalar,
+  options?: GradOptions<N, false>,
+): (...args: Inputs<A>) => Gradient<A, N>;
+export function grad<A extends readonly unknown[], X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly [Scalar, X],
+  options: WithAux<N>,
+): (...args: Inputs<A>) => [Gradient<A, N>, Output<X>];
+export function grad(f: (...args: never[]) => unknown, options: GradOptions = {}): (...args: unknown[]) => unknown {
+  return named((...args: unknown[]) => {
+    const { gradient, aux } = differentiate('grad', f, args, options);
+    return options.hasAux === true ? [gradient, aux] : gradient;
+  }, nameOf(f));
+}
+
+/**
+ * Like `grad`, but gives the value too: `[value, gradient]`, with `hasAux` `[[value, aux], gradient]`.
+ *
+ * @throws as `grad`.
+ * @example
+ * valueAndGrad((x) => lax.mul(x, x))(3).map(String); // → ['9.0', '6.0']
+ */
+export function valueAndGrad<A extends readonly Value[], const N extends Argnums = 0>(
+  f: (...args: A) => Scalar,
+  options?: GradOptions<N, false>,
+): (...args: Inputs<A>) => [Value, Gradient<A, N>];
+export function valueAndGrad<A extends readonly unknown[], const N extends Argnums = 0>(
+  f: (...args: A) => Scalar,
+  options?: GradOptions<N, false>,
+): (...args: Inputs<A>) => [Value, Gradient<A, N>];
+export function valueAndGrad<A extends readonly unknown[], X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly [Scalar, X],
+  options: WithAux<N>,
+): (...args: Inputs<A>) => [[Value, Output<X>], Gradient<A, N>];
+export function valueAndGrad(
+  f: (...args: never[]) => unknown,
+  options: GradOptions = {},
+): (...args: unknown[]) => unknown {
+  return named((...args: unknown[]) => {
+    const { value, gradient, aux } = differentiate('valueAndGrad', f, args, options);
+    return [options.hasAux === true ? [value, aux] : value, gradient];
+  }, nameOf(f));
+}
+
+function differentiate(
+  op: string,
+  f: (...args: never[]) => unknown,
+  args: readonly unknown[],
+  { argnums = 0, hasAux = false, holomorphic = false, allowInt = false }: GradOptions,
+): { readonly value: Value; readonly gradient: unknown; readonly aux: unknown } {
+  const chosen = chooseArguments(op, args, argnums);
+  const { values, treedef } = flattenValues(op, 'args', chosen.picked);
+  for (const v of values) checkInput(op, v.aval, holomorphic, allowInt);
+  const flat = flattenFunction(op, chosen.restore(f), treedef, hasAux);
+  const { outs, pullback } = vjpFlat(flat.fun, values, op);
+  const count = flat.outCount();
+  checkOutput(op, outs.slice(0, count), holomorphic, flat.outTree().toString());
+  const cts = pullback([onesOf(outs[0].aval), ...outs.slice(1).map(() => null)]);
+  const gradients = unflatten(treedef, cts.map((ct, i) => instantiate(ct, values[i].aval))) as unknown[];
+  return {
+    value: outs[0],
+    gradient: typeof argnums === 'number' ? gradients[0] : gradients,
+    aux: hasAux ? flat.aux(outs.slice(count)) : undefined,
+  };
+}
+
+/** The arguments in `argnums`, and how to call a function of all arguments with others in their places. */
+export interface ChosenArguments {
+  readonly picked: readonly unknown[];
+  readonly restore: (f: (...args: never[]) => unknown) => (...picked: never[]) => unknown;
+}
+
+/**
+ * Pick arguments by position.
+ *
+ * @throws ArgumentError when a position names no argument.
+ */
+export function chooseArguments(op: string, args: readonly unknown[], argnums: Argnums): ChosenArguments {
+  const positions = (typeof argnums === 'number' ? [argnums] : argnums).map((n) => {
+    const at = n < 0 ? n + args.length : n;
+    if (!Number.isInteger(n) || at < 0 || at >= args.length)
+      throw new ArgumentError(
+        `${op}: argnums must name arguments of the call; got ${n} for a call with ${args.length} arguments. Pass the argument, or change argnums.`,
+      );
+    return at;
+  });
+  return {
+    picked: positions.map((at) => args[at]),
+    restore:
+      (f) =>
+      (...picked) => {
+        const all = [...args] as never[];
+        positions.forEach((at, i) => (all[at] = picked[i]));
+        return f(...all);
+      },
+  };
+}
+
+/**
+ * Refuse arguments that have no derivative.
+ *
+ * @throws DTypeError naming the dtype.
+ */
+export function checkInput(op: string, aval: Aval, holomorphic: boolean, allowInt: boolean): void {
+  const dtype = dtypeInfo[aval.dtype].longName;
+  if (holomorphic && !isComplex(aval.dtype))
+    throw new DTypeError(`${op}: with holomorphic all arguments must be complex; got ${dtype}. Convert them, or leave holomorphic out.`);
+  if (!isDifferentiable(aval) && !allowInt)
+    throw new DTypeError(
+      `${op}: arguments to differentiate must be floats; got ${dtype}. Convert with x.astype('f32'), choose other argnums, or pass allowInt.`,
+    );
+}
+
+function checkOutput(op: string, outs: readonly Value[], holomorphic: boolean, tree: string): void {
+  if (outs.length !== 1)
+    throw new ShapeError(`${op}: the function must return one scalar; got a tree ${tree}. Return one number, and the rest through hasAux.`);
+  const { aval } = outs[0];
+  if (aval.ndim !== 0)
+    throw new ShapeError(
+      `${op}: the function must return a scalar; got shape ${showShape(aval.shape)}. Sum or average the result, or use jacrev.`,
+    );
+  const ok = holomorphic ? isComplex(aval.dtype) : isFloat(aval.dtype);
+  if (!ok)
+    throw new DTypeError(
+      `${op}: the function must return a ${holomorphic ? 'complex' : 'real float'} value; got ${dtypeInfo[aval.dtype].longName}. ` +
+        (isComplex(aval.dtype) ? 'Pass holomorphic, or use vjp.' : "Convert with x.astype('f32')."),
+    );
+}
+

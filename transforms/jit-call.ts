@@ -1,0 +1,91 @@
+/**
+ * The primitive `jit`: a call of a program. On concrete arrays it compiles the program; inside other programs it stays one
+ * equation, which lowers to a call of a private function.
+ */
+import { config } from '../core/config.ts';
+import type { Jaxpr } from '../core/jaxpr.ts';
+import { LinearArg, type Primitive, type Tangent } from '../core/primitive.ts';
+import type { Value } from '../core/value.ts';
+import { definePrimitive } from '../lax/define.ts';
+import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
+import { evalJaxpr } from './jaxpr-eval.ts';
+import { merge, where, whereNot } from './jaxpr-cache.ts';
+import { jvpJaxpr, spread } from './jvp.ts';
+import { definePartialEval, partialEvalJaxpr, pickResiduals, type PartialTrace } from './linearize.ts';
+import { hasEffects } from './stage.ts';
+import { transposeJaxpr } from './transpose.ts';
+import { batchJaxpr } from './vmap-trace.ts';
+
+/** Parameters of `jit`. */
+export interface JitParams {
+  readonly name: string;
+  /** The program; it has no constants. */
+  readonly jaxpr: Jaxpr;
+}
+
+/** Call a program; one without equations needs no call. */
+export const callJaxpr = (name: string, jaxpr: Jaxpr, args: readonly Value[]): readonly Value[] =>
+  jaxpr.eqns.length === 0 ? evalJaxpr(jaxpr, args) : jitP.bind(args, { name, jaxpr });
+
+/** `jit`: call a program. */
+export const jitP: Primitive<JitParams> = definePrimitive<JitParams>('jit', {
+  abstractEval: (_, { jaxpr }) => jaxpr.outAvals,
+  lower: (_, args, { name, jaxpr }, context) => context.call(name, jaxpr, args),
+  evaluate(args, { name, jaxpr }) {
+    if (config.disableJit) return evalJaxpr(jaxpr, args);
+    return runProgram(compileJaxpr(`jit_${name}`, jaxpr, deviceOf(args)), args);
+  },
+  jvp(primals, tangents, { name, jaxpr }) {
+    const nonzero = tangents.map((t) => t !== null);
+    const derived = jvpJaxpr(jaxpr, nonzero);
+    const given = tangents.filter((t) => t !== null);
+    const outs = callJaxpr(name, derived.jaxpr, [...derived.consts, ...primals, ...given]);
+    const count = jaxpr.outvars.length;
+    return [outs.slice(0, count), spread(derived.nonzeroOut, outs.slice(count))];
+  },
+  transpose(cts, args, { name, jaxpr }) {
+    return transposeCall(name, jaxpr, cts, args);
+  },
+  batch(args, dims, { name, jaxpr }, axis) {
+    const derived = batchJaxpr(jaxpr, axis, dims, { anywhere: true });
+    return [callJaxpr(name, derived.jaxpr, [...derived.consts, ...args]), derived.dimsOut];
+  },
+  hasEffects: ({ jaxpr }) => hasEffects(jaxpr),
+  printParams: ({ name, jaxpr }) => ({ name, jaxpr }),
+  sharesNames: true,
+});
+
+/** Transpose the call of a program that is linear in the `LinearArg` operands. */
+export function transposeCall(
+  name: string,
+  jaxpr: Jaxpr,
+  cts: readonly Tangent[],
+  args: readonly (Value | LinearArg)[],
+): Tangent[] {
+  const linear = args.map((x) => x instanceof LinearArg);
+  const derived = transposeJaxpr(jaxpr, linear, cts.map((ct) => ct !== null));
+  const fixed = args.filter((x): x is Value => !(x instanceof LinearArg));
+  const given = cts.filter((ct) => ct !== null);
+  const outs = callJaxpr(name, derived.jaxpr, [...derived.consts, ...fixed, ...given]);
+  return merge(linear, spread(derived.nonzeroOut, outs), fixed.map(() => null));
+}
+
+/** Split the call of a program: the known part is called on the parent, the rest is recorded. */
+export function splitCall(
+  trace: PartialTrace,
+  args: readonly Value[],
+  unknown: readonly boolean[],
+  { name, jaxpr }: JitParams,
+): Value[] {
+  const parts = partialEvalJaxpr(jaxpr, unknown);
+  const knownIn = whereNot(args, unknown);
+  const knownOut = trace.known(() => callJaxpr(name, parts.known, [...parts.consts, ...knownIn]));
+  const operands = [...pickResiduals(parts.residuals, knownIn, knownOut), ...where(args, unknown)];
+  const rest =
+    parts.unknown.eqns.length === 0
+      ? evalJaxpr(parts.unknown, operands)
+      : trace.record(jitP, operands, { name, jaxpr: parts.unknown });
+  return merge(parts.unknownOut, rest, knownOut);
+}
+
+definePartialEval(jitP, splitCall);

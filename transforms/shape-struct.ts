@@ -1,0 +1,50 @@
+/** Types of arrays as leaves of trees: what `evalShape` gives, and what the stages of `jit` take instead of arrays. */
+import { Aval } from '../core/aval.ts';
+import { dtypeInfo, type DType } from '../core/dtype.ts';
+import type { Shape } from '../core/shape.ts';
+import { canonicalDType } from '../core/promotion.ts';
+
+/** Shape and dtype of an array, without values. */
+export class ShapeDtypeStruct {
+  readonly aval: Aval;
+
+  constructor(shape: Shape, dtype: DType = 'f32', options: { readonly weakType?: boolean } = {}) {
+    this.aval = new Aval([...shape], canonicalDType(dtype), options.weakType ?? false);
+  }
+
+  /** The same for an abstract value. */
+  static of(aval: Aval): ShapeDtypeStruct {
+    return new ShapeDtypeStruct(aval.shape, aval.dtype, { weakType: aval.weakType });
+  }
+
+  /** Sizes of the axes. */
+  get shape(): Shape {
+    return this.aval.shape;
+  }
+
+  /** Element type. */
+  get dtype(): DType {
+    return this.aval.dtype;
+  }
+
+  /** Number of axes. */
+  get ndim(): number {
+    return this.aval.ndim;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return this.aval.size;
+  }
+
+  /** Whether the dtype gives way in promotion. */
+  get weakType(): boolean {
+    return this.aval.weakType;
+  }
+
+  /** JAX's form: `ShapeDtypeStruct(shape=(3,), dtype=float32)`. */
+  toString(): string {
+    const shape = `(${this.shape.join(', ')}${this.ndim === 1 ? ',' : ''})`;
+    return `ShapeDtypeStruct(shape=${shape}, dtype=${dtypeInfo[this.dtype].longName}${this.weakType ? ', weak_type=True' : ''})`;
+  }
+}
