@@ -3,7 +3,7 @@ import type { Aval } from '../core/aval.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import { RuleTable } from '../core/rule-table.ts';
 import type { HloBuilder } from './hlo/build.ts';
-import type { HloValue } from './hlo/ir.ts';
+import type { HloValue, TensorType } from './hlo/ir.ts';
 
 /** What a rule can ask of the pass that runs it. */
 export interface LowerContext {
@@ -17,6 +17,12 @@ export interface LowerContext {
   call(name: string, jaxpr: Jaxpr, args: readonly HloValue[]): HloValue[];
   /** Lower a jaxpr into a function of the module and give its symbol, for composites. */
   define(name: string, jaxpr: Jaxpr): string;
+  /** Add a function with a body of its own to the module and give its symbol, for decompositions that no jaxpr describes. */
+  defineBody(
+    name: string,
+    argTypes: readonly TensorType[],
+    body: (b: HloBuilder, args: readonly HloValue[]) => readonly HloValue[],
+  ): string;
 }
 
 /** Emit StableHLO for one equation. */
