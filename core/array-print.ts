@@ -45,18 +45,23 @@ function positional(x: number, dtype: DType, limit: number): string {
 
 const sign = (x: number): string => (x < 0 || Object.is(x, -0) ? '-' : '');
 
-const exponentText = (e: number): string => `e${e < 0 ? '-' : '+'}${String(Math.abs(e)).padStart(2, '0')}`;
+const exponentText = (e: number, width: number): string =>
+  `e${e < 0 ? '-' : '+'}${String(Math.abs(e)).padStart(width, '0')}`;
 
-/** Shortest digits as `1.25e-07`, with at most `limit` and at least `atLeast` digits after the point. */
-function scientific(x: number, dtype: DType, limit: number, atLeast = 0): string {
+/**
+ * Shortest digits as `1.25e-07`, with at most `limit` and at least `atLeast` digits after the point: missing ones come from
+ * the exact value, as NumPy has them.
+ */
+function scientific(x: number, dtype: DType, limit: number, atLeast = 0, width = 2): string {
   let { digits, exponent } = x === 0 ? { digits: '0', exponent: 0 } : shortest(x, dtype);
-  if (digits.length - 1 > limit) {
-    const [mantissa, e] = Math.abs(x).toExponential(limit).split('e');
-    digits = mantissa.replace('.', '').replace(/(?<=.)0+$/, '');
+  const wanted = Math.max(atLeast, Math.min(limit, digits.length - 1));
+  if (x !== 0 && digits.length - 1 !== wanted) {
+    const [mantissa, e] = Math.abs(x).toExponential(wanted).split('e');
+    digits = mantissa.replace('.', '');
     exponent = Number(e);
   }
   const fraction = digits.slice(1).replace(/0+$/, '').padEnd(atLeast, '0');
-  return `${sign(x)}${digits[0]}.${fraction}${exponentText(exponent)}`;
+  return `${sign(x)}${digits[0]}.${fraction}${exponentText(exponent, width)}`;
 }
 
 const special = (x: number): string => (Number.isNaN(x) ? 'nan' : x < 0 ? '-inf' : 'inf');
@@ -87,11 +92,11 @@ function floatFormat(values: readonly number[], dtype: DType, plus = false): For
   const smallest = sizes.reduce((a, b) => Math.min(a, b), Infinity);
   const exponents = largest >= 1e8 || (sizes.length > 0 && (smallest < 1e-4 || largest / smallest > 1000));
   const signed = (text: string): string => (plus && !text.startsWith('-') ? `+${text}` : text);
-  const digits = exponents
-    ? finite.reduce((n, x) => Math.max(n, scientific(x, dtype, maxFraction).replace(/e.*$/, '').split('.')[1].length), 0)
-    : 0;
+  const drafts = exponents ? finite.map((x) => /\.(\d*)e.(\d*)$/.exec(scientific(x, dtype, maxFraction)) ?? []) : [];
+  const digits = drafts.reduce((n, [, fraction = '']) => Math.max(n, fraction.length), 0);
+  const width = drafts.reduce((n, [, , exponent = '']) => Math.max(n, exponent.length), 0);
   const show = (x: number): string =>
-    signed(exponents ? scientific(x, dtype, digits, digits) : positional(x, dtype, maxFraction));
+    signed(exponents ? scientific(x, dtype, digits, digits, width) : positional(x, dtype, maxFraction));
   const parts = finite.map((x) => show(x).split('.'));
   const right = parts.reduce((n, p) => Math.max(n, p[1].length), 0);
   const specials = values.filter((x) => !Number.isFinite(x)).map((x) => signed(special(x)).length - right - 1);

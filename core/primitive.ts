@@ -61,6 +61,8 @@ export interface Rules<P> {
   stage?(args: readonly Value[], params: P): { readonly args: readonly Value[]; readonly params: P };
   /** How many of the params to show in a printed jaxpr; all when left out. */
   printParams?(params: P): Readonly<Record<string, unknown>>;
+  /** A call whose jaxpr is printed with the names that its variables have outside. */
+  readonly sharesNames?: boolean;
   /** Whether an equation must stay although nobody uses its outputs. */
   hasEffects?(params: P): boolean;
 }
