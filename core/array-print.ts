@@ -3,7 +3,14 @@
  * characters, and `...` in arrays of more than 1000 elements. After NumPy's documented print options.
  */
 import { dtypeInfo, isComplex, isFloat, type DType } from './dtype.ts';
-import { bf16Bits, f16Bits, fromBF16Bits, fromF16Bits, type HostData, type Scalar } from './host.ts';
+import {
+  bf16Bits,
+  f16Bits,
+  fromBF16Bits,
+  fromF16Bits,
+  type HostData,
+  type Scalar,
+} from './host.ts';
 import { sizeOf, stridesOf, type Shape } from './shape.ts';
 
 const lineWidth = 75;
@@ -90,16 +97,23 @@ function floatFormat(values: readonly number[], dtype: DType, plus = false): For
   const sizes = finite.filter((x) => x !== 0).map((x) => Math.abs(x));
   const largest = sizes.reduce((a, b) => Math.max(a, b), 0);
   const smallest = sizes.reduce((a, b) => Math.min(a, b), Infinity);
-  const exponents = largest >= 1e8 || (sizes.length > 0 && (smallest < 1e-4 || largest / smallest > 1000));
+  const exponents =
+    largest >= 1e8 || (sizes.length > 0 && (smallest < 1e-4 || largest / smallest > 1000));
   const signed = (text: string): string => (plus && !text.startsWith('-') ? `+${text}` : text);
-  const drafts = exponents ? finite.map((x) => /\.(\d*)e.(\d*)$/.exec(scientific(x, dtype, maxFraction)) ?? []) : [];
+  const drafts = exponents
+    ? finite.map((x) => /\.(\d*)e.(\d*)$/.exec(scientific(x, dtype, maxFraction)) ?? [])
+    : [];
   const digits = drafts.reduce((n, [, fraction = '']) => Math.max(n, fraction.length), 0);
   const width = drafts.reduce((n, [, , exponent = '']) => Math.max(n, exponent.length), 0);
   const show = (x: number): string =>
-    signed(exponents ? scientific(x, dtype, digits, digits, width) : positional(x, dtype, maxFraction));
+    signed(
+      exponents ? scientific(x, dtype, digits, digits, width) : positional(x, dtype, maxFraction),
+    );
   const parts = finite.map((x) => show(x).split('.'));
   const right = parts.reduce((n, p) => Math.max(n, p[1].length), 0);
-  const specials = values.filter((x) => !Number.isFinite(x)).map((x) => signed(special(x)).length - right - 1);
+  const specials = values
+    .filter((x) => !Number.isFinite(x))
+    .map((x) => signed(special(x)).length - right - 1);
   const left = [...parts.map((p) => p[0].length), ...specials].reduce((a, b) => Math.max(a, b), 0);
   return (x) => {
     if (!Number.isFinite(x)) return signed(special(x)).padStart(left + right + 1);
@@ -111,8 +125,15 @@ function floatFormat(values: readonly number[], dtype: DType, plus = false): For
 function formatter(data: HostData, shown: readonly number[], dtype: DType): (i: number) => string {
   if (dtype === 'bool') return (i) => (data[i] === 0 || data[i] === false ? 'False' : ' True');
   if (isComplex(dtype)) {
-    const re = floatFormat(shown.map((i) => Number(data[2 * i])), dtype);
-    const im = floatFormat(shown.map((i) => Number(data[2 * i + 1])), dtype, true);
+    const re = floatFormat(
+      shown.map((i) => Number(data[2 * i])),
+      dtype,
+    );
+    const im = floatFormat(
+      shown.map((i) => Number(data[2 * i + 1])),
+      dtype,
+      true,
+    );
     return (i) => {
       const imaginary = im(Number(data[2 * i + 1]));
       const text = imaginary.trimEnd();
@@ -120,7 +141,10 @@ function formatter(data: HostData, shown: readonly number[], dtype: DType): (i: 
     };
   }
   if (isFloat(dtype)) {
-    const format = floatFormat(shown.map((i) => Number(data[i])), dtype);
+    const format = floatFormat(
+      shown.map((i) => Number(data[i])),
+      dtype,
+    );
     return (i) => format(Number(data[i]));
   }
   const width = shown.reduce((n, i) => Math.max(n, String(data[i]).length), 0);
@@ -145,7 +169,8 @@ export function showArray(data: HostData, shape: Shape, dtype: DType): string {
   const axes = shape.map((n) => indicesOf(n, size > threshold));
   const strides = stridesOf(shape);
   const shown = axes.reduce<number[]>(
-    (starts, axis, a) => starts.flatMap((s) => axis.filter((i) => i !== undefined).map((i) => s + i * strides[a])),
+    (starts, axis, a) =>
+      starts.flatMap((s) => axis.filter((i) => i !== undefined).map((i) => s + i * strides[a])),
     [0],
   );
   const format = formatter(data, shown, dtype);

@@ -3,8 +3,28 @@ import { Aval } from './aval.ts';
 import { defaultDevice, type Device, type DeviceBuffer } from './backend.ts';
 import { config } from './config.ts';
 import { dtypeInfo, isBig, isComplex, type DType } from './dtype.ts';
-import { ArgumentError, ConcretizationError, DeletedArrayError, DeviceError, DTypeError, ShapeError, invariant } from './errors.ts';
-import { checkRange, decode, encode, nest, normalScalar, scalarData, type HostData, type Nested, type Scalar, type TypedArray, typedArrayDType } from './host.ts';
+import {
+  ArgumentError,
+  ConcretizationError,
+  DeletedArrayError,
+  DeviceError,
+  DTypeError,
+  ShapeError,
+  invariant,
+} from './errors.ts';
+import {
+  checkRange,
+  decode,
+  encode,
+  nest,
+  normalScalar,
+  scalarData,
+  type HostData,
+  type Nested,
+  type Scalar,
+  type TypedArray,
+  typedArrayDType,
+} from './host.ts';
 import { showArray } from './array-print.ts';
 import { sameShape, showShape, sizeOf, type Shape } from './shape.ts';
 import { Value } from './value.ts';
@@ -39,7 +59,10 @@ export class NDArray extends Value {
 
   /** Wrap device memory that holds the row-major elements. */
   static fromBuffer(aval: Aval, buffer: DeviceBuffer): NDArray {
-    invariant(aval.byteLength === buffer.byteLength, `array ${aval.toString()} over a buffer of ${buffer.byteLength} bytes.`);
+    invariant(
+      aval.byteLength === buffer.byteLength,
+      `array ${aval.toString()} over a buffer of ${buffer.byteLength} bytes.`,
+    );
     return new NDArray(aval, buffer, undefined);
   }
 
@@ -49,7 +72,12 @@ export class NDArray extends Value {
   }
 
   /** Copy host values in. `values` has one entry per element (two per complex element). */
-  static fromHost(values: HostData, shape: Shape, dtype: DType, device: Device = defaultDevice()): NDArray {
+  static fromHost(
+    values: HostData,
+    shape: Shape,
+    dtype: DType,
+    device: Device = defaultDevice(),
+  ): NDArray {
     const perElement = isComplex(dtype) ? 2 : 1;
     if (values.length !== sizeOf(shape) * perElement)
       throw new ShapeError(
@@ -111,7 +139,8 @@ export class NDArray extends Value {
   /** Copy the elements to the host as a typed array (f16 and bf16 widen to Float32Array, complex numbers are interleaved). */
   async data(): Promise<TypedArray> {
     this.#checkAlive();
-    if (this.scalar !== undefined) return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
+    if (this.scalar !== undefined)
+      return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
     const buffer = this.bufferOn(this.device);
     return decode(await buffer.device.read(buffer), this.dtype);
   }
@@ -128,10 +157,13 @@ export class NDArray extends Value {
    */
   dataSync(): TypedArray {
     this.#checkAlive();
-    if (this.scalar !== undefined) return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
+    if (this.scalar !== undefined)
+      return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
     const buffer = this.bufferOn(this.device);
     if (buffer.device.readSync === undefined)
-      throw new DeviceError(`dataSync: ${buffer.device.kind} cannot be read synchronously. Use \`await x.data()\`.`);
+      throw new DeviceError(
+        `dataSync: ${buffer.device.kind} cannot be read synchronously. Use \`await x.data()\`.`,
+      );
     return decode(buffer.device.readSync(buffer), this.dtype);
   }
 
@@ -147,8 +179,13 @@ export class NDArray extends Value {
    */
   item(): Scalar {
     if (this.size !== 1)
-      throw new ShapeError(`item: only an array of one element has a value; got shape ${showShape(this.shape)}. Use \`await x.js()\`.`);
-    if (isComplex(this.dtype)) throw new DTypeError('item: complex numbers have no JavaScript scalar. Use `await x.data()`.');
+      throw new ShapeError(
+        `item: only an array of one element has a value; got shape ${showShape(this.shape)}. Use \`await x.js()\`.`,
+      );
+    if (isComplex(this.dtype))
+      throw new DTypeError(
+        'item: complex numbers have no JavaScript scalar. Use `await x.data()`.',
+      );
     const value = this.dataSync()[0];
     return this.dtype === 'bool' ? value !== 0 : value;
   }

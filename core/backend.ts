@@ -106,7 +106,9 @@ export const devices = (): readonly Device[] => [...registered];
 export function defaultDevice(): Device {
   const device = chosen ?? registered[0];
   if (device === undefined)
-    throw new DeviceError('defaultDevice: no device is registered; import "palladia" or call `await init({ device })` first.');
+    throw new DeviceError(
+      'defaultDevice: no device is registered; import "palladia" or call `await init({ device })` first.',
+    );
   return device;
 }
 
@@ -124,7 +126,9 @@ export function findDevice(kind: DeviceKind): Device {
   const device = registered.find((d) => d.kind === kind);
   if (device === undefined) {
     const have = registered.map((d) => d.kind).join(', ') || 'none';
-    throw new DeviceError(`device: "${kind}" is not available; have ${have}. Call \`await init({ device: '${kind}' })\` first.`);
+    throw new DeviceError(
+      `device: "${kind}" is not available; have ${have}. Call \`await init({ device: '${kind}' })\` first.`,
+    );
   }
   return device;
 }

@@ -73,7 +73,10 @@ export class DeletedArrayError extends PalladiaError {}
 /** A bug of ours: please report it with the printed program. */
 export class InternalError extends PalladiaError {
   constructor(message: string, options?: ErrorOptions) {
-    super(`${message} This is a bug in palladia: please report it with the program printed above.`, options);
+    super(
+      `${message} This is a bug in palladia: please report it with the program printed above.`,
+      options,
+    );
   }
 }
 

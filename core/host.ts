@@ -97,7 +97,9 @@ export function fromF16Bits(bits: number): number {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
   if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+  return exponent === 0
+    ? sign * fraction * 2 ** -24
+    : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 const toNumber = (x: Scalar): number => Number(x);
@@ -109,7 +111,8 @@ function toBig(x: Scalar): bigint {
 }
 
 /** The low 32 bits of an integer of any size. */
-const toLow32 = (x: Scalar): number => (typeof x === 'bigint' ? Number(BigInt.asIntN(32, x)) : Math.trunc(Number(x)));
+const toLow32 = (x: Scalar): number =>
+  typeof x === 'bigint' ? Number(BigInt.asIntN(32, x)) : Math.trunc(Number(x));
 
 /**
  * The raw elements: f16, bf16 and bool as their bits, complex numbers as interleaved parts. A view where the bytes are
@@ -173,7 +176,12 @@ function storageDType(x: unknown): DType | undefined {
   return undefined;
 }
 
-const narrow: Partial<Record<DType, DType>> = { f64: 'f32', i64: 'i32', u64: 'u32', complex128: 'complex64' };
+const narrow: Partial<Record<DType, DType>> = {
+  f64: 'f32',
+  i64: 'i32',
+  u64: 'u32',
+  complex128: 'complex64',
+};
 
 /** The element type that a typed array enters with: its own, or the 32-bit one while 64-bit types are off; undefined for anything else. */
 export function typedArrayDType(x: unknown): DType | undefined {
@@ -222,7 +230,8 @@ export function normalScalar(value: Scalar, dtype: DType): Scalar {
   if (dtype === 'f32') return Math.fround(Number(value));
   if (dtype === 'bool') return value !== 0 && value !== 0n && value !== false;
   if (dtype === 'f64' || dtype === 'complex128') return Number(value);
-  if (isBig(dtype)) return dtype === 'i64' ? BigInt.asIntN(64, toBig(value)) : BigInt.asUintN(64, toBig(value));
+  if (isBig(dtype))
+    return dtype === 'i64' ? BigInt.asIntN(64, toBig(value)) : BigInt.asUintN(64, toBig(value));
   if (dtype === 'complex64') return Math.fround(Number(value));
   return decode(encode([value], dtype), dtype)[0];
 }

@@ -28,7 +28,8 @@ export function jaxprsIn(params: unknown): Jaxpr[] {
   if (typeof params !== 'object' || params === null) return [];
   const found: Jaxpr[] = [];
   for (const value of Object.values(params) as unknown[])
-    for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) if (item instanceof Jaxpr) found.push(item);
+    for (const item of Array.isArray(value) ? (value as unknown[]) : [value])
+      if (item instanceof Jaxpr) found.push(item);
   return found;
 }
 
@@ -38,19 +39,29 @@ function checkOne(jaxpr: Jaxpr): void {
     throw new InternalError(`jaxpr: ${rule}; got ${facts} in\n${jaxpr.toString()}\n`);
   };
   const bind = (v: Var): void => {
-    if (bound.has(v)) fail('a variable must be bound once', `a second binding of ${v.aval.toString()}`);
+    if (bound.has(v))
+      fail('a variable must be bound once', `a second binding of ${v.aval.toString()}`);
     bound.add(v);
   };
   const use = (x: Atom, where: string): void => {
     if (x instanceof Literal ? x.aval.ndim !== 0 : !bound.has(x))
-      fail('operands must be bound variables or rank-0 literals', `${x.aval.toString()} as an operand of ${where}`);
+      fail(
+        'operands must be bound variables or rank-0 literals',
+        `${x.aval.toString()} as an operand of ${where}`,
+      );
   };
   if (jaxpr.constvars.length !== jaxpr.consts.length)
-    fail('every constant variable must have a value', `${jaxpr.constvars.length} variables and ${jaxpr.consts.length} values`);
+    fail(
+      'every constant variable must have a value',
+      `${jaxpr.constvars.length} variables and ${jaxpr.consts.length} values`,
+    );
   jaxpr.constvars.forEach((v, i) => {
     bind(v);
     if (!sameType(v.aval, jaxpr.consts[i].aval))
-      fail('constants must have the types of their variables', `${jaxpr.consts[i].aval.toString()} for ${v.aval.toString()}`);
+      fail(
+        'constants must have the types of their variables',
+        `${jaxpr.consts[i].aval.toString()} for ${v.aval.toString()}`,
+      );
   });
   jaxpr.invars.forEach(bind);
   for (const eqn of jaxpr.eqns) {
@@ -63,8 +74,14 @@ function checkOne(jaxpr: Jaxpr): void {
 
 function checkTypes(eqn: Eqn, fail: (rule: string, facts: string) => never): void {
   const show = (avals: readonly Aval[]): string => avals.map((a) => a.toString()).join(', ');
-  const wanted = eqn.prim.rules.abstractEval(eqn.inputs.map((x) => x.aval), eqn.params);
+  const wanted = eqn.prim.rules.abstractEval(
+    eqn.inputs.map((x) => x.aval),
+    eqn.params,
+  );
   const have = eqn.outputs.map((v) => v.aval);
   if (wanted.length !== have.length || !wanted.every((aval, i) => sameType(aval, have[i])))
-    fail(`the results of ${eqn.prim.name} must have the types of its rule, ${show(wanted)}`, show(have));
+    fail(
+      `the results of ${eqn.prim.name} must have the types of its rule, ${show(wanted)}`,
+      show(have),
+    );
 }

@@ -31,7 +31,9 @@ const join = (separator: Doc, docs: readonly Doc[]): Doc =>
 function render(doc: Doc): string {
   const out: string[] = [];
   let column = 0;
-  const agenda: { readonly indent: number; readonly flat: boolean; readonly doc: Doc }[] = [{ indent: 0, flat: false, doc }];
+  const agenda: { readonly indent: number; readonly flat: boolean; readonly doc: Doc }[] = [
+    { indent: 0, flat: false, doc },
+  ];
   for (let item = agenda.pop(); item !== undefined; item = agenda.pop()) {
     const { indent, flat, doc: d } = item;
     switch (d.kind) {
@@ -46,7 +48,8 @@ function render(doc: Doc): string {
         }
         break;
       case 'concat':
-        for (let i = d.parts.length - 1; i >= 0; i--) agenda.push({ indent, flat, doc: d.parts[i] });
+        for (let i = d.parts.length - 1; i >= 0; i--)
+          agenda.push({ indent, flat, doc: d.parts[i] });
         break;
       case 'nest':
         agenda.push({ indent: indent + 2, flat, doc: d.doc });
@@ -109,7 +112,10 @@ function shownParams({ prim, params }: Eqn): [key: string, value: unknown][] {
   const { printParams } = prim.rules;
   const shown =
     printParams === undefined
-      ? Object.entries((params ?? {}) as object).map(([k, v]): [string, unknown] => [snake(k), defaultText(v)])
+      ? Object.entries((params ?? {}) as object).map(([k, v]): [string, unknown] => [
+          snake(k),
+          defaultText(v),
+        ])
       : Object.entries(printParams(params)).filter(([, v]) => v !== undefined);
   const rank = (key: string): string => (key === 'name' ? '' : key);
   return shown.sort(([a], [b]) => (rank(a) < rank(b) ? -1 : 1));
@@ -122,7 +128,8 @@ function paramText(value: unknown): string {
   if (value === null || value === undefined) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value === 'function') return value.name === '' ? '<lambda>' : value.name;
-  if (Array.isArray(value)) return `(${value.map(paramText).join(', ')}${value.length === 1 ? ',' : ''})`;
+  if (Array.isArray(value))
+    return `(${value.map(paramText).join(', ')}${value.length === 1 ? ',' : ''})`;
   return typeof value === 'symbol' ? value.toString() : String(value);
 }
 
@@ -147,7 +154,10 @@ function hoistShared(root: Jaxpr, names: Names): void {
         const known = counts.get(sub);
         if (known !== undefined) known.count++;
         else {
-          counts.set(sub, { count: 1, name: typeof given === 'string' ? given.replace(/^<|>$/g, '') : 'jaxpr' });
+          counts.set(sub, {
+            count: 1,
+            name: typeof given === 'string' ? given.replace(/^<|>$/g, '') : 'jaxpr',
+          });
           queue.push(sub);
         }
       }
@@ -170,7 +180,10 @@ class Printer {
     // Names are given in reading order, so the parts are made in that order.
     const constvars = this.#binders(jaxpr.constvars);
     const invars = this.#binders(jaxpr.invars);
-    const eqns = join(lineBreak('; '), jaxpr.eqns.map((eqn) => this.#eqn(eqn, used)));
+    const eqns = join(
+      lineBreak('; '),
+      jaxpr.eqns.map((eqn) => this.#eqn(eqn, used)),
+    );
     const outs = this.#atoms(jaxpr.outvars, ',');
     return group(
       nest(
@@ -201,7 +214,9 @@ class Printer {
   #atoms(atoms: readonly Atom[], separator = ''): Doc {
     return this.#fill(
       atoms.map((x) =>
-        x instanceof Literal ? `${showScalar(x.value, x.aval.dtype)}:${x.aval.toString()}` : this.#names.of(x),
+        x instanceof Literal
+          ? `${showScalar(x.value, x.aval.dtype)}:${x.aval.toString()}`
+          : this.#names.of(x),
       ),
       separator,
     );
@@ -218,7 +233,11 @@ class Printer {
       shown.length === 0
         ? text('')
         : group(
-            concat(nest(concat(text('['), lineBreak(''), join(lineBreak(), shown))), lineBreak(''), text(']')),
+            concat(
+              nest(concat(text('['), lineBreak(''), join(lineBreak(), shown))),
+              lineBreak(''),
+              text(']'),
+            ),
           );
     const equals = text(eqn.outputs.length === 0 ? '' : ' = ');
     const args = eqn.inputs.length === 0 ? [] : [text(' '), this.#atoms(eqn.inputs)];
@@ -228,7 +247,10 @@ class Printer {
   #param(value: unknown): Doc {
     if (value instanceof Jaxpr) return this.#sub(value);
     if (!isJaxprList(value)) return text(paramText(value));
-    const list = join(lineBreak(), value.map((jaxpr) => this.#sub(jaxpr)));
+    const list = join(
+      lineBreak(),
+      value.map((jaxpr) => this.#sub(jaxpr)),
+    );
     return group(concat(nest(concat(text('('), lineBreak(''), list)), lineBreak(''), text(')')));
   }
 

@@ -71,7 +71,8 @@ function recordKey(value: object): string {
   const entries = Object.entries(value).filter(([, x]) => x !== undefined);
   if (entries.length > 1) entries.sort(([a], [b]) => (a < b ? -1 : 1));
   let text = '{';
-  for (const [name, x] of entries) text += `${isPlainName(name) ? name : JSON.stringify(name)}:${keyOf(x)},`;
+  for (const [name, x] of entries)
+    text += `${isPlainName(name) ? name : JSON.stringify(name)}:${keyOf(x)},`;
   return `${text}}`;
 }
 

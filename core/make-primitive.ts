@@ -7,7 +7,9 @@ const registry = new Map<string, unknown>();
 /** Make a primitive from its name and rules. Libraries use `definePrimitive` of `lax/define.ts`, which adds lowering. */
 export function makePrimitive<P>(name: string, rules: Rules<P>): Primitive<P> {
   if (registry.has(name))
-    throw new Error(`definePrimitive: names must be unique; got "${name}" twice. Choose another name.`);
+    throw new Error(
+      `definePrimitive: names must be unique; got "${name}" twice. Choose another name.`,
+    );
   const prim: Primitive<P> = {
     name,
     rules,

@@ -49,16 +49,14 @@ export interface Rules<P> {
     params: P,
   ): readonly Tangent[];
   /** The primitive over one more axis. Called only when at least one operand is batched. */
-  batch?(
-    args: readonly Value[],
-    dims: readonly BatchDim[],
-    params: P,
-    axis: AxisData,
-  ): BatchResult;
+  batch?(args: readonly Value[], dims: readonly BatchDim[], params: P, axis: AxisData): BatchResult;
   /** Run on concrete arrays in another way than compiling a one-equation program (calls of functions). */
   evaluate?(args: readonly Value[], params: P): readonly Value[];
   /** Replace functions in `params` by jaxprs when an equation is recorded; may prepend captured values as operands. */
-  stage?(args: readonly Value[], params: P): { readonly args: readonly Value[]; readonly params: P };
+  stage?(
+    args: readonly Value[],
+    params: P,
+  ): { readonly args: readonly Value[]; readonly params: P };
   /** How many of the params to show in a printed jaxpr; all when left out. */
   printParams?(params: P): Readonly<Record<string, unknown>>;
   /** A call whose jaxpr is printed with the names that its variables have outside. */

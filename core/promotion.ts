@@ -36,7 +36,9 @@ const above: Readonly<Record<Node, readonly Node[]>> = {
   complex128: [],
 };
 
-const ints: readonly Node[] = dtypes.filter((d) => dtypeInfo[d].kind === 'int' || dtypeInfo[d].kind === 'uint');
+const ints: readonly Node[] = dtypes.filter(
+  (d) => dtypeInfo[d].kind === 'int' || dtypeInfo[d].kind === 'uint',
+);
 const floats: readonly Node[] = dtypes.filter((d) => dtypeInfo[d].kind === 'float');
 
 /** In strict mode only weak types give way. */
@@ -63,7 +65,9 @@ function joins(lattice: Lattice): Map<string, Node> {
   const table = new Map<string, Node>();
   for (const a of nodes)
     for (const b of nodes) {
-      const common = nodes.filter((n) => uppers.get(a)?.has(n) === true && uppers.get(b)?.has(n) === true);
+      const common = nodes.filter(
+        (n) => uppers.get(a)?.has(n) === true && uppers.get(b)?.has(n) === true,
+      );
       const least = common.filter((n) => common.every((m) => uppers.get(n)?.has(m) === true));
       if (least.length === 1) table.set(`${a} ${b}`, least[0]);
     }
@@ -72,7 +76,12 @@ function joins(lattice: Lattice): Map<string, Node> {
 
 const tables = { standard: joins(above), strict: joins(aboveStrict) };
 
-const weakNodes: Readonly<Record<string, Node>> = { int: 'i*', uint: 'i*', float: 'f*', complex: 'c*' };
+const weakNodes: Readonly<Record<string, Node>> = {
+  int: 'i*',
+  uint: 'i*',
+  float: 'f*',
+  complex: 'c*',
+};
 
 const nodeOf = ({ dtype, weakType }: Typed): Node =>
   weakType ? (weakNodes[dtypeInfo[dtype].kind] ?? dtype) : dtype;
@@ -94,7 +103,12 @@ function join(a: Node, b: Node): Node {
   return node;
 }
 
-const narrow: Partial<Record<DType, DType>> = { f64: 'f32', i64: 'i32', u64: 'u32', complex128: 'complex64' };
+const narrow: Partial<Record<DType, DType>> = {
+  f64: 'f32',
+  i64: 'i32',
+  u64: 'u32',
+  complex128: 'complex64',
+};
 
 /** The dtype that stands for `dtype` now: the 32-bit one of its kind while 64-bit types are off. */
 export const canonicalDType = (dtype: DType): DType =>
@@ -115,7 +129,10 @@ export const promoteTypes = (a: Typed, b: Typed): Typed => resultType(a, b);
 export function resultType(...types: readonly Typed[]): Typed {
   const [first, ...rest] = types;
   if (rest.every((t) => t.dtype === first.dtype))
-    return { dtype: canonicalDType(first.dtype), weakType: first.dtype !== 'bool' && types.every((t) => t.weakType) };
+    return {
+      dtype: canonicalDType(first.dtype),
+      weakType: first.dtype !== 'bool' && types.every((t) => t.weakType),
+    };
   if (types.every((t) => t.weakType) && config.numpyDtypePromotion !== 'strict') {
     const { dtype } = typedOf(types.map((t): Node => t.dtype).reduce(join));
     return { dtype, weakType: dtype !== 'bool' };

@@ -48,7 +48,9 @@ export function canonicalAxes(
   if (axes === null || axes === undefined) return Array.from({ length: ndim }, (_, i) => i);
   const list = (typeof axes === 'number' ? [axes] : axes).map((a) => canonicalAxis(op, a, ndim));
   if (new Set(list).size !== list.length)
-    throw new ShapeError(`${op}: axes must be distinct; got ${showShape(list)}. Name each axis once.`);
+    throw new ShapeError(
+      `${op}: axes must be distinct; got ${showShape(list)}. Name each axis once.`,
+    );
   return list.toSorted((a, b) => a - b);
 }
 

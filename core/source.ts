@@ -1,8 +1,11 @@
 /** Finds the user's line: the first stack frame that is not ours. */
 
 const root = new URL('..', import.meta.url).href;
-const rooms = 'core|lax|transforms|control|lowering|pallas|backends|linalg|fft|numpy|random|nn|scipy|optim|image|hlo|export|entry|testing';
-const ours = new RegExp(`^(?:${escapePattern(root)}|${escapePattern(root.replace(/^file:\/\//, ''))})(?:dist/)?(?:${rooms}|index\\.[jt]s)(?:/|$|[.:])`);
+const rooms =
+  'core|lax|transforms|control|lowering|pallas|backends|linalg|fft|numpy|random|nn|scipy|optim|image|hlo|export|entry|testing';
+const ours = new RegExp(
+  `^(?:${escapePattern(root)}|${escapePattern(root.replace(/^file:\/\//, ''))})(?:dist/)?(?:${rooms}|index\\.[jt]s)(?:/|$|[.:])`,
+);
 
 function escapePattern(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -15,8 +18,11 @@ export function userFrame(): string | undefined {
   const stack = new Error('stack').stack ?? '';
   Error.stackTraceLimit = limit;
   for (const line of stack.split('\n').slice(1)) {
-    const place = /(?:\(|at |@)((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()\s]+:\d+:\d+)\)?$/.exec(line.trim())?.[1];
-    if (place === undefined || place.includes('node:internal') || place.includes('node_modules')) continue;
+    const place = /(?:\(|at |@)((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()\s]+:\d+:\d+)\)?$/.exec(
+      line.trim(),
+    )?.[1];
+    if (place === undefined || place.includes('node:internal') || place.includes('node_modules'))
+      continue;
     if (!ours.test(place)) return place.replace(/^file:\/\//, '');
   }
   return undefined;

@@ -47,7 +47,10 @@ export abstract class Tracer extends Value {
    */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString();
-    const tried = hint === 'number' ? 'as a number (`+x`, `x > 0`, `x * 2`, Math.…)' : 'with a JavaScript operator (`x + y`, `x == y`)';
+    const tried =
+      hint === 'number'
+        ? 'as a number (`+x`, `x > 0`, `x * 2`, Math.…)'
+        : 'with a JavaScript operator (`x + y`, `x == y`)';
     throw new ConcretizationError(
       `tracer: a traced value has no concrete value that JavaScript could use ${tried}; got ${this.toString()}. ` +
         'Compute with functions of arrays (x.add(y), np.greater(x, 0)), choose with np.where or lax.cond, loop with lax.whileLoop, or make the argument static.',
@@ -98,7 +101,8 @@ export function setBaseTrace(trace: Trace): void {
 /** The trace that gets the next operation. */
 export function currentTrace(): Trace {
   const trace = current ?? base;
-  if (trace === undefined) throw new Error('palladia: import the package root before using its parts');
+  if (trace === undefined)
+    throw new Error('palladia: import the package root before using its parts');
   return trace;
 }
 

@@ -22,7 +22,9 @@ interface NodeType {
 }
 
 const quote = (key: unknown): string =>
-  typeof key === 'string' ? `'${key.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'` : String(key);
+  typeof key === 'string'
+    ? `'${key.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+    : String(key);
 
 const arrayType: NodeType = {
   name: 'array',
@@ -43,7 +45,8 @@ const objectType: NodeType = {
     // `fromEntries` defines own properties, so that a key such as __proto__ is data.
     Object.fromEntries((aux as readonly string[]).map((k, i) => [k, children[i]])),
   step: (aux, i) => `[${quote((aux as readonly string[])[i])}]`,
-  show: (aux, children) => `{${(aux as readonly string[]).map((k, i) => `${quote(k)}: ${children[i]}`).join(', ')}}`,
+  show: (aux, children) =>
+    `{${(aux as readonly string[]).map((k, i) => `${quote(k)}: ${children[i]}`).join(', ')}}`,
 };
 
 const mapType: NodeType = {
@@ -152,11 +155,16 @@ export class TreeDef implements Keyed {
 
   /** The structure without the wrapper: `{'a': [*, *]}`. */
   show(): string {
-    return this.#type === undefined ? '*' : this.#type.show(this.#aux, this.children.map((c) => c.show()));
+    return this.#type === undefined
+      ? '*'
+      : this.#type.show(
+          this.#aux,
+          this.children.map((c) => c.show()),
+        );
   }
 }
 
-const typeKey = (type: NodeType): string => (registeredKeys.get(type) ?? type.name);
+const typeKey = (type: NodeType): string => registeredKeys.get(type) ?? type.name;
 const registeredKeys = new Map<NodeType, string>();
 
 const leafDef = new TreeDef(undefined, undefined, []);
@@ -188,7 +196,11 @@ function flattenInto(leaves: unknown[], tree: unknown, isLeaf: IsLeaf | undefine
     return leafDef;
   }
   const [children, aux] = type.flatten(tree as object);
-  return new TreeDef(type, aux, children.map((c) => flattenInto(leaves, c, isLeaf)));
+  return new TreeDef(
+    type,
+    aux,
+    children.map((c) => flattenInto(leaves, c, isLeaf)),
+  );
 }
 
 /**
@@ -244,7 +256,11 @@ export function flattenUpTo(op: string, treedef: TreeDef, tree: unknown): unknow
     }
     const type = typeOf(x);
     const [children, aux] = type === undefined ? [[], undefined] : type.flatten(x as object);
-    const here = new TreeDef(type, aux, children.map(() => leafDef));
+    const here = new TreeDef(
+      type,
+      aux,
+      children.map(() => leafDef),
+    );
     if (type === undefined || !def.sameNode(here)) throw mismatch(op, path, def, x);
     def.children.forEach((c, i) => walk(c, children[i], path + def.step(i)));
   };
@@ -255,7 +271,9 @@ export function flattenUpTo(op: string, treedef: TreeDef, tree: unknown): unknow
 function mismatch(op: string, path: string, def: TreeDef, x: unknown): TreeError {
   const at = path === '' ? 'the root' : path;
   const got = typeOf(x) === undefined ? describe(x) : flatten(x).treedef.show();
-  return new TreeError(`${op}: trees must have the same structure; got ${got} instead of ${def.show()} at ${at}. Give every tree the structure of the first.`);
+  return new TreeError(
+    `${op}: trees must have the same structure; got ${got} instead of ${def.show()} at ${at}. Give every tree the structure of the first.`,
+  );
 }
 
 /** Every leaf with its key path, as `["['w'][0]", leaf]`. */
@@ -279,7 +297,10 @@ export function leafPaths(treedef: TreeDef): string[] {
 export function mapWithPath<T, L = Value>(f: (path: string, leaf: L) => unknown, tree: T): T {
   const { leaves: all, treedef } = flatten(tree);
   const paths = leafPaths(treedef);
-  return unflatten(treedef, all.map((leaf, i) => f(paths[i], leaf as L))) as T;
+  return unflatten(
+    treedef,
+    all.map((leaf, i) => f(paths[i], leaf as L)),
+  ) as T;
 }
 
 /** Combine all leaves from the left, starting from `initial`. */
@@ -296,9 +317,14 @@ export const all = (tree: unknown): boolean => leaves(tree).every(Boolean);
  * @throws TreeError when the tree is not `outer` with an `inner` at each leaf.
  */
 export function transpose(outer: TreeDef, inner: TreeDef, tree: unknown): unknown {
-  const rows = flattenUpTo('tree.transpose', outer, tree).map((t) => flattenUpTo('tree.transpose', inner, t));
+  const rows = flattenUpTo('tree.transpose', outer, tree).map((t) =>
+    flattenUpTo('tree.transpose', inner, t),
+  );
   const columns = Array.from({ length: inner.numLeaves }, (_, j) =>
-    unflatten(outer, rows.map((row) => row[j])),
+    unflatten(
+      outer,
+      rows.map((row) => row[j]),
+    ),
   );
   return unflatten(inner, columns);
 }
@@ -323,7 +349,15 @@ export function broadcastPrefix(
       return;
     }
     const [children, aux] = type.flatten(x as object);
-    if (!def.sameNode(new TreeDef(type, aux, children.map(() => leafDef))))
+    if (
+      !def.sameNode(
+        new TreeDef(
+          type,
+          aux,
+          children.map(() => leafDef),
+        ),
+      )
+    )
       throw new TreeError(
         `${op}: ${what} must be a prefix of the tree it belongs to; got ${flatten(x, isLeaf).treedef.show()} for ${def.show()} at ${path === '' ? 'the root' : path}. Give one entry for the whole, or one per child.`,
       );
@@ -367,7 +401,9 @@ export function registerPytreeNode<T extends object, A>(
 }
 
 const showAux = (aux: unknown): string =>
-  Array.isArray(aux) ? `(${aux.map(showAux).join(', ')}${aux.length === 1 ? ',' : ''})` : quote(aux);
+  Array.isArray(aux)
+    ? `(${aux.map(showAux).join(', ')}${aux.length === 1 ? ',' : ''})`
+    : quote(aux);
 
 /**
  * Make the instances of a class nodes of trees by naming their fields: data fields are children, meta fields belong to the
@@ -377,7 +413,10 @@ const showAux = (aux: unknown): string =>
  */
 export function registerDataclass<T extends object>(
   ctor: abstract new (...args: never[]) => T,
-  fields: { readonly dataFields: readonly (keyof T & string)[]; readonly metaFields?: readonly (keyof T & string)[] },
+  fields: {
+    readonly dataFields: readonly (keyof T & string)[];
+    readonly metaFields?: readonly (keyof T & string)[];
+  },
 ): void {
   const { dataFields, metaFields = [] } = fields;
   registerPytreeNode<T, readonly unknown[]>(

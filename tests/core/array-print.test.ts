@@ -35,12 +35,15 @@ describe('scalars', () => {
 const special: Record<string, number> = { nan: NaN, inf: Infinity, '-inf': -Infinity, '-0': -0 };
 
 describe('arrays print as NumPy does', () => {
-  test.each(golden.map((c, i) => ({ ...c, name: `${i}: ${c.dtype}[${c.shape.join(',')}]` })))('$name', (c) => {
-    const size = c.shape.reduce((a, b) => a * b, 1);
-    const values =
-      typeof c.values === 'string'
-        ? Array.from({ length: size }, (_, i) => i)
-        : c.values.map((x) => (typeof x === 'number' ? x : (special[x] ?? BigInt(x))));
-    expect(showArray(values, c.shape, c.dtype as DType)).toBe(c.text);
-  });
+  test.each(golden.map((c, i) => ({ ...c, name: `${i}: ${c.dtype}[${c.shape.join(',')}]` })))(
+    '$name',
+    (c) => {
+      const size = c.shape.reduce((a, b) => a * b, 1);
+      const values =
+        typeof c.values === 'string'
+          ? Array.from({ length: size }, (_, i) => i)
+          : c.values.map((x) => (typeof x === 'number' ? x : (special[x] ?? BigInt(x))));
+      expect(showArray(values, c.shape, c.dtype as DType)).toBe(c.text);
+    },
+  );
 });

@@ -33,24 +33,27 @@ describe('16-bit floats', () => {
   test.each([
     ['f16', f16Bits, fromF16Bits, 0x7c00],
     ['bf16', bf16Bits, fromBF16Bits, 0x7f80],
-  ] as const)('%s: between neighbours it rounds to the nearest, ties to even', (_, toBits, fromBits, infinity) => {
-    for (let bits = 0; bits < infinity - 1; bits++) {
-      const [low, high] = [fromBits(bits), fromBits(bits + 1)];
-      const middle = (low + high) / 2;
-      const even = bits % 2 === 0 ? bits : bits + 1;
-      expect(toBits(middle)).toBe(even);
-      expect(toBits(-middle)).toBe(0x8000 | even);
-      expect(toBits(low + (high - low) * 0.4999)).toBe(bits);
-      expect(toBits(low + (high - low) * 0.5001)).toBe(bits + 1);
-    }
-    const top = fromBits(infinity - 1);
-    const half = (top - fromBits(infinity - 2)) / 2;
-    expect(toBits(top + half)).toBe(infinity);
-    expect(toBits(top + half * 0.99)).toBe(infinity - 1);
-    expect(toBits(1e300)).toBe(infinity);
-    expect(toBits(1e-300)).toBe(0);
-    expect(toBits(-0)).toBe(0x8000);
-  });
+  ] as const)(
+    '%s: between neighbours it rounds to the nearest, ties to even',
+    (_, toBits, fromBits, infinity) => {
+      for (let bits = 0; bits < infinity - 1; bits++) {
+        const [low, high] = [fromBits(bits), fromBits(bits + 1)];
+        const middle = (low + high) / 2;
+        const even = bits % 2 === 0 ? bits : bits + 1;
+        expect(toBits(middle)).toBe(even);
+        expect(toBits(-middle)).toBe(0x8000 | even);
+        expect(toBits(low + (high - low) * 0.4999)).toBe(bits);
+        expect(toBits(low + (high - low) * 0.5001)).toBe(bits + 1);
+      }
+      const top = fromBits(infinity - 1);
+      const half = (top - fromBits(infinity - 2)) / 2;
+      expect(toBits(top + half)).toBe(infinity);
+      expect(toBits(top + half * 0.99)).toBe(infinity - 1);
+      expect(toBits(1e300)).toBe(infinity);
+      expect(toBits(1e-300)).toBe(0);
+      expect(toBits(-0)).toBe(0x8000);
+    },
+  );
 });
 
 const integerRange: Partial<Record<DType, [number, number]>> = {
@@ -87,8 +90,12 @@ describe('encode and decode', () => {
   test('64-bit integers are bigints and wrap', () => {
     fc.assert(
       fc.property(fc.array(fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n })), (values) => {
-        expect([...decode(encode(values, 'i64'), 'i64')]).toEqual(values.map((x) => BigInt.asIntN(64, x)));
-        expect([...decode(encode(values, 'u64'), 'u64')]).toEqual(values.map((x) => BigInt.asUintN(64, x)));
+        expect([...decode(encode(values, 'i64'), 'i64')]).toEqual(
+          values.map((x) => BigInt.asIntN(64, x)),
+        );
+        expect([...decode(encode(values, 'u64'), 'u64')]).toEqual(
+          values.map((x) => BigInt.asUintN(64, x)),
+        );
       }),
     );
     expect([...decode(encode([2 ** 40, -1.9], 'i64'), 'i64')]).toEqual([2n ** 40n, -1n]);
@@ -98,7 +105,9 @@ describe('encode and decode', () => {
     expect([...decode(encode([2 ** 31], 'i32'), 'i32')]).toEqual([-(2 ** 31)]);
   });
   test('bool: everything but zero is true, NaN too', () => {
-    expect([...decode(encode([0, -0, 1, NaN, true, false, 0n, 2n], 'bool'), 'bool')]).toEqual([0, 0, 1, 1, 1, 0, 0, 1]);
+    expect([...decode(encode([0, -0, 1, NaN, true, false, 0n, 2n], 'bool'), 'bool')]).toEqual([
+      0, 0, 1, 1, 1, 0, 0, 1,
+    ]);
   });
   test('bytes are little-endian, and misaligned bytes are copied', () => {
     expect([...encode([1], 'i32')]).toEqual([1, 0, 0, 0]);
@@ -127,7 +136,10 @@ describe('scalars, nesting, typed arrays', () => {
     expect(normalScalar(true, 'f32')).toBe(1);
   });
   test('nest', () => {
-    expect(nest(Int32Array.of(1, 2, 3, 4), [2, 2], 'i32')).toEqual([[1, 2], [3, 4]]);
+    expect(nest(Int32Array.of(1, 2, 3, 4), [2, 2], 'i32')).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
     expect(nest(Uint8Array.of(1, 0), [2], 'bool')).toEqual([true, false]);
     expect(nest(Float32Array.of(1, 2), [1], 'complex64')).toEqual([{ re: 1, im: 2 }]);
     expect(nest(Float32Array.of(7), [], 'f32')).toBe(7);
@@ -144,11 +156,12 @@ describe('scalars, nesting, typed arrays', () => {
   test('checkRange', () => {
     checkRange('array', [-128, 127, -128.5], 'i8');
     checkRange('array', [2n ** 63n - 1n], 'i64');
-    expect(() => checkRange('array', [0, 256], 'u8')).toThrowErrorMatchingInlineSnapshot(`
-      [ArgumentError: array: uint8 holds integers from 0 to 255; got 256 at position 1. Choose another dtype, or bring the values into range.
-          at /work/main/tests/core/host.test.ts:147:18]
-    `);
+    expect(() => checkRange('array', [0, 256], 'u8')).toThrow(
+      'array: uint8 holds integers from 0 to 255; got 256 at position 1. Choose another dtype, or bring the values into range.',
+    );
     expect(() => checkRange('array', [NaN], 'i32')).toThrow('got NaN at position 0');
-    expect(() => checkRange('array', BigInt64Array.of(2n ** 40n), 'i32')).toThrow('got 1099511627776 at position 0');
+    expect(() => checkRange('array', BigInt64Array.of(2n ** 40n), 'i32')).toThrow(
+      'got 1099511627776 at position 0',
+    );
   });
 });

@@ -10,7 +10,8 @@ import type { Primitive } from '../../core/primitive.ts';
 
 const vec = new Aval([3], 'f32');
 const scalar = new Aval([], 'f32');
-const unary = (name: string): Primitive => makePrimitive(name, { abstractEval: ([x]) => [x] }) as Primitive;
+const unary = (name: string): Primitive =>
+  makePrimitive(name, { abstractEval: ([x]) => [x] }) as Primitive;
 const sin = unary('test_sin');
 const cos = unary('test_cos');
 const mul = unary('test_mul');
@@ -23,7 +24,12 @@ const cond = makePrimitive<{ branches: readonly Jaxpr[] }>('test_cond', {
   abstractEval: (_, { branches }) => branches[0].outAvals,
 }) as Primitive;
 
-const eqn = (prim: Primitive, inputs: Atom[], outputs: Var[], params: unknown = {}): Eqn => ({ prim, inputs, params, outputs });
+const eqn = (prim: Primitive, inputs: Atom[], outputs: Var[], params: unknown = {}): Eqn => ({
+  prim,
+  inputs,
+  params,
+  outputs,
+});
 const lit = (x: number): Literal => new Literal(x, scalar);
 
 /** `n` applications of sin. */
@@ -36,28 +42,44 @@ function chain(n: number): Jaxpr {
 /** `sin a * 2`. */
 function double(): Jaxpr {
   const [a, b, c] = [vec, vec, vec].map((t) => new Var(t));
-  return new Jaxpr({ invars: [a], eqns: [eqn(sin, [a], [b]), eqn(mul, [b, lit(2)], [c])], outvars: [c] });
+  return new Jaxpr({
+    invars: [a],
+    eqns: [eqn(sin, [a], [b]), eqn(mul, [b, lit(2)], [c])],
+    outvars: [c],
+  });
 }
 
 describe('printing', () => {
   test('fits on one line; an unused result is _', () => {
     const [a, b, c] = [vec, vec, vec].map((t) => new Var(t));
-    const jaxpr = new Jaxpr({ invars: [a], eqns: [eqn(sin, [a], [b]), eqn(cos, [a], [c])], outvars: [c] });
+    const jaxpr = new Jaxpr({
+      invars: [a],
+      eqns: [eqn(sin, [a], [b]), eqn(cos, [a], [c])],
+      outvars: [c],
+    });
     checkJaxpr(jaxpr);
-    expect(String(jaxpr)).toMatchInlineSnapshot(`"{ lambda ; a:f32[3]. let _:f32[3] = test_sin a; b:f32[3] = test_cos a in (b,) }"`);
+    expect(String(jaxpr)).toMatchInlineSnapshot(
+      `"{ lambda ; a:f32[3]. let _:f32[3] = test_sin a; b:f32[3] = test_cos a in (b,) }"`,
+    );
   });
   test('no equations', () => {
     const a = new Var(vec);
     expect(String(new Jaxpr({ invars: [a], eqns: [], outvars: [a, lit(1), a] }))).toBe(
       '{ lambda ; a:f32[3]. let  in (a, 1.0:f32[], a) }',
     );
-    expect(String(new Jaxpr({ invars: [], eqns: [], outvars: [] }))).toBe('{ lambda ; . let  in () }');
+    expect(String(new Jaxpr({ invars: [], eqns: [], outvars: [] }))).toBe(
+      '{ lambda ; . let  in () }',
+    );
   });
   test('a jaxpr that occurs twice stands in front', () => {
     const jaxpr = double();
     const [d, e, f] = [vec, vec, vec].map((t) => new Var(t));
-    const eqns = [eqn(jit, [d], [e], { name: '<lambda>', jaxpr }), eqn(jit, [e], [f], { name: '<lambda>', jaxpr })];
-    expect(String(new Jaxpr({ invars: [d], eqns, outvars: [f] }))).toBe(`let lambda = { lambda ; a:f32[3]. let
+    const eqns = [
+      eqn(jit, [d], [e], { name: '<lambda>', jaxpr }),
+      eqn(jit, [e], [f], { name: '<lambda>', jaxpr }),
+    ];
+    expect(String(new Jaxpr({ invars: [d], eqns, outvars: [f] })))
+      .toBe(`let lambda = { lambda ; a:f32[3]. let
     b:f32[3] = test_sin a
     c:f32[3] = test_mul b 2.0:f32[]
   in (c,) } in
@@ -69,15 +91,27 @@ describe('printing', () => {
   test('a jaxpr of more than ten equations stands in front, and its name is not given to a variable', () => {
     const [a, b] = [new Var(vec), new Var(vec)];
     const call = (n: number): string =>
-      String(new Jaxpr({ invars: [a], eqns: [eqn(jit, [a], [b], { name: 'h', jaxpr: chain(n) })], outvars: [b] }));
-    expect(call(10)).toContain('test_jit[\n      name=h\n      jaxpr={ lambda ; a:f32[3]. let\n          c:f32[3] = test_sin a\n');
+      String(
+        new Jaxpr({
+          invars: [a],
+          eqns: [eqn(jit, [a], [b], { name: 'h', jaxpr: chain(n) })],
+          outvars: [b],
+        }),
+      );
+    expect(call(10)).toContain(
+      'test_jit[\n      name=h\n      jaxpr={ lambda ; a:f32[3]. let\n          c:f32[3] = test_sin a\n',
+    );
     expect(call(11)).toMatch(/^let h = \{ lambda ; a:f32\[3\]\. let\n/);
     expect(call(11)).toContain('    i:f32[3] = test_sin g\n');
   });
   test('an inlined call keeps the names of its arguments and results, each once', () => {
     const [a, x, y] = [vec, vec, vec].map((t) => new Var(t));
     const [p, q, r] = [vec, vec, vec].map((t) => new Var(t));
-    const inner = new Jaxpr({ invars: [p, q], eqns: [eqn(mul, [q, lit(1)], [r])], outvars: [p, r] });
+    const inner = new Jaxpr({
+      invars: [p, q],
+      eqns: [eqn(mul, [q, lit(1)], [r])],
+      outvars: [p, r],
+    });
     const outer = new Jaxpr({
       invars: [a],
       eqns: [eqn(jit, [a, a], [x, y], { name: '<lambda>', jaxpr: inner })],
@@ -113,7 +147,8 @@ describe('printing', () => {
     const ins = Array.from({ length: 20 }, () => new Var(vec));
     const many = Array.from({ length: 29 }, () => new Var(vec));
     const text = String(new Jaxpr({ invars: ins, eqns: [], outvars: [] }));
-    expect(text).toBe(`{ lambda ; a:f32[3] b:f32[3] c:f32[3] d:f32[3] e:f32[3] f:f32[3] g:f32[3] h:f32[3]
+    expect(text)
+      .toBe(`{ lambda ; a:f32[3] b:f32[3] c:f32[3] d:f32[3] e:f32[3] f:f32[3] g:f32[3] h:f32[3]
     i:f32[3] j:f32[3] k:f32[3] l:f32[3] m:f32[3] n:f32[3] o:f32[3] p:f32[3] q:f32[3]
     r:f32[3] s:f32[3] t:f32[3]. let
     
@@ -133,17 +168,23 @@ describe('printing', () => {
 describe('checking', () => {
   test('an unbound variable', () => {
     const [a, b] = [new Var(vec), new Var(vec)];
-    expect(() => checkJaxpr(new Jaxpr({ invars: [], eqns: [eqn(sin, [a], [b])], outvars: [b] }))).toThrow(
+    expect(() =>
+      checkJaxpr(new Jaxpr({ invars: [], eqns: [eqn(sin, [a], [b])], outvars: [b] })),
+    ).toThrow(
       'jaxpr: operands must be bound variables or rank-0 literals; got f32[3] as an operand of test_sin in',
     );
   });
   test('a variable bound twice', () => {
     const a = new Var(vec);
-    expect(() => checkJaxpr(new Jaxpr({ invars: [a, a], eqns: [], outvars: [] }))).toThrow('a variable must be bound once');
+    expect(() => checkJaxpr(new Jaxpr({ invars: [a, a], eqns: [], outvars: [] }))).toThrow(
+      'a variable must be bound once',
+    );
   });
   test('a wrong type', () => {
     const [a, b] = [new Var(vec), new Var(scalar)];
-    expect(() => checkJaxpr(new Jaxpr({ invars: [a], eqns: [eqn(sin, [a], [b])], outvars: [b] }))).toThrow(
+    expect(() =>
+      checkJaxpr(new Jaxpr({ invars: [a], eqns: [eqn(sin, [a], [b])], outvars: [b] })),
+    ).toThrow(
       'jaxpr: the results of test_sin must have the types of its rule, f32[3]; got f32[] in',
     );
   });

@@ -30,7 +30,9 @@ describe('a traced value', () => {
     expect(act).toThrow('could use as a number');
   });
   test('x + 1 is an error', () => {
-    expect(() => (x as number) + 1).toThrow('could use with a JavaScript operator (`x + y`, `x == y`); got Traced<f32[2]> with jit.');
+    expect(() => (x as number) + 1).toThrow(
+      'could use with a JavaScript operator (`x + y`, `x == y`); got Traced<f32[2]> with jit.',
+    );
   });
   test('iteration is an error', () => {
     expect(() => [...(x as number[])]).toThrow(ConcretizationError);

@@ -92,11 +92,12 @@ describe('nodes', () => {
     const [back] = tree.unflatten(treedef, [3, 4]) as [Point];
     expect(back).toBeInstanceOf(Point);
     expect(back).toEqual(new Point(3, 4, 'p'));
-    expect(tree.structure(new Point(0, 0, 'q')).equals(tree.structure(new Point(0, 0, 'p')))).toBe(false);
-    expect(() => tree.registerStatic(Point)).toThrowErrorMatchingInlineSnapshot(`
-      [ArgumentError: registerStatic: a class can be registered once; got Point again.
-          at /work/main/tests/core/tree.test.ts:96:23]
-    `);
+    expect(tree.structure(new Point(0, 0, 'q')).equals(tree.structure(new Point(0, 0, 'p')))).toBe(
+      false,
+    );
+    expect(() => tree.registerStatic(Point)).toThrow(
+      'registerStatic: a class can be registered once; got Point again.',
+    );
   });
   test('static objects are leaves', () => {
     expect(tree.isStatic(new Fixed())).toBe(true);
@@ -109,7 +110,14 @@ describe('nodes', () => {
     expect(Object.keys(tree.unflatten(treedef, [6]) as object)).toEqual(['__proto__']);
   });
   test('key paths', () => {
-    const t = { w: [1, new Point(2, [3], 'l')], m: new Map<unknown, unknown>([['k', 4], [5, 6]]), "it's": 7 };
+    const t = {
+      w: [1, new Point(2, [3], 'l')],
+      m: new Map<unknown, unknown>([
+        ['k', 4],
+        [5, 6],
+      ]),
+      "it's": 7,
+    };
     expect(tree.flattenWithPath(t)).toEqual([
       ["['it\\'s']", 7],
       ["['m']['k']", 4],
@@ -123,37 +131,40 @@ describe('nodes', () => {
     expect(tree.reduce((sum: number, x: number) => sum + x, { a: 1, b: [2, 3] }, 0)).toBe(6);
     expect(tree.all({ a: true, b: [] })).toBe(true);
     const [outer, inner] = [tree.structure([0, 0]), tree.structure({ a: 0, b: 0 })];
-    expect(tree.transpose(outer, inner, [{ a: 1, b: 2 }, { a: 3, b: 4 }])).toEqual({ a: [1, 3], b: [2, 4] });
+    expect(
+      tree.transpose(outer, inner, [
+        { a: 1, b: 2 },
+        { a: 3, b: 4 },
+      ]),
+    ).toEqual({ a: [1, 3], b: [2, 4] });
     expect(tree.mapWithPath((path, x: number) => `${path}${x}`, { a: 1 })).toEqual({ a: "['a']1" });
   });
   test('map over several trees: the first is a prefix of the others', () => {
-    expect(tree.map((x: unknown, y: unknown) => [x, y], { a: 1 }, { a: [2, 3] })).toEqual({ a: [1, [2, 3]] });
+    expect(tree.map((x: unknown, y: unknown) => [x, y], { a: 1 }, { a: [2, 3] })).toEqual({
+      a: [1, [2, 3]],
+    });
   });
 });
 
 describe('errors', () => {
   const def = tree.structure({ a: 0, b: [0, 0] });
   test('number of leaves', () => {
-    expect(() => tree.unflatten(def, [1])).toThrowErrorMatchingInlineSnapshot(`
-      [TreeError: tree.unflatten: the number of leaves must fit the structure; got 1 leaves for PyTreeDef({'a': *, 'b': [*, *]}), which holds 3.
-          at /work/main/tests/core/tree.test.ts:134:23]
-    `);
+    expect(() => tree.unflatten(def, [1])).toThrow(
+      "tree.unflatten: the number of leaves must fit the structure; got 1 leaves for PyTreeDef({'a': *, 'b': [*, *]}), which holds 3.",
+    );
   });
   test('different structures', () => {
-    expect(() => tree.map((x: number) => x, { a: 1, b: [1, 2] }, { a: 1, b: [1] })).toThrowErrorMatchingInlineSnapshot(`
-      [TreeError: tree.map: trees must have the same structure; got [*] instead of [*, *] at ['b']. Give every tree the structure of the first.
-          at /work/main/tests/core/tree.test.ts:137:23]
-    `);
-    expect(() => tree.map((x: number) => x, { a: 1 }, 5)).toThrowErrorMatchingInlineSnapshot(`
-      [TreeError: tree.map: trees must have the same structure; got number 5 instead of {'a': *} at the root. Give every tree the structure of the first.
-          at /work/main/tests/core/tree.test.ts:138:23]
-    `);
+    expect(() => tree.map((x: number) => x, { a: 1, b: [1, 2] }, { a: 1, b: [1] })).toThrow(
+      "tree.map: trees must have the same structure; got [*] instead of [*, *] at ['b']. Give every tree the structure of the first.",
+    );
+    expect(() => tree.map((x: number) => x, { a: 1 }, 5)).toThrow(
+      "tree.map: trees must have the same structure; got number 5 instead of {'a': *} at the root. Give every tree the structure of the first.",
+    );
   });
   test('not a prefix', () => {
-    expect(() => tree.broadcastPrefix('vmap', 'inAxes', { a: 0, b: [0] }, def)).toThrowErrorMatchingInlineSnapshot(`
-      [TreeError: vmap: inAxes must be a prefix of the tree it belongs to; got [*] for [*, *] at ['b']. Give one entry for the whole, or one per child.
-          at /work/main/tests/core/tree.test.ts:141:23]
-    `);
+    expect(() => tree.broadcastPrefix('vmap', 'inAxes', { a: 0, b: [0] }, def)).toThrow(
+      "vmap: inAxes must be a prefix of the tree it belongs to; got [*] for [*, *] at ['b']. Give one entry for the whole, or one per child.",
+    );
     expect(tree.broadcastPrefix('vmap', 'inAxes', { a: null, b: 1 }, def)).toEqual([null, 1, 1]);
   });
 });
@@ -162,8 +173,35 @@ describe('keyOf', () => {
   test('tells apart what differs', () => {
     const f = (): void => undefined;
     const g = (): void => undefined;
-    const values = [0, -0, NaN, 1n, 1, '1', true, null, undefined, [], {}, [1], ['1'], { a: 1 }, { a: [1] }, new Map([[1, 2]]), f, g,
-      Symbol('a'), Symbol('a'), new Aval([1], 'f32'), new Aval([1], 'f32', true), 'f32[1]', [[1], 2], [[1, 2]], { 'a:1,b': 1 }, { a: 1, b: 1 }];
+    const values = [
+      0,
+      -0,
+      NaN,
+      1n,
+      1,
+      '1',
+      true,
+      null,
+      undefined,
+      [],
+      {},
+      [1],
+      ['1'],
+      { a: 1 },
+      { a: [1] },
+      new Map([[1, 2]]),
+      f,
+      g,
+      Symbol('a'),
+      Symbol('a'),
+      new Aval([1], 'f32'),
+      new Aval([1], 'f32', true),
+      'f32[1]',
+      [[1], 2],
+      [[1, 2]],
+      { 'a:1,b': 1 },
+      { a: 1, b: 1 },
+    ];
     expect(new Set(values.map(keyOf)).size).toBe(values.length);
   });
   test('is the same for what is the same', () => {
