@@ -145,6 +145,7 @@ class Lowering {
       inline: (jaxpr, args) => this.inline(b, jaxpr, args),
       call: (name, jaxpr, args) => b.call(this.define(name, jaxpr), args, jaxpr.outAvals.map(typeOf)),
       define: (name, jaxpr) => this.define(name, jaxpr),
+      defineBody: (name, argTypes, body) => this.#module.addFunction(name, argTypes, 'private', body),
     };
   }
 }

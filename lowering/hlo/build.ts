@@ -8,9 +8,11 @@ import { withoutAxes, type Shape } from '../../core/shape.ts';
 import type { Combiner, CompareFn, ScalarFn } from '../scalar.ts';
 import { resultDType } from '../scalar.ts';
 import { bitcastShape, complexOver, concatenateShape, dotShape, gatherShape, padShape, realPart, sliceShape, tensor, windowShape } from './infer.ts';
+import { encode } from '../../core/host.ts';
+import { elementsFromBytes } from '../scalar-array.ts';
 import { constantValue, identityOf, type ConstantInput } from './constant.ts';
 import type {
-  CompareKind, DotDims, GatherDims, HloAttrs, HloKind, HloOp, HloValue, Precision, Region, ScatterDims, TensorType, WindowAttrs,
+  CompareKind, DotDims, GatherDims, HloAttribute, HloAttrs, HloKind, HloOp, HloValue, Precision, Region, ScatterDims, TensorType, WindowAttrs,
 } from './ir.ts';
 
 /** What a builder needs of the module around it. */
@@ -22,7 +24,7 @@ export interface FunctionTable {
 /** A region as a function of its arguments. */
 export type RegionFn = (...args: HloValue[]) => readonly HloValue[];
 
-type Attributes = Readonly<Record<string, string | number | boolean>>;
+type Attributes = Readonly<Record<string, HloAttribute>>;
 
 /** Everything about an op but its results. */
 interface OpParts<K extends HloKind> {
@@ -87,7 +89,9 @@ export class HloBuilder {
 
   /** Row-major values: one entry per element, two per complex element. */
   constantArray(values: ArrayLike<number> | ArrayLike<bigint>, dtype: DType, shape: Shape): HloValue {
-    const value = this.#one('constant', [], { value: { splat: false, values } }, tensor(shape, dtype));
+    // Through bytes and back: the values are then rounded, wrapped, and nobody else's.
+    const own = elementsFromBytes(encode(values, dtype), dtype);
+    const value = this.#one('constant', [], { value: { splat: false, values: own } }, tensor(shape, dtype));
     value.hint = isComplex(dtype) || kindOf(dtype) === 'float' ? 'cst' : 'c';
     return value;
   }

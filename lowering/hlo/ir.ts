@@ -74,6 +74,9 @@ export type Precision = 'DEFAULT' | 'HIGH' | 'HIGHEST';
 /** How floats are compared: IEEE, or the total order of their bits. */
 export type CompareKind = 'FLOAT' | 'TOTALORDER' | 'SIGNED' | 'UNSIGNED';
 
+/** An attribute of an op that we do not interpret; `text` is MLIR text that was parsed without being understood. */
+export type HloAttribute = string | number | boolean | { readonly text: string };
+
 type Empty = Record<string, never>;
 
 /** Every op and its attributes. Operands, results and regions are described in the comments. */
@@ -126,8 +129,8 @@ export interface HloAttrs {
   /** Call of a function of the module. */
   call: { readonly callee: string };
   /** A named op with a decomposition function; `attributes` are strings and numbers. */
-  composite: { readonly name: string; readonly decomposition: string; readonly attributes: Readonly<Record<string, string | number | boolean>> };
-  custom_call: { readonly target: string; readonly attributes: Readonly<Record<string, string | number | boolean>>; readonly hasSideEffect: boolean };
+  composite: { readonly name: string; readonly decomposition: string; readonly attributes: Readonly<Record<string, HloAttribute>> };
+  custom_call: { readonly target: string; readonly attributes: Readonly<Record<string, HloAttribute>>; readonly hasSideEffect: boolean };
   optimization_barrier: Empty;
   /** Random bits: state → new state, bits. */
   rng_bit_generator: { readonly algorithm: 'DEFAULT' | 'THREE_FRY' | 'PHILOX' };
