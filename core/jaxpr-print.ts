@@ -108,7 +108,7 @@ function base26(n: number): string {
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
 /** What a printed jaxpr shows of an equation's params, `name` first and the rest sorted. */
-function shownParams({ prim, params }: Eqn): [key: string, value: unknown][] {
+function shownParams({ prim, params, inputs }: Eqn): [key: string, value: unknown][] {
   const { printParams } = prim.rules;
   const shown =
     printParams === undefined
@@ -116,7 +116,7 @@ function shownParams({ prim, params }: Eqn): [key: string, value: unknown][] {
           snake(k),
           defaultText(v),
         ])
-      : Object.entries(printParams(params)).filter(([, v]) => v !== undefined);
+      : Object.entries(printParams(params, inputs.map((x) => x.aval))).filter(([, v]) => v !== undefined);
   const rank = (key: string): string => (key === 'name' ? '' : key);
   return shown.sort(([a], [b]) => (rank(a) < rank(b) ? -1 : 1));
 }

@@ -58,7 +58,7 @@ export interface Rules<P> {
     params: P,
   ): { readonly args: readonly Value[]; readonly params: P };
   /** How many of the params to show in a printed jaxpr; all when left out. */
-  printParams?(params: P): Readonly<Record<string, unknown>>;
+  printParams?(params: P, inputs: readonly Aval[]): Readonly<Record<string, unknown>>;
   /** A call whose jaxpr is printed with the names that its variables have outside. */
   readonly sharesNames?: boolean;
   /** Whether an equation must stay although nobody uses its outputs. */

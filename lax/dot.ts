@@ -8,7 +8,7 @@ import { canonicalAxis, showShape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { Precision } from '../lowering/hlo/ir.ts';
 import { convertElementType } from './convert.ts';
-import { definePrimitive, dtypeText, listText } from './define.ts';
+import { definePrimitive, dtypeText, listText, tupleText } from './define.ts';
 import { known, sumTangents } from './elementwise.ts';
 import { operands } from './operand.ts';
 import { shiftAxes, transpose } from './structure.ts';
@@ -150,8 +150,12 @@ export const dotGeneralP: Primitive<DotGeneralParams> = definePrimitive<DotGener
   },
   printParams: ({ dimensionNumbers: [[xc, yc], [xb, yb]], precision, preferredElementType }) => ({
     dimension_numbers: `((${listText(xc)}, ${listText(yc)}), (${listText(xb)}, ${listText(yb)}))`,
-    ...(precision === undefined ? {} : { precision: `Precision.${spelled[precision]}` }),
-    preferred_element_type: dtypeText(preferredElementType),
+    ...(precision === undefined
+      ? {}
+      : { precision: tupleText([precision, precision].map((p) => `Precision.${spelled[p]}`)) }),
+    ...(preferredElementType === undefined
+      ? {}
+      : { preferred_element_type: dtypeText(preferredElementType) }),
   }),
 });
 

@@ -3,9 +3,11 @@
  * Indexing sugar (`x.at(…)`, `take`) stands in `numpy/`; slices at one place in `slicing.ts`.
  */
 import type { ArrayLike } from '../core/array.ts';
+import { Aval } from '../core/aval.ts';
 import { isInexact, kindOf, type DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
-import { LinearArg, type BatchResult, type JvpResult, type Primitive, type Tangent } from '../core/primitive.ts';
+import { Jaxpr, Var } from '../core/jaxpr.ts';
+import { LinearArg, type BatchResult, type JvpResult, type None, type Primitive, type Tangent } from '../core/primitive.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
@@ -13,11 +15,11 @@ import { identityOf } from '../lowering/hlo/constant.ts';
 import { gatherShape } from '../lowering/hlo/infer.ts';
 import type { HloValue } from '../lowering/hlo/ir.ts';
 import type { Combiner } from '../lowering/scalar.ts';
-import { add, div, mul } from './arithmetic.ts';
+import { add, addP, div, maxP, minP, mul, mulP } from './arithmetic.ts';
 import { eq } from './comparison.ts';
 import { convertElementType } from './convert.ts';
 import { iota, zerosLike, zerosOf } from './creation.ts';
-import { definePrimitive, flagText, tupleText } from './define.ts';
+import { definePrimitive, flagText, none, tupleText } from './define.ts';
 import {
   checkGather,
   checkScatter,
@@ -44,7 +46,7 @@ import { batchTo, batchToFront, reshape } from './structure.ts';
 
 /** Options of `gather` and the scatters. */
 export interface IndexOptions {
-  /** What happens out of bounds; `'fill'` when left out. */
+  /** What happens out of bounds; `'fill'` for scatters and `'promise_in_bounds'` for `gather` when left out. */
   readonly mode?: IndexMode | 'drop';
   /** Promises that the index vectors are in increasing order. */
   readonly indicesAreSorted?: boolean;
@@ -181,6 +183,8 @@ function batchGather(
 interface ScatterRecord {
   readonly name: string;
   readonly combiner: Combiner | 'set';
+  /** The primitive that combines an old and a new element, as JAX prints it. */
+  readonly combines?: Primitive<None>;
   jvp(args: readonly Value[], tangents: readonly Tangent[], params: ScatterParams): JvpResult;
   transpose?(
     cts: readonly Tangent[],
@@ -189,7 +193,7 @@ interface ScatterRecord {
   ): readonly Tangent[];
 }
 
-function defineScatter({ name, combiner, jvp, transpose }: ScatterRecord): Primitive<ScatterParams> {
+function defineScatter({ name, combiner, combines, jvp, transpose }: ScatterRecord): Primitive<ScatterParams> {
   const op = name.replace(/-(\w)/, (_, letter: string) => letter.toUpperCase());
   const prim: Primitive<ScatterParams> = definePrimitive<ScatterParams>(name, {
     abstractEval: (avals, { dimensionNumbers }) => {
@@ -214,16 +218,31 @@ function defineScatter({ name, combiner, jvp, transpose }: ScatterRecord): Primi
     jvp,
     ...(transpose === undefined ? {} : { transpose }),
     batch: (args, dims, params, axis) => batchScatter(prim, args, dims, { params, size: axis.size }),
-    printParams: (params) => ({
+    printParams: (params, [x]) => ({
       dimension_numbers: showScatter(params.dimensionNumbers),
       indices_are_sorted: flagText(params.indicesAreSorted),
       mode: showMode[params.mode],
       unique_indices: flagText(params.uniqueIndices),
       update_consts: '()',
-      update_jaxpr: 'None',
+      update_jaxpr: combines === undefined ? 'None' : updateJaxpr(combines, x.dtype),
     }),
   });
   return prim;
+}
+
+const updateJaxprs = new Map<string, Jaxpr>();
+
+/** The program that combines two elements: only for the eyes, lowering goes by the combiner. */
+function updateJaxpr(prim: Primitive<None>, dtype: DType): Jaxpr {
+  const key = `${prim.name} ${dtype}`;
+  let jaxpr = updateJaxprs.get(key);
+  if (jaxpr === undefined) {
+    const [old, update, out] = [0, 1, 2].map(() => new Var(new Aval([], dtype)));
+    const eqn = { prim: prim as Primitive, inputs: [old, update], params: none, outputs: [out] };
+    jaxpr = new Jaxpr({ invars: [old, update], eqns: [eqn], outvars: [out] });
+    updateJaxprs.set(key, jaxpr);
+  }
+  return jaxpr;
 }
 
 /** Operand and updates get the batch axis in front; it is a window axis when the indices have none, else a batch axis of the scatter. */
@@ -280,6 +299,7 @@ const shapeOf = (arg: Value | LinearArg): Shape => arg.aval.shape;
 export const scatterAddP: Primitive<ScatterParams> = defineScatter({
   name: 'scatter-add',
   combiner: 'add',
+  combines: addP,
   jvp: ([x, indices, updates], [tx, , tu], params) => [
     [scatterAddP.bind1([x, indices, updates], params)],
     [
@@ -302,8 +322,8 @@ export const scatterAddP: Primitive<ScatterParams> = defineScatter({
 /** A number for each element of the updates, counted from 1, and which of them each element of the operand ended with (0: none). */
 function winners(x: Value, indices: Value, updates: Value, params: ScatterParams): readonly [Value, Value] {
   const ids = reshape(add(iota('i32', updates.size), 1), updates.shape);
-  const none = zerosOf(x.aval.withDType('i32'));
-  return [ids, scatterP.bind1([none, indices, ids], params)];
+  const nobody = zerosOf(x.aval.withDType('i32'));
+  return [ids, scatterP.bind1([nobody, indices, ids], params)];
 }
 
 /** The tangent of `scatter` when windows may overlap: only the update that won at a place counts there. */
@@ -366,6 +386,7 @@ const extremalJvp =
 export const scatterMaxP: Primitive<ScatterParams> = defineScatter({
   name: 'scatter-max',
   combiner: 'max',
+  combines: maxP,
   jvp: extremalJvp(() => scatterMaxP),
 });
 
@@ -373,6 +394,7 @@ export const scatterMaxP: Primitive<ScatterParams> = defineScatter({
 export const scatterMinP: Primitive<ScatterParams> = defineScatter({
   name: 'scatter-min',
   combiner: 'min',
+  combines: minP,
   jvp: extremalJvp(() => scatterMinP),
 });
 
@@ -380,6 +402,7 @@ export const scatterMinP: Primitive<ScatterParams> = defineScatter({
 export const scatterMulP: Primitive<ScatterParams> = defineScatter({
   name: 'scatter-mul',
   combiner: 'mul',
+  combines: mulP,
   jvp: ([x, indices, updates], [tx, , tu], params) => {
     const out = scatterMulP.bind1([x, indices, updates], params);
     const parts: Value[] = [];
@@ -426,7 +449,7 @@ export function gather(
   return gatherP.bind1([asOperand('gather', x), asOperand('gather', indices, 'indices')], {
     dimensionNumbers: fullGather(dimensionNumbers),
     sliceSizes: [...sliceSizes],
-    mode: modeOf(options.mode),
+    mode: modeOf(options.mode ?? (options.fillValue === undefined ? 'promise_in_bounds' : 'fill')),
     fillValue: options.fillValue,
     indicesAreSorted: options.indicesAreSorted ?? false,
     uniqueIndices: options.uniqueIndices ?? false,

@@ -4,7 +4,7 @@
  */
 import type { ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
-import { isInteger } from '../core/dtype.ts';
+import { isInteger, kindOf } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { LinearArg, type BatchDim, type BatchResult, type None, type Primitive } from '../core/primitive.ts';
 import { canonicalAxis, sameShape, showShape, type Shape } from '../core/shape.ts';
@@ -385,51 +385,60 @@ export const dynamicUpdateSliceP: Primitive<None> = definePrimitive<None>('dynam
   },
 });
 
-/** Starts as operands: JavaScript numbers become i32, or the dtype of the other starts; negative ones count from the end. */
-function startOperands(op: string, starts: readonly ArrayLike[], shape: Shape): Value[] {
-  const traced = starts.find((s): s is Value => typeof s !== 'number' && typeof s !== 'bigint');
+/** Options of `dynamicSlice` and `dynamicUpdateSlice`. */
+export interface StartOptions {
+  /** Whether negative starts count from the end; true when left out. Say false for starts that are known not to be negative. */
+  readonly allowNegativeIndices?: boolean;
+}
+
+/** Starts as operands: JavaScript numbers take the dtype of the other starts (i32); negative ones count from the end. */
+function startOperands(
+  op: string,
+  starts: readonly ArrayLike[],
+  shape: Shape,
+  { allowNegativeIndices = true }: StartOptions,
+): Value[] {
+  const traced = starts.find((s) => typeof s !== 'number' && typeof s !== 'bigint');
   const dtype = traced === undefined ? 'i32' : operand(op, traced, 'start').dtype;
   return starts.map((s, i) => {
+    const size = shape[i] ?? 0;
     if (typeof s === 'number' || typeof s === 'bigint') {
       const n = Number(s);
-      return literal(n < 0 ? n + (shape[i] ?? 0) : n, dtype);
+      return literal(n < 0 && allowNegativeIndices ? n + size : n, dtype);
     }
     const value = operand(op, s, `start of axis ${i}`);
-    return value;
+    if (!allowNegativeIndices || kindOf(value.dtype) !== 'int') return value;
+    const fromEnd = add(convertElementType(value, value.dtype), literal(size, value.dtype));
+    return select(lt(value, 0), fromEnd, value);
   });
 }
 
 /**
- * A window of `sizes` at computed starts. Starts beyond the end are moved back so that the window fits.
+ * A window of `sizes` at computed starts. Negative starts count from the end; starts too near the end are moved back so that the
+ * window fits.
  *
  * @throws ShapeError or DTypeError when starts or sizes do not fit.
  * @example
  * String(lax.dynamicSlice(lax.iota('i32', 5), [9], [2])); // → [3 4]
  */
-export function dynamicSlice(x: ArrayLike, starts: readonly ArrayLike[], sizes: Shape): Value {
+export function dynamicSlice(x: ArrayLike, starts: readonly ArrayLike[], sizes: Shape, options: StartOptions = {}): Value {
   const value = operand('dynamicSlice', x);
-  return dynamicSliceP.bind1([value, ...startOperands('dynamicSlice', starts, value.shape)], { sliceSizes: sizes });
+  const at = startOperands('dynamicSlice', starts, value.shape, options);
+  return dynamicSliceP.bind1([value, ...at], { sliceSizes: sizes });
 }
 
 /**
- * `x` with `update` written at computed starts. Starts beyond the end are moved back so that the update fits.
+ * `x` with `update` written at computed starts. Negative starts count from the end; starts too near the end are moved back so that
+ * the update fits.
  *
  * @throws ShapeError or DTypeError when the operands do not fit.
  * @example
  * String(lax.dynamicUpdateSlice(lax.zeros([4]), lax.ones([2]), [1])); // → [0. 1. 1. 0.]
  */
-export function dynamicUpdateSlice(x: ArrayLike, update: ArrayLike, starts: readonly ArrayLike[]): Value {
+export function dynamicUpdateSlice(x: ArrayLike, update: ArrayLike, starts: readonly ArrayLike[], options: StartOptions = {}): Value {
   const [value, news] = operands('dynamicUpdateSlice', x, update);
-  return dynamicUpdateSliceP.bind1([value, news, ...startOperands('dynamicUpdateSlice', starts, value.shape)], none);
-}
-
-/** The index counted from the end when it is negative: once, as NumPy does. */
-function wrapIndex(op: string, index: ArrayLike, size: number): ArrayLike {
-  if (typeof index === 'number' || typeof index === 'bigint') return index;
-  const value = operand(op, index, 'index');
-  const { dtype } = value;
-  if (dtype.startsWith('u')) return value;
-  return select(lt(value, 0), add(value, convertElementType(size, dtype)), value);
+  const at = startOperands('dynamicUpdateSlice', starts, value.shape, options);
+  return dynamicUpdateSliceP.bind1([value, news, ...at], none);
 }
 
 /** `dynamicSlice` along one axis: `size` elements from `start`. @throws ShapeError or DTypeError when they do not fit. */
@@ -437,7 +446,7 @@ export function dynamicSliceInDim(x: ArrayLike, start: ArrayLike, size: number, 
   const value = operand('dynamicSliceInDim', x);
   const at = canonicalAxis('dynamicSliceInDim', axis, value.ndim);
   const starts: ArrayLike[] = value.shape.map(() => 0);
-  starts[at] = wrapIndex('dynamicSliceInDim', start, value.shape[at]);
+  starts[at] = start;
   return dynamicSlice(value, starts, value.shape.with(at, size));
 }
 
@@ -454,7 +463,7 @@ export function dynamicUpdateSliceInDim(x: ArrayLike, update: ArrayLike, start: 
   const [value, news] = operands('dynamicUpdateSliceInDim', x, update);
   const at = canonicalAxis('dynamicUpdateSliceInDim', axis, value.ndim);
   const starts: ArrayLike[] = value.shape.map(() => 0);
-  starts[at] = wrapIndex('dynamicUpdateSliceInDim', start, value.shape[at]);
+  starts[at] = start;
   return dynamicUpdateSlice(value, news, starts);
 }
 
