@@ -14,6 +14,7 @@ import { definePrimitive } from '../lax/define.ts';
 import { batchTo, broadcastInDim } from '../lax/structure.ts';
 import { literalLike } from '../lax/operand.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
+import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { merge, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval, partialEvalJaxpr, type PartialJaxpr, type PartialTrace } from '../transforms/linearize.ts';
@@ -59,7 +60,7 @@ export function joinConsts(branches: readonly Closed[]): { readonly branches: Ja
 }
 
 const union = (masks: readonly (readonly boolean[])[]): boolean[] =>
-  masks[0].map((_, i) => masks.some((mask) => mask[i]));
+  (masks[0] ?? []).map((_, i) => masks.some((mask) => mask[i]));
 
 function jvpCond(index: Value, primals: readonly Value[], tangents: readonly Tangent[], { branches }: CondParams): JvpResult {
   const nonzero = tangents.map((t) => t !== null);
@@ -106,6 +107,17 @@ function splitCond(
 }
 
 definePartialEval(condP, splitCond);
+
+defineDeadCode(condP, (usedOut, { branches }) => {
+  const used = union(branches.map((b) => pruneJaxpr(b, usedOut).usedIn));
+  if (usedOut.every(Boolean) && used.every(Boolean)) return undefined;
+  return {
+    params: { branches: branches.map((b) => pruneJaxpr(b, usedOut, used).jaxpr) },
+    usedIn: [true, ...used],
+    keptOut: usedOut,
+  };
+});
+
 
 interface Slots {
   readonly avals: readonly Aval[];

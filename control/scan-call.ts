@@ -11,6 +11,7 @@ import { batchTo } from '../lax/structure.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
 import type { HloValue } from '../lowering/hlo/ir.ts';
 import type { LowerContext } from '../lowering/rules.ts';
+import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { split } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval } from '../transforms/linearize.ts';
@@ -66,6 +67,26 @@ export const scanP: Primitive<ScanParams> = definePrimitive<ScanParams>('scan', 
     reverse: flagText(reverse),
     unroll,
   }),
+});
+
+// Unused outputs go at once; a carry goes when no used output and no other carry needs it.
+defineDeadCode(scanP, (usedOut, params) => {
+  const { jaxpr, numConsts, numCarry, length } = params;
+  if (hasEffects(jaxpr) || length === 0) return undefined;
+  let carried = usedOut.slice(0, numCarry);
+  for (;;) {
+    const keptOut = [...carried, ...usedOut.slice(numCarry)];
+    const { jaxpr: body, usedIn } = pruneJaxpr(jaxpr, keptOut, jaxpr.invars.map((_, i) => i >= numConsts && carried[i - numConsts] === true));
+    const next = carried.map((on, i) => on || usedIn[numConsts + i]);
+    if (next.some((on, i) => on !== carried[i])) {
+      carried = next;
+      continue;
+    }
+    if (body === jaxpr) return undefined;
+    const constsLeft = usedIn.slice(0, numConsts).filter(Boolean).length;
+    const carryLeft = carried.filter(Boolean).length;
+    return { params: { ...params, jaxpr: body, numConsts: constsLeft, numCarry: carryLeft }, usedIn, keptOut };
+  }
 });
 
 definePartialEval(scanP, (trace, args, unknown, params) => splitScan(scanP, trace, args, unknown, params));

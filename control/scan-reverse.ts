@@ -158,26 +158,25 @@ export function transposeScan(
   const [constLinear, , xsLinear] = splitOperands(isLinear, params);
   const [consts, carry, xs] = splitOperands(args, params);
   const linear = [...constLinear, ...carry.map(() => true), ...xsLinear];
-  const derived = transposeJaxpr(jaxpr, linear, jaxpr.outvars.map(() => true), true);
+  const [ctCarry, ctYs] = split(cts, [numCarry, cts.length - numCarry]);
+  const nonzeroYs = ctYs.map((ct) => ct !== null);
+  const derived = transposeJaxpr(jaxpr, linear, [...ctCarry.map(() => true), ...nonzeroYs], true);
   const fixedConsts = values(whereNot(consts, constLinear));
   const fixedXs = values(whereNot(xs, xsLinear));
-  const [ctCarry, ctYs] = split(cts, [numCarry, cts.length - numCarry]);
-  const fullAval = (i: number): Value['aval'] => jaxpr.outAvals[i].withShape([params.length, ...jaxpr.outAvals[i].shape]);
-
   const sums = where(jaxpr.inAvals.slice(0, consts.length), constLinear);
   const first = [
     ...sums.map((aval) => instantiate(null, aval)),
     ...ctCarry.map((ct, i) => instantiate(ct, jaxpr.outAvals[i])),
   ];
-  const stackedCts = ctYs.map((ct, i) => instantiate(ct, fullAval(numCarry + i)));
+  const stackedCts = ctYs.filter((ct) => ct !== null);
   const operands = [...derived.consts, ...fixedConsts, ...first, ...stackedCts, ...fixedXs];
   const numConsts = derived.consts.length + fixedConsts.length;
 
   // Body: constants; sums, cotangents of the carry; cotangents of the outputs, fixed slices → sums, cotangents of the carry;
   // cotangents of the linear slices. The transposed jaxpr wants its non-linear inputs first, then all cotangents.
-  const sliceAvals = [...jaxpr.outAvals.slice(numCarry), ...whereNot(jaxpr.inAvals.slice(consts.length + numCarry), xsLinear)];
+  const sliceAvals = [...where(jaxpr.outAvals.slice(numCarry), nonzeroYs), ...whereNot(jaxpr.inAvals.slice(consts.length + numCarry), xsLinear)];
   const body = traceClosed((all) => {
-    const [fixed, sumsIn, carryIn, ysIn, xsIn] = split(all, [numConsts, sums.length, numCarry, ctYs.length, fixedXs.length]);
+    const [fixed, sumsIn, carryIn, ysIn, xsIn] = split(all, [numConsts, sums.length, numCarry, stackedCts.length, fixedXs.length]);
     const outs = evalJaxpr(derived.jaxpr, [...fixed, ...xsIn, ...carryIn, ...ysIn]);
     const [constCts, carryCts, xsCts] = split(outs, [sums.length, numCarry, count(xsLinear)]);
     return [...sumsIn.map((s, i) => addTangents(s, constCts[i]) ?? s), ...carryCts, ...xsCts];

@@ -12,6 +12,7 @@ import { definePrimitive } from '../lax/define.ts';
 import { reduceOr } from '../lax/reduction.ts';
 import { batchTo, broadcastInDim } from '../lax/structure.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
+import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { merge, split, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval, partialEvalJaxpr, type PartialTrace } from '../transforms/linearize.ts';
@@ -152,6 +153,36 @@ function usedInputs(jaxpr: Jaxpr): boolean[] {
 }
 
 definePartialEval(whileP, splitWhileLoop);
+
+// A carry goes when no used output, no other carry and not the condition needs it.
+defineDeadCode(whileP, (usedOut, params) => {
+  const { condJaxpr, bodyJaxpr, condNconsts, bodyNconsts } = params;
+  if (hasEffects(condJaxpr) || hasEffects(bodyJaxpr)) return undefined;
+  const condUses = usedInputs(condJaxpr);
+  let carried = usedOut.map((on, i) => on || condUses[condNconsts + i]);
+  for (;;) {
+    const keep = bodyJaxpr.invars.map((_, i) => i >= bodyNconsts && carried[i - bodyNconsts]);
+    const { jaxpr: body, usedIn } = pruneJaxpr(bodyJaxpr, carried, keep);
+    const next = carried.map((on, i) => on || usedIn[bodyNconsts + i]);
+    if (next.some((on, i) => on !== carried[i])) {
+      carried = next;
+      continue;
+    }
+    if (body === bodyJaxpr) return undefined;
+    const { invars, eqns, outvars } = condJaxpr;
+    const bodyConsts = usedIn.slice(0, bodyNconsts);
+    return {
+      params: {
+        condJaxpr: new Jaxpr({ invars: invars.filter((_, i) => i < condNconsts || carried[i - condNconsts]), eqns, outvars }),
+        condNconsts,
+        bodyJaxpr: body,
+        bodyNconsts: count(bodyConsts),
+      },
+      usedIn: [...range(0, condNconsts).map(() => true), ...bodyConsts, ...carried],
+      keptOut: carried,
+    };
+  }
+});
 
 /**
  * A loop over a batch. Where the condition differs from lane to lane, the loop runs as long as it holds anywhere, and lanes that

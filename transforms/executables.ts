@@ -10,6 +10,7 @@ import { DTypeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { Value } from '../core/value.ts';
 import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
+import { pruneJaxpr } from './dead-code.ts';
 
 /** A map that forgets its oldest entries. */
 export class BoundedMap<V> {
@@ -94,7 +95,9 @@ export function lowerToModule(
   jaxpr: Jaxpr,
   { donated, resultInfo }: ProgramOptions = {},
 ): ReturnType<typeof lowerJaxpr> {
-  return lowerJaxpr(symbolName(name), jaxpr, {
+  const all = (): true => true;
+  const pruned = pruneJaxpr(jaxpr, jaxpr.outvars.map(all), jaxpr.invars.map(all)).jaxpr;
+  return lowerJaxpr(symbolName(name), pruned, {
     ...(donated === undefined ? {} : { donated }),
     ...(resultInfo === undefined ? {} : { resultInfo }),
   });

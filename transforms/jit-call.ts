@@ -7,6 +7,7 @@ import type { Jaxpr } from '../core/jaxpr.ts';
 import { LinearArg, type Primitive, type Tangent } from '../core/primitive.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive } from '../lax/define.ts';
+import { defineDeadCode, pruneJaxpr } from './dead-code.ts';
 import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge, where, whereNot } from './jaxpr-cache.ts';
@@ -89,3 +90,8 @@ export function splitCall(
 }
 
 definePartialEval(jitP, splitCall);
+
+defineDeadCode(jitP, (usedOut, params) => {
+  const { jaxpr, usedIn } = pruneJaxpr(params.jaxpr, usedOut);
+  return jaxpr === params.jaxpr ? undefined : { params: { ...params, jaxpr }, usedIn, keptOut: usedOut };
+});

@@ -138,11 +138,13 @@ function splitJaxpr(jaxpr: Jaxpr, unknownIn: readonly boolean[], forceOut: reado
     const rest = dropDead(inner.close(outs.filter((_, i) => unknownOut[i])));
     const knownOuts: Value[] = outs.filter((_, i) => !unknownOut[i]);
     const knownIn: Value[] = args.filter((_, i) => !unknownIn[i]);
+    const inputs = new Map(knownIn.map((x, i) => [x, i]));
+    const outputs = new Map(knownOuts.map((x, i) => [x, i]));
     const residuals = rest.consts.map((x): Residual => {
-      const input = knownIn.indexOf(x);
-      if (input >= 0) return { from: 'input', index: input };
-      let index = knownOuts.indexOf(x);
-      if (index < 0) index = knownOuts.push(x) - 1;
+      const input = inputs.get(x);
+      if (input !== undefined) return { from: 'input', index: input };
+      let index = outputs.get(x);
+      if (index === undefined) outputs.set(x, (index = knownOuts.push(x) - 1));
       return { from: 'output', index };
     });
     const known = hoistConsts(dropDead(outer.close(knownOuts)));
