@@ -1,0 +1,341 @@
+/**
+ * A compiled program of the wasm device: a schedule whose kernels are machine code, and a table of buffer addresses. A call fills in
+ * the addresses of inputs and outputs, walks the steps, and allocates nothing but its outputs. Loops swap addresses instead of copying.
+ */
+import type { CompiledKernel, DeviceBuffer, Executable } from '../../core/backend.ts';
+import { InternalError, PalladiaError, invariant } from '../../core/errors.ts';
+import type { BufferId, Schedule, Step } from '../../lowering/fuse/ir.ts';
+import { printSchedule } from '../schedule-text.ts';
+import { tinyBytes, WasmBuffer, type Cells } from './cells.ts';
+import type { LoadedKernel } from './kernels.ts';
+import { planConstants, planDonation, planWorkspace, type RegionPlan } from './memory-plan.ts';
+import type { Pool } from './pool.ts';
+import type { Workspace } from './workspace.ts';
+
+/** What executables of one device share. */
+export interface Runtime {
+  readonly cells: Cells;
+  readonly pool: Pool;
+  readonly workspace: Workspace;
+  /** Frees the constants of executables that were collected. */
+  readonly constants: FinalizationRegistry<number>;
+}
+
+/** Kernels below this many nanoseconds of work run on one thread. */
+const splitNs = 20_000;
+/** Least work of one task. */
+const taskNs = 4_000;
+const tasksPerThread = 8;
+
+/** A step with what a call needs precomputed. */
+type Prepared =
+  | {
+      readonly kind: 'kernel';
+      readonly kernel: LoadedKernel;
+      readonly ids: readonly BufferId[];
+      /** Arguments of `run`: begin, end, scratch, addresses. */
+      readonly args: number[];
+      /** Most tasks that are worth their dispatch; 1 for small kernels. */
+      readonly tasks: number;
+    }
+  | { readonly kind: 'copy'; readonly from: BufferId; readonly to: BufferId; readonly byteLength: number }
+  | {
+      readonly kind: 'while';
+      readonly cond: readonly Prepared[];
+      readonly predicate: BufferId;
+      readonly body: readonly Prepared[];
+      readonly trips: number | undefined;
+      /** Carried buffers that change, and where their next values are. */
+      readonly carried: readonly BufferId[];
+      readonly next: readonly BufferId[];
+      /** Addresses of both before the loop. */
+      readonly before: number[];
+    }
+  | { readonly kind: 'case'; readonly index: BufferId; readonly branches: readonly (readonly Prepared[])[] };
+
+/** Where a result comes from. */
+interface Result {
+  readonly id: BufferId;
+  readonly byteLength: number;
+  readonly source: 'tiny' | 'made' | 'again' | 'input' | 'copied';
+  readonly argument: number;
+}
+
+/** A program that can be run. */
+export class WasmExecutable implements Executable {
+  readonly kernels: readonly CompiledKernel[];
+  readonly #runtime: Runtime;
+  readonly #schedule: Schedule;
+  readonly #steps: readonly Prepared[];
+  readonly #workspacePlan: RegionPlan;
+  readonly #constantPlan: RegionPlan;
+  #constantBlock = -1;
+  /** Address by buffer. Those of temporaries, constants and tiny values stay from call to call. */
+  readonly #addresses: number[];
+  #generation = -1;
+  /** Large outputs: which buffers, and how long. */
+  readonly #outputs: readonly { readonly id: BufferId; readonly byteLength: number }[];
+  readonly #results: readonly Result[];
+  /** Outputs of the current call by buffer. */
+  readonly #made: (WasmBuffer | undefined)[];
+  readonly #heirs: ReadonlyMap<BufferId, number>;
+  #disposed = false;
+
+  constructor(
+    runtime: Runtime,
+    schedule: Schedule,
+    load: (step: Extract<Step, { kind: 'kernel' }>) => LoadedKernel,
+    donated: readonly boolean[] = [],
+  ) {
+    this.#runtime = runtime;
+    this.#schedule = schedule;
+    const loaded = new Set<LoadedKernel>();
+    this.#steps = prepareSteps(schedule, schedule.steps, (step) => {
+      const kernel = load(step);
+      loaded.add(kernel);
+      return kernel;
+    });
+    this.kernels = [...loaded];
+    this.#workspacePlan = planWorkspace(schedule);
+    this.#constantPlan = planConstants(schedule);
+    this.#heirs = donated.includes(true) ? planDonation(schedule, donated) : new Map();
+    this.#addresses = schedule.buffers.map(() => 0);
+    this.#made = schedule.buffers.map(() => undefined);
+    this.#outputs = schedule.buffers.flatMap(({ role, byteLength }, id) =>
+      role === 'output' && byteLength > tinyBytes ? [{ id, byteLength }] : [],
+    );
+    this.#results = planResults(schedule);
+  }
+
+  run(inputs: readonly DeviceBuffer[], donated?: readonly boolean[]): DeviceBuffer[] {
+    invariant(!this.#disposed, `${this.#schedule.name}: a disposed program was run.`);
+    const { cells, workspace } = this.#runtime;
+    cells.beginCall();
+    workspace.ensure(this.#workspacePlan.byteLength);
+    if (this.#generation !== workspace.generation) this.#place();
+    const buffers = inputs as readonly WasmBuffer[];
+    this.#bindInputs(buffers);
+    this.#bindOutputs(buffers, donated);
+    try {
+      this.#runSteps(this.#steps);
+    } catch (cause) {
+      this.#generation = -1;
+      this.#made.fill(undefined);
+      throw this.#explain(cause);
+    }
+    const results = this.#collect(buffers);
+    if (donated !== undefined) for (let i = 0; i < donated.length; i++) if (donated[i]) buffers[i].dispose();
+    return results;
+  }
+
+  #explain(cause: unknown): unknown {
+    if (cause instanceof PalladiaError || !(cause instanceof WebAssembly.RuntimeError)) return cause;
+    return new InternalError(`${this.#schedule.name}: a kernel stopped with "${cause.message}".`, { cause });
+  }
+
+  /** Set the addresses that stay from call to call. */
+  #place(): void {
+    const { cells, workspace } = this.#runtime;
+    const { offsets } = this.#workspacePlan;
+    const constants = this.#constantPlan;
+    if (constants.byteLength > 0 && this.#constantBlock < 0) this.#uploadConstants();
+    const constantAddress = this.#constantBlock < 0 ? 0 : cells.heap.address(this.#constantBlock);
+    for (let id = 0; id < offsets.length; id++) {
+      if (offsets[id] >= 0) this.#addresses[id] = workspace.address + offsets[id];
+      else if (constants.offsets[id] >= 0) this.#addresses[id] = constantAddress + constants.offsets[id];
+    }
+    this.#generation = workspace.generation;
+  }
+
+  #uploadConstants(): void {
+    const { cells, constants } = this.#runtime;
+    const { heap } = cells;
+    const { offsets, byteLength } = this.#constantPlan;
+    this.#constantBlock = cells.reserve(byteLength, 'constants');
+    constants.register(this, this.#constantBlock, this);
+    const address = heap.address(this.#constantBlock);
+    this.#schedule.buffers.forEach(({ role, index }, id) => {
+      if (role === 'constant') heap.u8.set(this.#schedule.constants[index], address + offsets[id]);
+    });
+  }
+
+  #bindInputs(buffers: readonly WasmBuffer[]): void {
+    const { cells } = this.#runtime;
+    const ids = this.#schedule.inputs;
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i];
+      if (id === undefined) continue;
+      const buffer = buffers[i];
+      if (buffer.byteLength <= tinyBytes) cells.writeTiny(buffer, this.#addresses[id]);
+      else this.#addresses[id] = cells.use(buffer);
+    }
+  }
+
+  #bindOutputs(buffers: readonly WasmBuffer[], donated: readonly boolean[] | undefined): void {
+    const { cells } = this.#runtime;
+    for (const { id, byteLength } of this.#outputs) {
+      const argument = donated === undefined ? undefined : this.#heirs.get(id);
+      const input = argument !== undefined && donated?.[argument] === true ? buffers[argument] : undefined;
+      // An array that is passed twice, or has a second owner, is read elsewhere.
+      const inherits = input !== undefined && cells.isSole(input) && buffers.indexOf(input) === buffers.lastIndexOf(input);
+      const buffer = inherits ? cells.adopt(input) : cells.create(byteLength);
+      this.#made[id] = buffer;
+      this.#addresses[id] = cells.use(buffer);
+    }
+  }
+
+  #collect(buffers: readonly WasmBuffer[]): WasmBuffer[] {
+    const { cells } = this.#runtime;
+    const results: WasmBuffer[] = [];
+    for (const { id, byteLength, source, argument } of this.#results) {
+      const made = this.#made[id];
+      if (source === 'tiny') results.push(cells.createTiny(byteLength, this.#addresses[id]));
+      else if (source === 'input') results.push(cells.share(buffers[argument]));
+      else if (source === 'copied') results.push(this.#copyOut(id, byteLength));
+      else {
+        invariant(made !== undefined, `${this.#schedule.name}: an output without memory.`);
+        results.push(source === 'again' ? cells.share(made) : made);
+      }
+    }
+    for (const { id } of this.#outputs) this.#made[id] = undefined;
+    return results;
+  }
+
+  #copyOut(id: BufferId, byteLength: number): WasmBuffer {
+    const { cells } = this.#runtime;
+    const buffer = cells.create(byteLength);
+    cells.heap.copy(cells.use(buffer), this.#addresses[id], byteLength);
+    return buffer;
+  }
+
+  #runSteps(steps: readonly Prepared[]): void {
+    for (const step of steps)
+      switch (step.kind) {
+        case 'kernel':
+          this.#runKernel(step);
+          break;
+        case 'copy':
+          this.#runtime.cells.heap.copy(this.#addresses[step.to], this.#addresses[step.from], step.byteLength);
+          break;
+        case 'while':
+          this.#runWhile(step);
+          break;
+        case 'case': {
+          const index = this.#runtime.cells.heap.i32[this.#addresses[step.index] >>> 2];
+          const last = step.branches.length - 1;
+          this.#runSteps(step.branches[index < 0 || index > last ? last : index]);
+        }
+      }
+  }
+
+  #runKernel({ kernel, ids, args, tasks }: Extract<Prepared, { kind: 'kernel' }>): void {
+    const { pool } = this.#runtime;
+    const addresses = this.#addresses;
+    for (let i = 0; i < ids.length; i++) args[i + 3] = addresses[ids[i]] | 0;
+    if (tasks > 1 && pool.threads > 1)
+      return pool.run(kernel, args, kernel.scratchBytes, Math.min(tasks, tasksPerThread * pool.threads));
+    args[0] = 0;
+    args[1] = kernel.programs;
+    args[2] = kernel.scratchBytes === 0 ? 0 : pool.scratch(0, kernel.scratchBytes) | 0;
+    kernel.run(...args);
+  }
+
+  #runWhile(step: Extract<Prepared, { kind: 'while' }>): void {
+    const { cond, body, carried, next, predicate, trips, before } = step;
+    const { heap } = this.#runtime.cells;
+    const addresses = this.#addresses;
+    const count = carried.length;
+    for (let i = 0; i < count; i++) {
+      before[2 * i] = addresses[carried[i]];
+      before[2 * i + 1] = addresses[next[i]];
+    }
+    for (let trip = 0; trips === undefined || trip < trips; trip++) {
+      if (trips === undefined) {
+        this.#runSteps(cond);
+        if (heap.u8[addresses[predicate]] === 0) break;
+      }
+      this.#runSteps(body);
+      for (let i = 0; i < count; i++) {
+        const address = addresses[carried[i]];
+        addresses[carried[i]] = addresses[next[i]];
+        addresses[next[i]] = address;
+      }
+    }
+    for (let i = 0; i < count; i++) {
+      const address = before[2 * i];
+      if (addresses[carried[i]] === address) continue;
+      heap.copy(address, addresses[carried[i]], this.#schedule.buffers[carried[i]].byteLength);
+      addresses[carried[i]] = address;
+      addresses[next[i]] = before[2 * i + 1];
+    }
+  }
+
+  asText(): string {
+    return [printSchedule(this.#schedule), ...this.kernels.map((kernel) => kernel.text)].join('\n\n');
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    if (this.#constantBlock < 0) return;
+    this.#runtime.constants.unregister(this);
+    this.#runtime.cells.heap.free(this.#constantBlock);
+    this.#constantBlock = -1;
+  }
+}
+
+function planResults({ buffers, outputs }: Schedule): Result[] {
+  const seen = new Set<BufferId>();
+  return outputs.map((id) => {
+    const { role, byteLength, index } = buffers[id];
+    const isAgain = seen.has(id);
+    seen.add(id);
+    const base = { id, byteLength, argument: role === 'input' ? index : -1 };
+    if (role === 'input') return { ...base, source: 'input' };
+    if (byteLength <= tinyBytes) return { ...base, source: 'tiny' };
+    if (role !== 'output') return { ...base, source: 'copied' };
+    return { ...base, source: isAgain ? 'again' : 'made' };
+  });
+}
+
+function prepareSteps(
+  schedule: Schedule,
+  steps: readonly Step[],
+  load: (step: Extract<Step, { kind: 'kernel' }>) => LoadedKernel,
+): Prepared[] {
+  const prepare = (list: readonly Step[]): Prepared[] => prepareSteps(schedule, list, load);
+  return steps.flatMap((step): Prepared[] => {
+    switch (step.kind) {
+      case 'kernel': {
+        const kernel = load(step);
+        if (kernel.programs === 0) return [];
+        const isSplit = kernel.isPortable && kernel.programs > 1 && kernel.cost >= splitNs;
+        const tasks = isSplit ? Math.min(kernel.programs, Math.floor(kernel.cost / taskNs)) : 1;
+        return [{ kind: 'kernel', kernel, ids: step.args, args: [0, 0, 0, ...step.args.map(() => 0)], tasks }];
+      }
+      case 'copy':
+        return [{ ...step, byteLength: schedule.buffers[step.to].byteLength }];
+      case 'while': {
+        const { carried, next } = movesOf(step, schedule);
+        const before = carried.flatMap(() => [0, 0]);
+        return [{ ...step, cond: prepare(step.cond), body: prepare(step.body), carried, next, before }];
+      }
+      case 'case':
+        return [{ ...step, branches: step.branches.map(prepare) }];
+    }
+  });
+}
+
+/** The carried buffers of a loop that change; their next values must lie in memory of their own, for addresses to be swapped. */
+function movesOf(
+  { carried, next }: Extract<Step, { kind: 'while' }>,
+  { buffers, name }: Schedule,
+): { readonly carried: BufferId[]; readonly next: BufferId[] } {
+  const moving = carried.flatMap((id, i) => (next[i] === id ? [] : [i]));
+  const sources = moving.map((i) => next[i]);
+  for (const id of sources) {
+    const isOwn = sources.indexOf(id) === sources.lastIndexOf(id) && !carried.includes(id);
+    const { role } = buffers[id];
+    invariant(isOwn && (role === 'temporary' || role === 'output'), `${name}: a loop moves buffer ${id}, which others use.`);
+  }
+  return { carried: moving.map((i) => carried[i]), next: sources };
+}
