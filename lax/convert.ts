@@ -135,7 +135,8 @@ const isHostScalar = (x: ArrayLike): x is number | bigint | boolean =>
 
 function convertScalar(x: number | bigint | boolean, dtype: DType): number | bigint | boolean {
   const { kind, bits } = dtypeInfo[dtype];
-  if (kind === 'bool') return Boolean(x);
+  // NaN is not zero, so it is true.
+  if (kind === 'bool') return Number(x) !== 0;
   if (kind !== 'int' && kind !== 'uint') return Number(x);
   if (typeof x === 'bigint') return isBig(dtype) ? x : Number(x);
   const whole = Number.isNaN(Number(x)) ? 0 : Math.trunc(Number(x));

@@ -408,8 +408,9 @@ function startOperands(
     }
     const value = operand(op, s, `start of axis ${i}`);
     if (!allowNegativeIndices || kindOf(value.dtype) !== 'int') return value;
+    const isNegative = lt(value, 0);
     const fromEnd = add(convertElementType(value, value.dtype), literal(size, value.dtype));
-    return select(lt(value, 0), fromEnd, value);
+    return select(isNegative, fromEnd, value);
   });
 }
 

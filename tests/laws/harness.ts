@@ -7,6 +7,7 @@ import { encode } from '../../core/host.ts';
 import { sizeOf, stridesOf, type Shape } from '../../core/shape.ts';
 import type { Value } from '../../core/value.ts';
 import { InterpreterDevice } from '../../backends/interpreter/device.ts';
+import '../../core/jaxpr-print.ts';
 import '../../transforms/eval.ts';
 import { randomFrom, type ArgumentSpec, type Case } from '../cases/case.ts';
 
