@@ -90,12 +90,12 @@ export class NDArray extends Value {
   }
 
   /** The device that holds the array; the default device for scalars that live on the host. */
-  get device(): Device {
+  override get device(): Device {
     return this.#buffer?.device ?? defaultDevice();
   }
 
   /** Whether the array was disposed or donated. */
-  get isDeleted(): boolean {
+  override get isDeleted(): boolean {
     return this.#deleted !== undefined || this.#buffer?.deleted === true;
   }
 
@@ -137,7 +137,7 @@ export class NDArray extends Value {
   }
 
   /** Copy the elements to the host as a typed array (f16 and bf16 widen to Float32Array, complex numbers are interleaved). */
-  async data(): Promise<TypedArray> {
+  override async data(): Promise<TypedArray> {
     this.#checkAlive();
     if (this.scalar !== undefined)
       return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
@@ -146,7 +146,7 @@ export class NDArray extends Value {
   }
 
   /** Copy the elements to the host as nested arrays; a rank-0 array gives its value. */
-  async js(): Promise<Nested> {
+  override async js(): Promise<Nested> {
     return nest(await this.data(), this.shape, this.dtype);
   }
 
@@ -155,7 +155,7 @@ export class NDArray extends Value {
    *
    * @throws DeviceError on devices whose values cannot be read synchronously (WebGPU): use `await x.data()`.
    */
-  dataSync(): TypedArray {
+  override dataSync(): TypedArray {
     this.#checkAlive();
     if (this.scalar !== undefined)
       return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
@@ -168,7 +168,7 @@ export class NDArray extends Value {
   }
 
   /** Nested arrays, at once. @throws DeviceError as `dataSync`. */
-  jsSync(): Nested {
+  override jsSync(): Nested {
     return nest(this.dataSync(), this.shape, this.dtype);
   }
 
@@ -177,7 +177,7 @@ export class NDArray extends Value {
    *
    * @throws ShapeError when there is not exactly one element; DeviceError on WebGPU.
    */
-  item(): Scalar {
+  override item(): Scalar {
     if (this.size !== 1)
       throw new ShapeError(
         `item: only an array of one element has a value; got shape ${showShape(this.shape)}. Use \`await x.js()\`.`,
@@ -191,21 +191,21 @@ export class NDArray extends Value {
   }
 
   /** Wait until the value is computed. */
-  async blockUntilReady(): Promise<this> {
+  override async blockUntilReady(): Promise<this> {
     this.#checkAlive();
     await this.device.synchronize();
     return this;
   }
 
   /** Free the memory now; later use raises. */
-  dispose(): void {
+  override dispose(): void {
     if (this.#deleted !== undefined) return;
     this.#deleted = 'disposed';
     this.#buffer?.dispose();
   }
 
   /** `using x = …` frees the memory at the end of the block. */
-  [Symbol.dispose](): void {
+  override [Symbol.dispose](): void {
     this.dispose();
   }
 

@@ -112,7 +112,7 @@ function shownParams({ prim, params, inputs }: Eqn): [key: string, value: unknow
   const { printParams } = prim.rules;
   const shown =
     printParams === undefined
-      ? Object.entries((params ?? {}) as object).map(([k, v]): [string, unknown] => [
+      ? Object.entries(params ?? {}).map(([k, v]): [string, unknown] => [
           snake(k),
           defaultText(v),
         ])
@@ -240,8 +240,7 @@ class Printer {
             ),
           );
     const equals = text(eqn.outputs.length === 0 ? '' : ' = ');
-    const args = eqn.inputs.length === 0 ? [] : [text(' '), this.#atoms(eqn.inputs)];
-    return concat(left, equals, text(eqn.prim.name), brackets, ...args);
+    return concat(left, equals, text(eqn.prim.name), brackets, text(' '), this.#atoms(eqn.inputs));
   }
 
   #param(value: unknown): Doc {

@@ -1,5 +1,5 @@
 /** Jaxprs: typed, closed, first-order programs in administrative normal form. Printing and checking stand beside this file. */
-import { Aval } from './aval.ts';
+import type { Aval } from './aval.ts';
 import type { NDArray } from './array.ts';
 import type { Primitive } from './primitive.ts';
 import type { Scalar } from './host.ts';

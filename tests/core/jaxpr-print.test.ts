@@ -11,7 +11,7 @@ import type { Primitive } from '../../core/primitive.ts';
 const vec = new Aval([3], 'f32');
 const scalar = new Aval([], 'f32');
 const unary = (name: string): Primitive =>
-  makePrimitive(name, { abstractEval: ([x]) => [x] }) as Primitive;
+  makePrimitive<unknown>(name, { abstractEval: ([x]) => [x] });
 const sin = unary('test_sin');
 const cos = unary('test_cos');
 const mul = unary('test_mul');
