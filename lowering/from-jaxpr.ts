@@ -7,7 +7,7 @@ import { InternalError, invariant } from '../core/errors.ts';
 import { Var, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
 import type { HloBuilder } from './hlo/build.ts';
 import { sameTensorType, type HloModule, type HloValue, type TensorType } from './hlo/ir.ts';
-import { Module } from './hlo/module.ts';
+import { Module, symbolName } from './hlo/module.ts';
 import { showType } from './hlo/type-text.ts';
 import { lowerRules, type LowerContext } from './rules.ts';
 
@@ -38,7 +38,7 @@ export function lowerJaxpr(name: string, jaxpr: Jaxpr, options: LowerOptions = {
   const live = liveEqns(jaxpr);
   const isKept = (v: Var): boolean => options.keepUnused === true || live.vars.has(v);
   const kept = inputs.flatMap((v, i) => (isKept(v) ? [i] : []));
-  const module = new Module(name);
+  const module = new Module(symbolName(name));
   const aliases = aliasesOf(kept.map((i) => inputs[i].aval), kept.map((i) => options.donated?.[i] === true), jaxpr.outAvals);
   const lowering = new Lowering(module);
   module.addFunction(

@@ -24,7 +24,7 @@ export class Module implements HloModule, FunctionTable {
   #text: string | undefined;
 
   constructor(name: string) {
-    this.name = symbolName(name);
+    this.name = name;
   }
 
   /** A symbol that no function has yet: the name itself, else with `_0`, `_1`, … */

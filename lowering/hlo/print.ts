@@ -5,11 +5,12 @@
 import { dtypeInfo } from '../../core/dtype.ts';
 import { regionCombiner } from './combiner.ts';
 import { decompositionText, type Decomposition } from './decompose-text.ts';
-import { denseText, floatText } from './literal-text.ts';
+import { dictText } from './attribute-text.ts';
+import { denseText } from './literal-text.ts';
 import { mnemonics } from './mnemonics.ts';
 import { Names } from './print-names.ts';
 import { showString, showSymbol, showType } from './type-text.ts';
-import type { GatherDims, HloAttribute, HloFunction, HloModule, HloOp, HloValue, Region, ScatterDims, TensorType, WindowAttrs } from './ir.ts';
+import type { GatherDims, HloFunction, HloModule, HloOp, HloValue, Region, ScatterDims, TensorType, WindowAttrs } from './ir.ts';
 import { sameTensorType } from './ir.ts';
 
 /** The text of a module. */
@@ -297,22 +298,6 @@ const scatterText = (d: ScatterDims): string =>
     ],
     d.indexVectorDim,
   );
-
-/** One attribute: strings, booleans, integers as i64, other numbers as f64, and what was parsed without being understood. */
-function attributeText(value: HloAttribute): string {
-  if (typeof value === 'object') return value.text;
-  if (typeof value === 'string') return showString(value);
-  if (typeof value === 'boolean') return String(value);
-  return Number.isInteger(value) && !Object.is(value, -0) ? `${BigInt(value)} : i64` : `${floatText(value, 'f64')} : f64`;
-}
-
-/** A dictionary, sorted by name. */
-function dictText(attributes: Readonly<Record<string, HloAttribute>>): string {
-  const names = Object.keys(attributes).toSorted((a, b) => (a < b ? -1 : 1));
-  return `{${names.map((name) => `${nameText(name)} = ${attributeText(attributes[name])}`).join(', ')}}`;
-}
-
-const nameText = (name: string): string => (/^[A-Za-z_][A-Za-z0-9_$.]*$/.test(name) ? name : showString(name));
 
 function compositeText({ attrs }: HloOp<'composite'>): string {
   const attributes = Object.keys(attrs.attributes).length === 0 ? '' : `composite_attributes = ${dictText(attrs.attributes)}, `;

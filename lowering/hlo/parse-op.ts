@@ -1,0 +1,242 @@
+/** From what was written (a name, operands, attributes by StableHLO's property names, regions) to an op of the IR. */
+import { rankOf, type RawOp } from './parse-raw.ts';
+import { attributeText } from './attribute-text.ts';
+import { compareKind } from './build.ts';
+import type { CompareFn } from '../scalar.ts';
+import type {
+  CompareKind, GatherDims, HloAttribute, HloAttrs, HloKind, Precision, ScatterDims, WindowAttrs,
+} from './ir.ts';
+import { functionOf } from './mnemonics.ts';
+import { integersOf, type Attr, type Attributes } from './parse-attribute.ts';
+import type { Scanner } from './scan.ts';
+
+/** Kind and attributes of an op. */
+export type OpHead = { [K in HloKind]: { readonly kind: K; readonly attrs: HloAttrs[K] } }[HloKind];
+
+/** Reads attributes of one op by name, with errors at the op's place. */
+class Fields {
+  readonly #s: Scanner;
+  readonly #op: RawOp;
+  readonly #attributes: Attributes;
+
+  constructor(s: Scanner, op: RawOp, attributes: Attributes = op.attributes) {
+    this.#s = s;
+    this.#op = op;
+    this.#attributes = attributes;
+  }
+
+  #fail(name: string, what: string): Error {
+    const attr = this.#attributes.get(name);
+    return this.#s.error(`${this.#op.name}: ${name} must be ${what}; got ${attr === undefined ? 'nothing' : attr.text || 'another attribute'}.`, this.#op.position);
+  }
+
+  /** Fields of a nested attribute (`#stablehlo.gather<…>`). */
+  inner(name: string): Fields {
+    const attr = this.#attributes.get(name);
+    if (attr?.kind !== 'dict') throw this.#fail(name, 'an attribute with named fields');
+    return new Fields(this.#s, this.#op, attr.entries);
+  }
+
+  /** Integers; the default when absent. */
+  integers(name: string, otherwise?: readonly number[]): readonly number[] {
+    const attr = this.#attributes.get(name);
+    if (attr === undefined && otherwise !== undefined) return otherwise;
+    const items = attr === undefined ? undefined : integersOf(attr);
+    if (items === undefined || !items.every(Number.isSafeInteger)) throw this.#fail(name, 'a list of integers');
+    return items;
+  }
+
+  integer(name: string, otherwise?: number): number {
+    const attr = this.#attributes.get(name);
+    if (attr === undefined && otherwise !== undefined) return otherwise;
+    if (attr?.kind !== 'number' || !Number.isSafeInteger(attr.value)) throw this.#fail(name, 'an integer');
+    return attr.value;
+  }
+
+  flag(name: string): boolean {
+    const attr = this.#attributes.get(name);
+    if (attr === undefined) return false;
+    if (attr.kind !== 'bool') throw this.#fail(name, 'true or false');
+    return attr.value;
+  }
+
+  /** One of these words. */
+  word<W extends string>(name: string, words: readonly W[], otherwise?: W): W {
+    const attr = this.#attributes.get(name);
+    if (attr === undefined && otherwise !== undefined) return otherwise;
+    const found = words.find((w) => attr?.kind === 'word' && w === attr.value);
+    if (found === undefined) throw this.#fail(name, `one of ${words.join(', ')}`);
+    return found;
+  }
+
+  text(name: string, kind: 'string' | 'symbol'): string {
+    const attr = this.#attributes.get(name);
+    if (attr?.kind !== kind) throw this.#fail(name, `a ${kind}`);
+    return attr.value;
+  }
+
+  get(name: string): Attr | undefined {
+    return this.#attributes.get(name);
+  }
+}
+
+const directions: readonly Uppercase<CompareFn>[] = ['EQ', 'NE', 'LT', 'LE', 'GT', 'GE'];
+const compareKinds: readonly (CompareKind | 'NOTYPE')[] = ['FLOAT', 'TOTALORDER', 'SIGNED', 'UNSIGNED', 'NOTYPE'];
+const precisions: readonly Precision[] = ['DEFAULT', 'HIGH', 'HIGHEST'];
+const zeros = (n: number): number[] => new Array<number>(n).fill(0);
+const ones = (n: number): number[] => new Array<number>(n).fill(1);
+
+/** Reads the attributes of a kind. */
+type Reader = (fields: Fields, op: RawOp) => OpHead;
+
+const plain = (kind: 'select' | 'convert' | 'bitcast_convert' | 'complex' | 'real' | 'imag' | 'reshape' | 'dynamic_update_slice' | 'while' | 'case' | 'optimization_barrier'): Reader => () => ({ kind, attrs: {} });
+
+const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
+  constant: (f) => {
+    const value = f.get('value');
+    if (value?.kind !== 'dense') return { kind: 'constant', attrs: { value: { splat: true, value: f.integer('value') } } };
+    return { kind: 'constant', attrs: { value: value.value } };
+  },
+  compare: (f, op) => {
+    const direction = f.word('comparison_direction', directions).toLowerCase() as CompareFn;
+    const written = f.word('compare_type', compareKinds, 'NOTYPE');
+    const kind = written === 'NOTYPE' ? compareKind(op.operands[0].type.dtype) : written;
+    return { kind: 'compare', attrs: { direction, kind } };
+  },
+  select: plain('select'),
+  convert: plain('convert'),
+  bitcast_convert: plain('bitcast_convert'),
+  reduce_precision: (f) => ({ kind: 'reduce_precision', attrs: { exponentBits: f.integer('exponent_bits'), mantissaBits: f.integer('mantissa_bits') } }),
+  complex: plain('complex'),
+  real: plain('real'),
+  imag: plain('imag'),
+  iota: (f) => ({ kind: 'iota', attrs: { dim: f.integer('iota_dimension') } }),
+  broadcast_in_dim: (f) => ({ kind: 'broadcast_in_dim', attrs: { dims: f.integers('broadcast_dimensions') } }),
+  reshape: plain('reshape'),
+  transpose: (f) => ({ kind: 'transpose', attrs: { permutation: f.integers('permutation') } }),
+  reverse: (f) => ({ kind: 'reverse', attrs: { dims: f.integers('dimensions') } }),
+  concatenate: (f) => ({ kind: 'concatenate', attrs: { dim: f.integer('dimension') } }),
+  slice: (f) => {
+    const starts = f.integers('start_indices');
+    return { kind: 'slice', attrs: { starts, limits: f.integers('limit_indices'), strides: f.integers('strides', ones(starts.length)) } };
+  },
+  pad: (f) => ({ kind: 'pad', attrs: { low: f.integers('edge_padding_low'), high: f.integers('edge_padding_high'), interior: f.integers('interior_padding') } }),
+  dynamic_slice: (f) => ({ kind: 'dynamic_slice', attrs: { sizes: f.integers('slice_sizes') } }),
+  dynamic_update_slice: plain('dynamic_update_slice'),
+  gather: (f) => ({
+    kind: 'gather',
+    attrs: { dims: gatherDims(f.inner('dimension_numbers')), sliceSizes: f.integers('slice_sizes'), indicesAreSorted: f.flag('indices_are_sorted') },
+  }),
+  scatter: (f) => ({
+    kind: 'scatter',
+    attrs: { dims: scatterDims(f.inner('scatter_dimension_numbers')), indicesAreSorted: f.flag('indices_are_sorted'), uniqueIndices: f.flag('unique_indices') },
+  }),
+  reduce: (f) => ({ kind: 'reduce', attrs: { dims: f.integers('dimensions') } }),
+  reduce_window: (f, op) => ({ kind: 'reduce_window', attrs: { window: windowAttrs(f, rankOf(op)) } }),
+  select_and_scatter: (f, op) => ({ kind: 'select_and_scatter', attrs: { window: windowAttrs(f, rankOf(op)) } }),
+  sort: (f, op) => {
+    const dim = f.integer('dimension', -1);
+    return { kind: 'sort', attrs: { dim: dim < 0 ? dim + rankOf(op) : dim, isStable: f.flag('is_stable') } };
+  },
+  dot_general: (f) => {
+    const d = f.inner('dot_dimension_numbers');
+    const dims = {
+      lhsBatch: d.integers('lhs_batching_dimensions', []),
+      rhsBatch: d.integers('rhs_batching_dimensions', []),
+      lhsContract: d.integers('lhs_contracting_dimensions', []),
+      rhsContract: d.integers('rhs_contracting_dimensions', []),
+    };
+    return { kind: 'dot_general', attrs: { dims, precision: precisionPair(f.get('precision_config')) } };
+  },
+  while: plain('while'),
+  case: plain('case'),
+  composite: (f) => {
+    const attributes = f.get('composite_attributes');
+    return {
+      kind: 'composite',
+      attrs: {
+        name: f.text('name', 'string'),
+        decomposition: f.text('decomposition', 'symbol'),
+        attributes: attributes?.kind === 'dict' ? keptAttributes(attributes.entries) : {},
+      },
+    };
+  },
+  custom_call: (f, op) => ({
+    kind: 'custom_call',
+    attrs: {
+      target: f.text('call_target_name', 'string'),
+      attributes: keptAttributes(op.attributes, ['call_target_name', 'has_side_effect']),
+      hasSideEffect: f.flag('has_side_effect'),
+    },
+  }),
+  optimization_barrier: plain('optimization_barrier'),
+  rng_bit_generator: (f) => ({ kind: 'rng_bit_generator', attrs: { algorithm: f.word('rng_algorithm', ['DEFAULT', 'THREE_FRY', 'PHILOX']) } }),
+};
+
+function gatherDims(f: Fields): GatherDims {
+  return {
+    offsetDims: f.integers('offset_dims', []),
+    collapsedSliceDims: f.integers('collapsed_slice_dims', []),
+    operandBatchingDims: f.integers('operand_batching_dims', []),
+    startIndicesBatchingDims: f.integers('start_indices_batching_dims', []),
+    startIndexMap: f.integers('start_index_map', []),
+    indexVectorDim: f.integer('index_vector_dim', 0),
+  };
+}
+
+function scatterDims(f: Fields): ScatterDims {
+  return {
+    updateWindowDims: f.integers('update_window_dims', []),
+    insertedWindowDims: f.integers('inserted_window_dims', []),
+    inputBatchingDims: f.integers('input_batching_dims', []),
+    scatterIndicesBatchingDims: f.integers('scatter_indices_batching_dims', []),
+    scatterDimsToOperandDims: f.integers('scatter_dims_to_operand_dims', []),
+    indexVectorDim: f.integer('index_vector_dim', 0),
+  };
+}
+
+function windowAttrs(f: Fields, rank: number): WindowAttrs {
+  const padding = f.integers('padding', zeros(2 * rank));
+  // A splat attribute has one value for all.
+  const all = padding.length === 1 ? zeros(2 * rank).fill(padding[0]) : padding;
+  return {
+    dimensions: f.integers('window_dimensions', ones(rank)),
+    strides: f.integers('window_strides', ones(rank)),
+    baseDilations: f.integers('base_dilations', ones(rank)),
+    windowDilations: f.integers('window_dilations', ones(rank)),
+    padding: Array.from({ length: all.length / 2 }, (_, i): readonly [number, number] => [all[2 * i], all[2 * i + 1]]),
+  };
+}
+
+function precisionPair(attr: Attr | undefined): readonly [Precision, Precision] {
+  const items = attr?.kind === 'list' ? attr.items : [];
+  const [a = 'DEFAULT', b = a] = items.flatMap((item) => precisions.filter((p) => item.kind === 'word' && item.value === p));
+  return [a, b];
+}
+
+/** Attributes that are kept as they are; what would not print the same again is kept as text. */
+function keptAttributes(attributes: Attributes, without: readonly string[] = []): Record<string, HloAttribute> {
+  const kept: Record<string, HloAttribute> = {};
+  for (const [name, attr] of attributes) {
+    if (without.includes(name)) continue;
+    const value = attr.kind === 'number' || attr.kind === 'string' || attr.kind === 'bool' ? attr.value : undefined;
+    kept[name] = value !== undefined && attributeText(value) === attr.text ? value : { text: attr.text || 'unit' };
+  }
+  return kept;
+}
+
+/** Kind and attributes of what was written. @throws ParseError for ops that we do not have, and attributes that do not fit. */
+export function headOf(s: Scanner, op: RawOp): OpHead {
+  const fields = new Fields(s, op);
+  if (op.name === 'func.call') return { kind: 'call', attrs: { callee: fields.text('callee', 'symbol') } };
+  const fn = functionOf.get(op.name === 'chlo.tan' ? 'stablehlo.tan' : op.name);
+  if (fn !== undefined && !op.name.startsWith('palladia.')) return { kind: 'scalar', attrs: { fn } };
+  const name = /^stablehlo\.(.*)$/.exec(op.name)?.[1] ?? '';
+  // The registry door: the name may be any text.
+  const reader = Object.hasOwn(readers, name) ? readers[name as keyof typeof readers] : undefined;
+  if (reader === undefined)
+    throw s.error(`${op.name} is not an op that palladia has. Decompose it into ops of StableHLO that it has before exporting.`, op.position);
+  const head = reader(fields, op);
+  const scalar = head.kind === 'composite' ? functionOf.get(head.attrs.name) : undefined;
+  return scalar === undefined ? head : { kind: 'scalar', attrs: { fn: scalar } };
+}
