@@ -84,7 +84,10 @@ export const rem: BinaryOp = binaryOp(remP);
 /** `sign`: -1, 0 or 1; the sign of NaN is NaN, of -0 is -0. */
 export const signP: Primitive<None> = unary('sign', 'zero');
 /** `abs`: d|x| = dx where x ≥ 0, else -dx. */
-export const absP: Primitive<None> = unary('abs', (x) => (t) => select(ge(x, literalLike(0, x)), t, neg(t)));
+export const absP: Primitive<None> = unary(
+  'abs',
+  (x) => (t) => select(ge(x, literalLike(0, x)), t, neg(t)),
+);
 /** `floor`. */
 export const floorP: Primitive<None> = unary('floor', 'zero');
 /** `ceil`. */
@@ -190,20 +193,29 @@ function powerHlo(b: HloBuilder, x: HloValue, y: number): HloValue {
 }
 
 /** `integer_pow`: d xⁿ = n xⁿ⁻¹ dx, and 0 for n = 0. */
-export const integerPowP: Primitive<IntegerPowParams> = elementwise<IntegerPowParams>('integer_pow', {
-  fn: 'mul',
-  jvp: ([x], _out, { y }) => [
-    y === 0 ? null : (t) => mul(t, y === 1 ? fullLike(x, 1) : mul(literalLike(y, x), integerPow(x, y - 1))),
-  ],
-  lower: (b, [x], { y }) => powerHlo(b, x, y),
-  printParams: ({ y }) => ({ y: String(y) }),
-});
+export const integerPowP: Primitive<IntegerPowParams> = elementwise<IntegerPowParams>(
+  'integer_pow',
+  {
+    fn: 'mul',
+    jvp: ([x], _out, { y }) => [
+      y === 0
+        ? null
+        : (t) => mul(t, y === 1 ? fullLike(x, 1) : mul(literalLike(y, x), integerPow(x, y - 1))),
+    ],
+    lower: (b, [x], { y }) => powerHlo(b, x, y),
+    printParams: ({ y }) => ({ y: String(y) }),
+  },
+);
 
 /** `square`: d x² = 2 x dx. */
-export const squareP: Primitive<None> = unary('square', (x) => (t) => mul(t, mul(literalLike(2, x), x)), {
-  fn: 'mul',
-  lower: (b, [x]) => b.scalar('mul', x, x),
-});
+export const squareP: Primitive<None> = unary(
+  'square',
+  (x) => (t) => mul(t, mul(literalLike(2, x), x)),
+  {
+    fn: 'mul',
+    lower: (b, [x]) => b.scalar('mul', x, x),
+  },
+);
 
 /**
  * x to a JavaScript integer power, by repeated multiplication.
@@ -215,7 +227,9 @@ export const squareP: Primitive<None> = unary('square', (x) => (t) => mul(t, mul
 export function integerPow(x: ArrayLike, y: number): Value {
   const value = operand('integerPow', x);
   if (!Number.isInteger(y))
-    throw new ArgumentError(`integerPow: the power must be a JavaScript integer; got ${String(y)}. Use lax.pow.`);
+    throw new ArgumentError(
+      `integerPow: the power must be a JavaScript integer; got ${String(y)}. Use lax.pow.`,
+    );
   if (y < 0 && isInteger(value.dtype))
     throw new ArgumentError(
       `integerPow: integers have no negative powers; got ${value.aval.toString()} to ${y}. Convert to a float first.`,

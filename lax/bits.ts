@@ -17,7 +17,9 @@ export const shiftRightLogicalP: Primitive<None> = binary('shift_right_logical',
 /** `shift_right_arithmetic`. */
 export const shiftRightArithmeticP: Primitive<None> = binary('shift_right_arithmetic', 'zero');
 /** `population_count`. */
-export const populationCountP: Primitive<None> = unary('population_count', 'zero', { fn: 'popcnt' });
+export const populationCountP: Primitive<None> = unary('population_count', 'zero', {
+  fn: 'popcnt',
+});
 /** `clz`. */
 export const clzP: Primitive<None> = unary('clz', 'zero');
 

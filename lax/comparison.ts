@@ -80,7 +80,9 @@ export const selectNP: Primitive<None> = definePrimitive<None>('select_n', {
     commonDType('selectN', cases);
     const facts = `${which.toString()} and ${cases.map((c) => c.toString()).join(', ')}`;
     if (cases.some((c) => !sameShape(c.shape, cases[0].shape)))
-      throw new ShapeError(`selectN: cases must have one shape; got ${facts}. Broadcast them first.`);
+      throw new ShapeError(
+        `selectN: cases must have one shape; got ${facts}. Broadcast them first.`,
+      );
     if (which.ndim > 0 && !sameShape(which.shape, cases[0].shape))
       throw new ShapeError(
         `selectN: the selector must be a scalar or have the shape of the cases; got ${facts}. Broadcast it first.`,
@@ -90,7 +92,12 @@ export const selectNP: Primitive<None> = definePrimitive<None>('select_n', {
       throw new DTypeError(
         `selectN: the selector must be i32, or bool with at most two cases; got ${facts}. Compare, or convert it with lax.convertElementType.`,
       );
-    return [cases[0].withDType(cases[0].dtype, cases.every((c) => c.weakType))];
+    return [
+      cases[0].withDType(
+        cases[0].dtype,
+        cases.every((c) => c.weakType),
+      ),
+    ];
   },
   lower: (b, [which, ...cases]) => [
     selectHlo(
@@ -132,8 +139,13 @@ export const selectNP: Primitive<None> = definePrimitive<None>('select_n', {
  */
 export function selectN(which: ArrayLike, ...cases: readonly ArrayLike[]): Value {
   if (cases.length === 0)
-    throw new ShapeError('selectN: at least one case is needed; got none. Pass the arrays to choose from.');
-  return selectNP.bind1([operand('selectN', which, 'which'), ...operands('selectN', ...cases)], none);
+    throw new ShapeError(
+      'selectN: at least one case is needed; got none. Pass the arrays to choose from.',
+    );
+  return selectNP.bind1(
+    [operand('selectN', which, 'which'), ...operands('selectN', ...cases)],
+    none,
+  );
 }
 
 /**

@@ -50,7 +50,10 @@ export const bitcastConvertTypeP: Primitive<BitcastParams> = definePrimitive<Bit
   'bitcast_convert_type',
   {
     abstractEval: ([x], { newDtype }) => {
-      if ((x.dtype === 'bool') !== (newDtype === 'bool') || isComplex(x.dtype) !== isComplex(newDtype))
+      if (
+        (x.dtype === 'bool') !== (newDtype === 'bool') ||
+        isComplex(x.dtype) !== isComplex(newDtype)
+      )
         throw new DTypeError(
           `bitcastConvertType: bool and complex convert only to themselves; got ${x.toString()} to ${dtypeText(newDtype)}. Use convertElementType.`,
         );

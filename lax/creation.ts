@@ -53,7 +53,9 @@ export const iota = (dtype: DType, size: number): Value => broadcastedIota(dtype
 export function broadcastedIota(dtype: DType, shape: Shape, dimension: number): Value {
   checkShape('iota', shape);
   if (dtype === 'bool')
-    throw new DTypeError('iota: bool cannot count; got dtype bool. Choose an integer or float dtype.');
+    throw new DTypeError(
+      'iota: bool cannot count; got dtype bool. Choose an integer or float dtype.',
+    );
   const axis = canonicalAxis('iota', dimension, shape.length);
   return iotaP.bind1([], { dtype: canonicalDType(dtype), shape: [...shape], dimension: axis });
 }
@@ -67,7 +69,8 @@ export function broadcastedIota(dtype: DType, shape: Shape, dimension: number): 
  */
 export function full(shape: Shape, value: ArrayLike, dtype?: DType): Value {
   checkShape('full', shape);
-  const scalar = dtype === undefined ? operand('full', value, 'value') : convertElementType(value, dtype);
+  const scalar =
+    dtype === undefined ? operand('full', value, 'value') : convertElementType(value, dtype);
   if (scalar.ndim !== 0)
     throw new ShapeError(
       `full: the value must be a scalar; got ${scalar.aval.toString()}. Use lax.broadcastInDim to repeat an array.`,

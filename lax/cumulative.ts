@@ -24,7 +24,12 @@ export interface CumulativeParams {
   readonly reverse: boolean;
 }
 
-function lowerCumulative(b: HloBuilder, x: HloValue, combiner: Combiner, { axis, reverse }: CumulativeParams): HloValue {
+function lowerCumulative(
+  b: HloBuilder,
+  x: HloValue,
+  combiner: Combiner,
+  { axis, reverse }: CumulativeParams,
+): HloValue {
   const { shape, dtype } = x.type;
   const n = shape[axis];
   if (n === 0) return x;
@@ -50,7 +55,9 @@ function defineCumulative(
   const prim: Primitive<CumulativeParams> = definePrimitive<CumulativeParams>(name, {
     abstractEval: ([x]) => {
       if (!takes.includes(kindOf(x.dtype)))
-        throw new DTypeError(`${name}: takes ${takes.join(', ')} operands; got ${x.toString()}. Convert with lax.convertElementType.`);
+        throw new DTypeError(
+          `${name}: takes ${takes.join(', ')} operands; got ${x.toString()}. Convert with lax.convertElementType.`,
+        );
       return [x];
     },
     lower: (b, [x], params) => [lowerCumulative(b, x, combiner, params)],
@@ -72,7 +79,11 @@ type Dual = readonly [value: Value, tangent: Value];
  * 1, 2, 4, … before it.
  */
 const dualScanJvp =
-  (prim: () => Primitive<CumulativeParams>, neutral: (x: Value) => number, combine: (a: Dual, b: Dual) => Dual) =>
+  (
+    prim: () => Primitive<CumulativeParams>,
+    neutral: (x: Value) => number,
+    combine: (a: Dual, b: Dual) => Dual,
+  ) =>
   ([x]: readonly Value[], [t]: readonly Tangent[], params: CumulativeParams): JvpResult => {
     const out = prim().bind1([x], params);
     if (t === null || !isInexact(x.dtype)) return [[out], [null]];
@@ -81,8 +92,14 @@ const dualScanJvp =
     let dual: Dual = [x, t];
     for (let step = 1; step < n; step *= 2) {
       const shift = (v: Value, fill: number): Value => {
-        const cut = reverse ? sliceInDim(v, step, n, { axis }) : sliceInDim(v, 0, n - step, { axis });
-        return pad(cut, fill, v.shape.map((_, i) => (i !== axis ? [0, 0, 0] : reverse ? [0, step, 0] : [step, 0, 0])));
+        const cut = reverse
+          ? sliceInDim(v, step, n, { axis })
+          : sliceInDim(v, 0, n - step, { axis });
+        return pad(
+          cut,
+          fill,
+          v.shape.map((_, i) => (i !== axis ? [0, 0, 0] : reverse ? [0, step, 0] : [step, 0, 0])),
+        );
       };
       dual = combine([shift(dual[0], neutral(x)), shift(dual[1], 0)], dual);
     }
@@ -116,11 +133,19 @@ export const cumprodP: Primitive<CumulativeParams> = defineCumulative('cumprod',
 });
 /** `cummax`: ties share the derivative pairwise. */
 export const cummaxP: Primitive<CumulativeParams> = defineCumulative('cummax', 'max', ordered, {
-  jvp: dualScanJvp(() => cummaxP, () => -Infinity, (a, b) => extremumDual(maxP, max, a, b)),
+  jvp: dualScanJvp(
+    () => cummaxP,
+    () => -Infinity,
+    (a, b) => extremumDual(maxP, max, a, b),
+  ),
 });
 /** `cummin`: ties share the derivative pairwise. */
 export const cumminP: Primitive<CumulativeParams> = defineCumulative('cummin', 'min', ordered, {
-  jvp: dualScanJvp(() => cumminP, () => Infinity, (a, b) => extremumDual(minP, min, a, b)),
+  jvp: dualScanJvp(
+    () => cumminP,
+    () => Infinity,
+    (a, b) => extremumDual(minP, min, a, b),
+  ),
 });
 
 /** A public running reduction along an axis (0 when left out), from the end when `reverse`. */

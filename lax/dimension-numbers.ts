@@ -98,10 +98,13 @@ export const dualGather = (dims: FullScatterNumbers): FullGatherNumbers => ({
 export function windowOf(operand: Shape, updates: Shape, dims: FullScatterNumbers): number[] {
   const dropped = [...dims.insertedWindowDims, ...dims.operandBatchingDims];
   let next = 0;
-  return operand.map((_, axis) => (dropped.includes(axis) ? 1 : updates[dims.updateWindowDims[next++]]));
+  return operand.map((_, axis) =>
+    dropped.includes(axis) ? 1 : updates[dims.updateWindowDims[next++]],
+  );
 }
 
-const isSorted = (axes: readonly number[]): boolean => axes.every((a, i) => i === 0 || axes[i - 1] < a);
+const isSorted = (axes: readonly number[]): boolean =>
+  axes.every((a, i) => i === 0 || axes[i - 1] < a);
 const inRange = (axes: readonly number[], ndim: number): boolean =>
   axes.every((a) => Number.isInteger(a) && a >= 0 && a < ndim);
 const isDistinct = (axes: readonly number[]): boolean => new Set(axes).size === axes.length;
@@ -113,21 +116,29 @@ function checkNumbers(op: string, operand: Aval, indices: Aval, dims: FullGather
     throw new ShapeError(`${op}: ${rule}; got ${facts}.`);
   };
   if (!isInteger(indices.dtype))
-    throw new DTypeError(`${op}: indices must be integers; got ${indices.toString()}. Convert them with lax.convertElementType.`);
+    throw new DTypeError(
+      `${op}: indices must be integers; got ${indices.toString()}. Convert them with lax.convertElementType.`,
+    );
   if (indices.ndim === 0) fail('indices need a last axis that holds the index vectors');
   const dropped = [...dims.collapsedSliceDims, ...dims.operandBatchingDims];
   if (!isSorted(dims.offsetDims)) fail('offset axes must be increasing');
   if (!isSorted(dims.collapsedSliceDims) || !isSorted(dims.operandBatchingDims))
     fail('collapsed and batch axes of the operand must be increasing');
-  if (!inRange(dropped, operand.ndim) || !isDistinct([...dropped])) fail('dropped axes of the operand must exist and be distinct');
+  if (!inRange(dropped, operand.ndim) || !isDistinct([...dropped]))
+    fail('dropped axes of the operand must exist and be distinct');
   if (dims.offsetDims.length !== operand.ndim - dropped.length)
     fail('each kept axis of the operand needs one offset axis');
   if (dims.startIndexMap.length !== indices.shape[indices.ndim - 1])
     fail('the index map must name one operand axis per entry of an index vector');
   const mapped = [...dims.startIndexMap, ...dims.operandBatchingDims];
-  if (!inRange(mapped, operand.ndim) || !isDistinct(mapped)) fail('indexed axes must exist, be distinct and not be batch axes');
+  if (!inRange(mapped, operand.ndim) || !isDistinct(mapped))
+    fail('indexed axes must exist, be distinct and not be batch axes');
   const batch = dims.startIndicesBatchingDims;
-  if (batch.length !== dims.operandBatchingDims.length || !inRange(batch, indices.ndim - 1) || !isDistinct(batch))
+  if (
+    batch.length !== dims.operandBatchingDims.length ||
+    !inRange(batch, indices.ndim - 1) ||
+    !isDistinct(batch)
+  )
     fail('each batch axis of the operand needs one batch axis of the indices');
   if (batch.some((axis, i) => indices.shape[axis] !== operand.shape[dims.operandBatchingDims[i]]))
     fail('batch axes must have equal sizes');
@@ -138,17 +149,28 @@ function checkNumbers(op: string, operand: Aval, indices: Aval, dims: FullGather
  *
  * @throws ShapeError or DTypeError naming the rule that is broken.
  */
-export function checkGather(operand: Aval, indices: Aval, dims: FullGatherNumbers, sliceSizes: Shape): void {
+export function checkGather(
+  operand: Aval,
+  indices: Aval,
+  dims: FullGatherNumbers,
+  sliceSizes: Shape,
+): void {
   checkNumbers('gather', operand, indices, dims);
   const facts = `slice sizes ${showShape(sliceSizes)} of ${operand.toString()}`;
   if (sliceSizes.length !== operand.ndim)
     throw new ShapeError(`gather: one slice size per axis of the operand is needed; got ${facts}.`);
   if (sliceSizes.some((n, i) => !Number.isInteger(n) || n < 0 || n > operand.shape[i]))
     throw new ShapeError(`gather: slices must fit into the operand; got ${facts}.`);
-  if ([...dims.collapsedSliceDims, ...dims.operandBatchingDims].some((axis) => sliceSizes[axis] > 1))
-    throw new ShapeError(`gather: axes that are dropped must have slice size 1; got ${facts}, ${showGather(dims)}.`);
+  if (
+    [...dims.collapsedSliceDims, ...dims.operandBatchingDims].some((axis) => sliceSizes[axis] > 1)
+  )
+    throw new ShapeError(
+      `gather: axes that are dropped must have slice size 1; got ${facts}, ${showGather(dims)}.`,
+    );
   if (!inRange(dims.offsetDims, dims.offsetDims.length + indices.ndim - 1))
-    throw new ShapeError(`gather: offset axes must be axes of the result; got ${showGather(dims)}.`);
+    throw new ShapeError(
+      `gather: offset axes must be axes of the result; got ${showGather(dims)}.`,
+    );
 }
 
 /**
@@ -160,23 +182,39 @@ export function checkScatter(op: string, avals: readonly Aval[], dims: FullScatt
   const [operand, indices, updates] = avals;
   const facts = `operand ${operand.toString()}, indices ${indices.toString()}, updates ${updates.toString()}, ${showScatter(dims)}`;
   if (operand.dtype !== updates.dtype)
-    throw new DTypeError(`${op}: operand and updates must have one dtype; got ${facts}. Convert one with lax.convertElementType.`);
+    throw new DTypeError(
+      `${op}: operand and updates must have one dtype; got ${facts}. Convert one with lax.convertElementType.`,
+    );
   checkNumbers(op, operand, indices, dualGather(dims));
   const scattered = withoutAxes(updates.shape, dims.updateWindowDims);
   const wanted = indices.shape.slice(0, -1);
-  if (!inRange(dims.updateWindowDims, updates.ndim) || scattered.length !== wanted.length || scattered.some((n, i) => n !== wanted[i]))
-    throw new ShapeError(`${op}: the axes of the updates that are no windows must be those of the indices; got ${facts}.`);
+  if (
+    !inRange(dims.updateWindowDims, updates.ndim) ||
+    scattered.length !== wanted.length ||
+    scattered.some((n, i) => n !== wanted[i])
+  )
+    throw new ShapeError(
+      `${op}: the axes of the updates that are no windows must be those of the indices; got ${facts}.`,
+    );
   const window = windowOf(operand.shape, updates.shape, dims);
   if (window.some((n, i) => n > operand.shape[i] && updates.size > 0 && operand.shape[i] > 0))
     throw new ShapeError(`${op}: windows must fit into the operand; got ${facts}.`);
 }
 
 /** The greatest start of a window along each indexed axis, as a constant of the indices' shape. */
-export function lastStarts(b: HloBuilder, indices: HloValue, operand: Shape, window: Shape, map: readonly number[]): HloValue {
+export function lastStarts(
+  b: HloBuilder,
+  indices: HloValue,
+  operand: Shape,
+  window: Shape,
+  map: readonly number[],
+): HloValue {
   const { dtype, shape } = indices.type;
   const { kind, bits } = dtypeInfo[dtype];
   const top = kind === 'int' ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
-  const limits = map.map((axis) => Math.max(0, Math.min(operand[axis] - window[axis], isBig(dtype) ? Infinity : top)));
+  const limits = map.map((axis) =>
+    Math.max(0, Math.min(operand[axis] - window[axis], isBig(dtype) ? Infinity : top)),
+  );
   const values = isBig(dtype) ? limits.map((n) => BigInt(n)) : limits;
   const row = b.constantArray(values, dtype, [limits.length]);
   return b.broadcastInDim(row, shape, [shape.length - 1]);

@@ -50,16 +50,25 @@ const freeAxes = (ndim: number, ...taken: readonly (readonly number[])[]): numbe
 function checkDot(x: Aval, y: Aval, [[xc, yc], [xb, yb]]: DotDimensionNumbers): void {
   const facts = `${x.toString()} and ${y.toString()} with contracting axes ${showShape(xc)} × ${showShape(yc)} and batch axes ${showShape(xb)} × ${showShape(yb)}`;
   if (xc.length !== yc.length || xb.length !== yb.length)
-    throw new ShapeError(`dotGeneral: both operands need as many contracting and batch axes; got ${facts}.`);
-  for (const [aval, axes] of [[x, [...xc, ...xb]], [y, [...yc, ...yb]]] as const)
+    throw new ShapeError(
+      `dotGeneral: both operands need as many contracting and batch axes; got ${facts}.`,
+    );
+  for (const [aval, axes] of [
+    [x, [...xc, ...xb]],
+    [y, [...yc, ...yb]],
+  ] as const)
     if (axes.some((d) => d < 0 || d >= aval.ndim) || new Set(axes).size !== axes.length)
       throw new ShapeError(`dotGeneral: axes must exist and be named once; got ${facts}.`);
   const differ = (a: readonly number[], b: readonly number[]): boolean =>
     a.some((axis, i) => x.shape[axis] !== y.shape[b[i]]);
   if (differ(xc, yc))
-    throw new ShapeError(`dotGeneral: contracted axes must have equal sizes; got ${facts}. Transpose or reshape an operand.`);
+    throw new ShapeError(
+      `dotGeneral: contracted axes must have equal sizes; got ${facts}. Transpose or reshape an operand.`,
+    );
   if (differ(xb, yb))
-    throw new ShapeError(`dotGeneral: batch axes must have equal sizes; got ${facts}. Broadcast an operand.`);
+    throw new ShapeError(
+      `dotGeneral: batch axes must have equal sizes; got ${facts}. Broadcast an operand.`,
+    );
 }
 
 /** The cotangent of the left operand: the cotangent of the result contracted with the right operand over its free axes. */
@@ -68,14 +77,20 @@ function transposeLeft(
   x: Aval,
   y: Value,
   [[xc, yc], [xb, yb]]: DotDimensionNumbers,
-  { precision, swapped }: { readonly precision: DotPrecision | undefined; readonly swapped: boolean },
+  {
+    precision,
+    swapped,
+  }: { readonly precision: DotPrecision | undefined; readonly swapped: boolean },
 ): Value {
   const xFree = freeAxes(x.ndim, xc, xb);
   const yFree = freeAxes(y.ndim, yc, yb);
   // Axes of the result: batch, left free, right free.
   const ctBatch = xb.map((_, i) => i);
   const ctOfY = yFree.map((_, i) => xb.length + (swapped ? 0 : xFree.length) + i);
-  const numbers: DotDimensionNumbers = [[ctOfY, yFree], [ctBatch, yb]];
+  const numbers: DotDimensionNumbers = [
+    [ctOfY, yFree],
+    [ctBatch, yb],
+  ];
   const raw = dotGeneral(ct, y, numbers, {
     preferredElementType: ct.dtype,
     ...(precision === undefined ? {} : { precision }),
@@ -89,75 +104,125 @@ function transposeLeft(
 }
 
 /** `dot_general`: result axes are batch, left free, right free. */
-export const dotGeneralP: Primitive<DotGeneralParams> = definePrimitive<DotGeneralParams>('dot_general', {
-  abstractEval: ([x, y], { dimensionNumbers, preferredElementType }) => {
-    if (x.dtype !== y.dtype)
-      throw new DTypeError(
-        `dotGeneral: operands must have one dtype; got ${x.toString()} and ${y.toString()}. Convert one with lax.convertElementType.`,
-      );
-    if (preferredElementType !== undefined && isInteger(x.dtype) && dtypeInfo[preferredElementType].kind === 'bool')
-      throw new DTypeError(
-        `dotGeneral: integers cannot accumulate in bool; got preferredElementType bool. Choose an integer or float dtype.`,
-      );
-    checkDot(x, y, dimensionNumbers);
-    const [[xc, yc], [xb, yb]] = dimensionNumbers;
-    const shape = [
-      ...xb.map((axis) => x.shape[axis]),
-      ...freeAxes(x.ndim, xc, xb).map((axis) => x.shape[axis]),
-      ...freeAxes(y.ndim, yc, yb).map((axis) => y.shape[axis]),
-    ];
-    const weak = preferredElementType === undefined && x.weakType && y.weakType;
-    return [x.withShape(shape).withDType(preferredElementType ?? x.dtype, weak)];
-  },
-  lower: (b, [x, y], { dimensionNumbers: [[xc, yc], [xb, yb]], precision, preferredElementType }) => [
-    b.dotGeneral(
-      x,
-      y,
-      { lhsBatch: xb, rhsBatch: yb, lhsContract: xc, rhsContract: yc },
-      { precision: spelled[precision ?? 'default'], dtype: preferredElementType ?? x.type.dtype },
-    ),
-  ],
-  // d (x · y) = dx · y + x · dy
-  jvp: ([x, y], [tx, ty], params) => [
-    [dotGeneralP.bind1([x, y], params)],
-    [
-      sumTangents([
-        tx === null ? null : dotGeneralP.bind1([tx, y], params),
-        ty === null ? null : dotGeneralP.bind1([x, ty], params),
-      ]),
+export const dotGeneralP: Primitive<DotGeneralParams> = definePrimitive<DotGeneralParams>(
+  'dot_general',
+  {
+    abstractEval: ([x, y], { dimensionNumbers, preferredElementType }) => {
+      if (x.dtype !== y.dtype)
+        throw new DTypeError(
+          `dotGeneral: operands must have one dtype; got ${x.toString()} and ${y.toString()}. Convert one with lax.convertElementType.`,
+        );
+      if (
+        preferredElementType !== undefined &&
+        isInteger(x.dtype) &&
+        dtypeInfo[preferredElementType].kind === 'bool'
+      )
+        throw new DTypeError(
+          `dotGeneral: integers cannot accumulate in bool; got preferredElementType bool. Choose an integer or float dtype.`,
+        );
+      checkDot(x, y, dimensionNumbers);
+      const [[xc, yc], [xb, yb]] = dimensionNumbers;
+      const shape = [
+        ...xb.map((axis) => x.shape[axis]),
+        ...freeAxes(x.ndim, xc, xb).map((axis) => x.shape[axis]),
+        ...freeAxes(y.ndim, yc, yb).map((axis) => y.shape[axis]),
+      ];
+      const weak = preferredElementType === undefined && x.weakType && y.weakType;
+      return [x.withShape(shape).withDType(preferredElementType ?? x.dtype, weak)];
+    },
+    lower: (
+      b,
+      [x, y],
+      { dimensionNumbers: [[xc, yc], [xb, yb]], precision, preferredElementType },
+    ) => [
+      b.dotGeneral(
+        x,
+        y,
+        { lhsBatch: xb, rhsBatch: yb, lhsContract: xc, rhsContract: yc },
+        { precision: spelled[precision ?? 'default'], dtype: preferredElementType ?? x.type.dtype },
+      ),
     ],
-  ],
-  transpose: ([ct], [x, y], { dimensionNumbers: [[xc, yc], [xb, yb]], precision }) => {
-    if (ct === null) return [null, null];
-    if (x instanceof LinearArg)
-      return [transposeLeft(ct, x.aval, known(y), [[xc, yc], [xb, yb]], { precision, swapped: false }), null];
-    return [null, transposeLeft(ct, y.aval, x, [[yc, xc], [yb, xb]], { precision, swapped: true })];
+    // d (x · y) = dx · y + x · dy
+    jvp: ([x, y], [tx, ty], params) => [
+      [dotGeneralP.bind1([x, y], params)],
+      [
+        sumTangents([
+          tx === null ? null : dotGeneralP.bind1([tx, y], params),
+          ty === null ? null : dotGeneralP.bind1([x, ty], params),
+        ]),
+      ],
+    ],
+    transpose: ([ct], [x, y], { dimensionNumbers: [[xc, yc], [xb, yb]], precision }) => {
+      if (ct === null) return [null, null];
+      if (x instanceof LinearArg)
+        return [
+          transposeLeft(
+            ct,
+            x.aval,
+            known(y),
+            [
+              [xc, yc],
+              [xb, yb],
+            ],
+            { precision, swapped: false },
+          ),
+          null,
+        ];
+      return [
+        null,
+        transposeLeft(
+          ct,
+          y.aval,
+          x,
+          [
+            [yc, xc],
+            [yb, xb],
+          ],
+          { precision, swapped: true },
+        ),
+      ];
+    },
+    batch: ([x, y], [dx, dy], params) => {
+      const [[xc, yc], [xb, yb]] = params.dimensionNumbers;
+      const move = (axes: readonly number[], d: number | null): readonly number[] =>
+        d === null ? axes : shiftAxes(axes, d);
+      const [nxc, nyc, nxb, nyb] = [move(xc, dx), move(yc, dy), move(xb, dx), move(yb, dy)];
+      if (dx !== null && dy !== null) {
+        const dimensionNumbers: DotDimensionNumbers = [
+          [nxc, nyc],
+          [
+            [dx, ...nxb],
+            [dy, ...nyb],
+          ],
+        ];
+        return [[dotGeneralP.bind1([x, y], { ...params, dimensionNumbers })], [0]];
+      }
+      // One more free axis: it stays in order among the free axes of its operand.
+      const out = dotGeneralP.bind1([x, y], {
+        ...params,
+        dimensionNumbers: [
+          [nxc, nyc],
+          [nxb, nyb],
+        ],
+      });
+      const xFree = freeAxes(x.ndim, nxc, nxb);
+      const at =
+        dx !== null
+          ? xFree.indexOf(dx)
+          : xFree.length + freeAxes(y.ndim, nyc, nyb).indexOf(dy ?? 0);
+      return [[out], [xb.length + at]];
+    },
+    printParams: ({ dimensionNumbers: [[xc, yc], [xb, yb]], precision, preferredElementType }) => ({
+      dimension_numbers: `((${listText(xc)}, ${listText(yc)}), (${listText(xb)}, ${listText(yb)}))`,
+      ...(precision === undefined
+        ? {}
+        : { precision: tupleText([precision, precision].map((p) => `Precision.${spelled[p]}`)) }),
+      ...(preferredElementType === undefined
+        ? {}
+        : { preferred_element_type: dtypeText(preferredElementType) }),
+    }),
   },
-  batch: ([x, y], [dx, dy], params) => {
-    const [[xc, yc], [xb, yb]] = params.dimensionNumbers;
-    const move = (axes: readonly number[], d: number | null): readonly number[] =>
-      d === null ? axes : shiftAxes(axes, d);
-    const [nxc, nyc, nxb, nyb] = [move(xc, dx), move(yc, dy), move(xb, dx), move(yb, dy)];
-    if (dx !== null && dy !== null) {
-      const dimensionNumbers: DotDimensionNumbers = [[nxc, nyc], [[dx, ...nxb], [dy, ...nyb]]];
-      return [[dotGeneralP.bind1([x, y], { ...params, dimensionNumbers })], [0]];
-    }
-    // One more free axis: it stays in order among the free axes of its operand.
-    const out = dotGeneralP.bind1([x, y], { ...params, dimensionNumbers: [[nxc, nyc], [nxb, nyb]] });
-    const xFree = freeAxes(x.ndim, nxc, nxb);
-    const at = dx !== null ? xFree.indexOf(dx) : xFree.length + freeAxes(y.ndim, nyc, nyb).indexOf(dy ?? 0);
-    return [[out], [xb.length + at]];
-  },
-  printParams: ({ dimensionNumbers: [[xc, yc], [xb, yb]], precision, preferredElementType }) => ({
-    dimension_numbers: `((${listText(xc)}, ${listText(yc)}), (${listText(xb)}, ${listText(yb)}))`,
-    ...(precision === undefined
-      ? {}
-      : { precision: tupleText([precision, precision].map((p) => `Precision.${spelled[p]}`)) }),
-    ...(preferredElementType === undefined
-      ? {}
-      : { preferred_element_type: dtypeText(preferredElementType) }),
-  }),
-});
+);
 
 /**
  * Contract axes of `x` with axes of `y`, for each index of the batch axes. Result axes: batch, free axes of `x`, free axes of `y`.
@@ -200,7 +265,15 @@ export function dot(x: ArrayLike, y: ArrayLike, options: DotOptions = {}): Value
     throw new ShapeError(
       `dot: operands must be vectors or matrices; got ${left.aval.toString()} and ${right.aval.toString()}. Use np.matmul or lax.dotGeneral.`,
     );
-  return dotGeneral(left, right, [[[left.ndim - 1], [0]], [[], []]], options);
+  return dotGeneral(
+    left,
+    right,
+    [
+      [[left.ndim - 1], [0]],
+      [[], []],
+    ],
+    options,
+  );
 }
 
 /**
@@ -218,5 +291,13 @@ export function batchMatmul(x: ArrayLike, y: ArrayLike, options: DotOptions = {}
       `batchMatmul: operands must have the same number of axes, at least two; got ${left.aval.toString()} and ${right.aval.toString()}. Broadcast one of them.`,
     );
   const lead = left.shape.map((_, i) => i).slice(0, n - 2);
-  return dotGeneral(left, right, [[[n - 1], [n - 2]], [lead, lead]], options);
+  return dotGeneral(
+    left,
+    right,
+    [
+      [[n - 1], [n - 2]],
+      [lead, lead],
+    ],
+    options,
+  );
 }

@@ -78,7 +78,9 @@ export function broadcastShapes(op: string, avals: readonly Aval[]): Shape {
   return first.map((_, axis) => {
     const size = shaped.map((a) => a.shape[axis]).find((n) => n !== 1) ?? 1;
     if (shaped.some((a) => a.shape[axis] !== 1 && a.shape[axis] !== size))
-      throw new ShapeError(`${op}: shapes must be equal; got ${facts} (axis ${axis}). Reshape or slice one of them.`);
+      throw new ShapeError(
+        `${op}: shapes must be equal; got ${facts} (axis ${axis}). Reshape or slice one of them.`,
+      );
     return size;
   });
 }
@@ -163,7 +165,9 @@ export function alignBatchFully(
   return args.map((x, i) => {
     if (dims[i] === null && x.ndim === 0 && scalars.includes(i)) return x;
     const led = batchTo(x, dims[i], 0, axis.size);
-    return logical[i].length === shape.length ? led : broadcastInDim(led, [axis.size, ...shape], [0]);
+    return logical[i].length === shape.length
+      ? led
+      : broadcastInDim(led, [axis.size, ...shape], [0]);
   });
 }
 
@@ -175,7 +179,10 @@ export function sumTangents(tangents: readonly Tangent[]): Tangent {
 
 /** An operand of a transpose rule that is known. */
 export function known(arg: Value | LinearArg): Value {
-  invariant(!(arg instanceof LinearArg), 'a transpose rule found two linear operands in a product.');
+  invariant(
+    !(arg instanceof LinearArg),
+    'a transpose rule found two linear operands in a product.',
+  );
   return arg;
 }
 
@@ -198,7 +205,11 @@ export function elementwise<P>(name: string, record: ElementwiseRecord<P>): Prim
       return [avals[0].withShape(shape).withDType(resultDType(fn, dtype), weak)];
     },
     lower: (b, xs, params, { avalsOut }) => [
-      lower(b, xs.map((x) => spreadHlo(b, x, avalsOut[0].shape)), params),
+      lower(
+        b,
+        xs.map((x) => spreadHlo(b, x, avalsOut[0].shape)),
+        params,
+      ),
     ],
     jvp:
       typeof jvp === 'string'

@@ -12,13 +12,12 @@ export * from './reduction.ts';
 export * from './slicing.ts';
 export * from './sort.ts';
 export * from './transcendental.ts';
-export {
-  addAny,
-  addAnyP,
-  type BinaryOp,
-  type UnaryOp,
-} from './elementwise.ts';
-export type { GatherDimensionNumbers, IndexMode, ScatterDimensionNumbers } from './dimension-numbers.ts';
+export { addAny, addAnyP, type BinaryOp, type UnaryOp } from './elementwise.ts';
+export type {
+  GatherDimensionNumbers,
+  IndexMode,
+  ScatterDimensionNumbers,
+} from './dimension-numbers.ts';
 export {
   broadcast,
   broadcastInDim,

@@ -7,7 +7,14 @@ import { Aval } from '../core/aval.ts';
 import { isInexact, kindOf, type DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { Jaxpr, Var } from '../core/jaxpr.ts';
-import { LinearArg, type BatchResult, type JvpResult, type None, type Primitive, type Tangent } from '../core/primitive.ts';
+import {
+  LinearArg,
+  type BatchResult,
+  type JvpResult,
+  type None,
+  type Primitive,
+  type Tangent,
+} from '../core/primitive.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
@@ -94,13 +101,24 @@ function defaultFill(dtype: DType): number | bigint | boolean {
 /** Whether each index vector is in bounds: one bool per slice. */
 function inBounds(b: HloBuilder, x: HloValue, indices: HloValue, params: GatherParams): HloValue {
   const { dtype, shape } = indices.type;
-  const last = lastStarts(b, indices, x.type.shape, params.sliceSizes, params.dimensionNumbers.startIndexMap);
+  const last = lastStarts(
+    b,
+    indices,
+    x.type.shape,
+    params.sliceSizes,
+    params.dimensionNumbers.startIndexMap,
+  );
   const low = b.compare('ge', indices, b.constant(0, dtype, shape));
   const high = b.compare('le', indices, last);
   return b.reduce(b.scalar('and', low, high), 'and', [shape.length - 1]);
 }
 
-function lowerGather(b: HloBuilder, x: HloValue, indices: HloValue, params: GatherParams): HloValue {
+function lowerGather(
+  b: HloBuilder,
+  x: HloValue,
+  indices: HloValue,
+  params: GatherParams,
+): HloValue {
   const { dimensionNumbers: dims, sliceSizes, indicesAreSorted } = params;
   // StableHLO clamps starts: that is mode `clip`, and allowed in mode `promise_in_bounds`.
   const hloDims = gatherHlo(dims, indices.type.shape.length);
@@ -117,7 +135,11 @@ function lowerGather(b: HloBuilder, x: HloValue, indices: HloValue, params: Gath
 export const gatherP: Primitive<GatherParams> = definePrimitive<GatherParams>('gather', {
   abstractEval: ([x, indices], { dimensionNumbers, sliceSizes }) => {
     checkGather(x, indices, dimensionNumbers, sliceSizes);
-    return [x.withShape(gatherShape(indices.shape, gatherHlo(dimensionNumbers, indices.ndim), sliceSizes))];
+    return [
+      x.withShape(
+        gatherShape(indices.shape, gatherHlo(dimensionNumbers, indices.ndim), sliceSizes),
+      ),
+    ];
   },
   lower: (b, [x, indices], params) => [lowerGather(b, x, indices, params)],
   // Linear in the operand; what was filled in is constant.
@@ -130,7 +152,10 @@ export const gatherP: Primitive<GatherParams> = definePrimitive<GatherParams>('g
     const { mode, indicesAreSorted, uniqueIndices } = params;
     const dimensionNumbers = dualScatter(params.dimensionNumbers);
     const args = [zerosOf(x.aval.strong()), known(indices), ct];
-    return [scatterAddP.bind1(args, { dimensionNumbers, mode, indicesAreSorted, uniqueIndices }), null];
+    return [
+      scatterAddP.bind1(args, { dimensionNumbers, mode, indicesAreSorted, uniqueIndices }),
+      null,
+    ];
   },
   batch: (args, dims, params) => batchGather(args, dims, params),
   printParams: (params) => ({
@@ -155,9 +180,14 @@ function batchGather(
     collapsedSliceDims: dx === null ? dims.collapsedSliceDims : up(dims.collapsedSliceDims),
     startIndexMap: dx === null ? dims.startIndexMap : up(dims.startIndexMap),
     operandBatchingDims: dx === null ? dims.operandBatchingDims : up(dims.operandBatchingDims),
-    startIndicesBatchingDims: di === null ? dims.startIndicesBatchingDims : up(dims.startIndicesBatchingDims),
+    startIndicesBatchingDims:
+      di === null ? dims.startIndicesBatchingDims : up(dims.startIndicesBatchingDims),
   };
-  const bind = (args: readonly Value[], more: Partial<FullGatherNumbers>, sliceSizes: Shape): BatchResult => [
+  const bind = (
+    args: readonly Value[],
+    more: Partial<FullGatherNumbers>,
+    sliceSizes: Shape,
+  ): BatchResult => [
     [gatherP.bind1(args, { ...params, sliceSizes, dimensionNumbers: { ...shifted, ...more } })],
     [0],
   ];
@@ -165,7 +195,10 @@ function batchGather(
   const front = batchToFront(x, dx);
   const size = front.shape[0];
   if (di === null)
-    return bind([front, indices], { offsetDims: [0, ...shifted.offsetDims] }, [size, ...params.sliceSizes]);
+    return bind([front, indices], { offsetDims: [0, ...shifted.offsetDims] }, [
+      size,
+      ...params.sliceSizes,
+    ]);
   return bind(
     [front, batchToFront(indices, di)],
     {
@@ -193,14 +226,24 @@ interface ScatterRecord {
   ): readonly Tangent[];
 }
 
-function defineScatter({ name, combiner, combines, jvp, transpose }: ScatterRecord): Primitive<ScatterParams> {
+function defineScatter({
+  name,
+  combiner,
+  combines,
+  jvp,
+  transpose,
+}: ScatterRecord): Primitive<ScatterParams> {
   const op = name.replace(/-(\w)/, (_, letter: string) => letter.toUpperCase());
   const prim: Primitive<ScatterParams> = definePrimitive<ScatterParams>(name, {
     abstractEval: (avals, { dimensionNumbers }) => {
       checkScatter(op, avals, dimensionNumbers);
       return [avals[0].withDType(avals[0].dtype, avals[0].weakType && avals[2].weakType)];
     },
-    lower: (b, [x, indices, updates], { dimensionNumbers: dims, mode, indicesAreSorted, uniqueIndices }) => {
+    lower: (
+      b,
+      [x, indices, updates],
+      { dimensionNumbers: dims, mode, indicesAreSorted, uniqueIndices },
+    ) => {
       const window = windowOf(x.type.shape, updates.type.shape, dims);
       const { dtype, shape } = indices.type;
       // StableHLO skips windows that are out of bounds: modes `fill` and `promise_in_bounds`.
@@ -213,11 +256,15 @@ function defineScatter({ name, combiner, combines, jvp, transpose }: ScatterReco
               lastStarts(b, indices, x.type.shape, window, dims.scatterDimsToOperandDims),
             )
           : indices;
-      return b.scatter([x], at, [updates], scatterHlo(dims, shape.length), combiner, { indicesAreSorted, uniqueIndices });
+      return b.scatter([x], at, [updates], scatterHlo(dims, shape.length), combiner, {
+        indicesAreSorted,
+        uniqueIndices,
+      });
     },
     jvp,
     ...(transpose === undefined ? {} : { transpose }),
-    batch: (args, dims, params, axis) => batchScatter(prim, args, dims, { params, size: axis.size }),
+    batch: (args, dims, params, axis) =>
+      batchScatter(prim, args, dims, { params, size: axis.size }),
     printParams: (params, [x]) => ({
       dimension_numbers: showScatter(params.dimensionNumbers),
       indices_are_sorted: flagText(params.indicesAreSorted),
@@ -280,7 +327,13 @@ function batchScatter(
 }
 
 /** The updates' part of a scatter's cotangent: read where it wrote. */
-function gatherDual(ct: Value, x: Shape, indices: Value, updates: Shape, params: ScatterParams): Value {
+function gatherDual(
+  ct: Value,
+  x: Shape,
+  indices: Value,
+  updates: Shape,
+  params: ScatterParams,
+): Value {
   const { mode, indicesAreSorted, uniqueIndices, dimensionNumbers } = params;
   return gatherP.bind1([ct, indices], {
     dimensionNumbers: dualGather(dimensionNumbers),
@@ -320,7 +373,12 @@ export const scatterAddP: Primitive<ScatterParams> = defineScatter({
 });
 
 /** A number for each element of the updates, counted from 1, and which of them each element of the operand ended with (0: none). */
-function winners(x: Value, indices: Value, updates: Value, params: ScatterParams): readonly [Value, Value] {
+function winners(
+  x: Value,
+  indices: Value,
+  updates: Value,
+  params: ScatterParams,
+): readonly [Value, Value] {
   const ids = reshape(add(iota('i32', updates.size), 1), updates.shape);
   const nobody = zerosOf(x.aval.withDType('i32'));
   return [ids, scatterP.bind1([nobody, indices, ids], params)];
@@ -428,7 +486,8 @@ export const scatterMulP: Primitive<ScatterParams> = defineScatter({
 
 // --- public functions ---------------------------------------------------------------------------------------------------------
 
-const modeOf = (mode: IndexOptions['mode']): IndexMode => (mode === undefined || mode === 'drop' ? 'fill' : mode);
+const modeOf = (mode: IndexOptions['mode']): IndexMode =>
+  mode === undefined || mode === 'drop' ? 'fill' : mode;
 
 /**
  * Slices of `x` at index vectors, which stand on the last axis of `indices`.

@@ -26,8 +26,7 @@ function scalarBeside(op: string, x: number | bigint | boolean, dtype: DType): N
     throw new DTypeError(
       `${op}: a number cannot stand beside a bool array; got ${String(x)}. Convert the array with lax.convertElementType.`,
     );
-  if (typeof x === 'bigint')
-    return NDArray.fromScalar(isBig(dtype) ? x : Number(x), dtype, true);
+  if (typeof x === 'bigint') return NDArray.fromScalar(isBig(dtype) ? x : Number(x), dtype, true);
   if (isInteger(dtype) && !Number.isInteger(x))
     throw new DTypeError(
       `${op}: ${dtypeInfo[dtype].longName} cannot hold ${x}; got it beside an array of that dtype. Convert the array with lax.convertElementType.`,

@@ -30,7 +30,11 @@ function lowerThreefry(b: HloBuilder, [k0, k1, c0, c1]: readonly HloValue[]): re
   const word = (value: number): HloValue => b.constant(value, 'u32', shape);
   const plus = (x: HloValue, y: HloValue): HloValue => b.scalar('add', x, y);
   const rotate = (x: HloValue, bits: number): HloValue =>
-    b.scalar('or', b.scalar('shiftLeft', x, word(bits)), b.scalar('shiftRightLogical', x, word(32 - bits)));
+    b.scalar(
+      'or',
+      b.scalar('shiftLeft', x, word(bits)),
+      b.scalar('shiftRightLogical', x, word(32 - bits)),
+    );
   const keys = [k0, k1, b.scalar('xor', b.scalar('xor', k0, k1), word(0x1bd11bda))];
   let [x0, x1] = [plus(c0, k0), plus(c1, k1)];
   for (let group = 0; group < 5; group++) {
@@ -48,12 +52,17 @@ function lowerThreefry(b: HloBuilder, [k0, k1, c0, c1]: readonly HloValue[]): re
 export const threefry2x32P: Primitive<None> = definePrimitive<None>('threefry2x32', {
   abstractEval: (avals) => {
     if (avals.some((a) => a.dtype !== 'u32'))
-      throw new DTypeError(`threefry2x32: keys and counters are u32; got ${avals.map((a) => a.toString()).join(', ')}. Convert them first.`);
+      throw new DTypeError(
+        `threefry2x32: keys and counters are u32; got ${avals.map((a) => a.toString()).join(', ')}. Convert them first.`,
+      );
     const out = avals[0].strong().withShape(broadcastShapes('threefry2x32', avals));
     return [out, out];
   },
   lower: (b, args, _params, { avalsOut }) =>
-    lowerThreefry(b, args.map((x) => spreadHlo(b, x, avalsOut[0].shape))),
+    lowerThreefry(
+      b,
+      args.map((x) => spreadHlo(b, x, avalsOut[0].shape)),
+    ),
   jvp: 'zero',
   batch: (args, dims) => {
     const [lined, d] = alignBatch(args, dims);
@@ -66,7 +75,12 @@ export const threefry2x32P: Primitive<None> = definePrimitive<None>('threefry2x3
  *
  * @throws DTypeError for other dtypes; ShapeError when the shapes do not fit.
  */
-export function threefry2x32(k0: ArrayLike, k1: ArrayLike, x0: ArrayLike, x1: ArrayLike): readonly [Value, Value] {
+export function threefry2x32(
+  k0: ArrayLike,
+  k1: ArrayLike,
+  x0: ArrayLike,
+  x1: ArrayLike,
+): readonly [Value, Value] {
   const [first, second] = threefry2x32P.bind(operands('threefry2x32', k0, k1, x0, x1), none);
   return [first, second];
 }
@@ -86,7 +100,9 @@ function linearIndex(shape: Shape): Value {
 function keyWords(op: string, key: ArrayLike): readonly [Value, Value] {
   const value = operand(op, key, 'key');
   if (value.dtype !== 'u32' || value.shape.length !== 1 || value.shape[0] !== 2)
-    throw new ShapeError(`${op}: a key is u32[2]; got ${value.aval.toString()}. Make one with random.key(seed), and use vmap over many keys.`);
+    throw new ShapeError(
+      `${op}: a key is u32[2]; got ${value.aval.toString()}. Make one with random.key(seed), and use vmap over many keys.`,
+    );
   return [indexInDim(value, 0), indexInDim(value, 1)];
 }
 
@@ -117,7 +133,9 @@ export function randomBits(key: ArrayLike, bitWidth: 8 | 16 | 32 | 64, shape: Sh
     case 64:
       return or(shiftLeft(convertElementType(b0, 'u64'), 32), convertElementType(b1, 'u64'));
     default:
-      throw new ArgumentError(`randomBits: the width must be 8, 16, 32 or 64; got ${String(bitWidth)}.`);
+      throw new ArgumentError(
+        `randomBits: the width must be 8, 16, 32 or 64; got ${String(bitWidth)}.`,
+      );
   }
 }
 
@@ -142,7 +160,9 @@ export function randomFoldIn(key: ArrayLike, data: ArrayLike): Value {
   const [k0, k1] = keyWords('randomFoldIn', key);
   const counter = convertElementType(data, 'u32');
   if (counter.ndim !== 0)
-    throw new ShapeError(`randomFoldIn: the number must be a scalar; got ${counter.aval.toString()}. Use vmap over many numbers.`);
+    throw new ShapeError(
+      `randomFoldIn: the number must be a scalar; got ${counter.aval.toString()}. Use vmap over many numbers.`,
+    );
   const [b0, b1] = threefry2x32P.bind([k0, k1, full([], 0, 'u32'), counter], none);
   return concatenate([expandDims(b0, 0), expandDims(b1, 0)], 0);
 }

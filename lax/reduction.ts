@@ -46,7 +46,9 @@ function defineReduction({ name, combiner, takes, jvp }: ReductionRecord): Primi
   const prim: Primitive<ReduceParams> = definePrimitive<ReduceParams>(name, {
     abstractEval: ([x], { axes }) => {
       if (!takes.includes(kindOf(x.dtype)))
-        throw new DTypeError(`${name}: takes ${takes.join(', ')} operands; got ${x.toString()}. Convert with lax.convertElementType.`);
+        throw new DTypeError(
+          `${name}: takes ${takes.join(', ')} operands; got ${x.toString()}. Convert with lax.convertElementType.`,
+        );
       return [x.without(axes)];
     },
     lower: (b, [x], { axes }) => [b.reduce(x, combiner, axes)],
@@ -66,7 +68,10 @@ const chooserJvp =
   ([x]: readonly Value[], [t]: readonly Tangent[], { axes }: ReduceParams): JvpResult => {
     const out = prim().bind1([x], { axes });
     if (t === null || !isInexact(x.dtype)) return [[out], [null]];
-    const where = convertElementType(eq(x, broadcastInDim(out, x.shape, keptAxes(x, axes))), t.dtype);
+    const where = convertElementType(
+      eq(x, broadcastInDim(out, x.shape, keptAxes(x, axes))),
+      t.dtype,
+    );
     return [[out], [div(reduceSum(mul(t, where), axes), reduceSum(where, axes))]];
   };
 
@@ -179,18 +184,31 @@ export interface ArgExtremumParams {
 }
 
 /** Reduce pairs (value, index): the better value, the first NaN, the lower index among equals. */
-function lowerArg(b: HloBuilder, x: HloValue, params: ArgExtremumParams, which: 'max' | 'min'): HloValue {
+function lowerArg(
+  b: HloBuilder,
+  x: HloValue,
+  params: ArgExtremumParams,
+  which: 'max' | 'min',
+): HloValue {
   const { axes, indexDtype } = params;
   const index = b.iota(indexDtype, x.type.shape, axes[0]);
   const worst = b.constant(identityOf(which, x.type.dtype), x.type.dtype);
   const direction = which === 'max' ? 'gt' : 'lt';
-  return b.reduceRegion([x, index], [worst, b.constant(0, indexDtype)], axes, (value, at, newValue, newAt) => {
-    const isBetter = b.compare(direction, value, newValue);
-    const isNaN = b.compare('ne', value, value);
-    const keeps = b.scalar('or', isBetter, isNaN);
-    const isFirst = b.scalar('and', b.compare('eq', value, newValue), b.compare('lt', at, newAt));
-    return [b.select(keeps, value, newValue), b.select(b.scalar('or', keeps, isFirst), at, newAt)];
-  })[1];
+  return b.reduceRegion(
+    [x, index],
+    [worst, b.constant(0, indexDtype)],
+    axes,
+    (value, at, newValue, newAt) => {
+      const isBetter = b.compare(direction, value, newValue);
+      const isNaN = b.compare('ne', value, value);
+      const keeps = b.scalar('or', isBetter, isNaN);
+      const isFirst = b.scalar('and', b.compare('eq', value, newValue), b.compare('lt', at, newAt));
+      return [
+        b.select(keeps, value, newValue),
+        b.select(b.scalar('or', keeps, isFirst), at, newAt),
+      ];
+    },
+  )[1];
 }
 
 function defineArg(name: string, which: 'max' | 'min'): Primitive<ArgExtremumParams> {
@@ -202,18 +220,27 @@ function defineArg(name: string, which: 'max' | 'min'): Primitive<ArgExtremumPar
       const [axis] = shiftAxes(axes, batched(d));
       return [[prim.bind1([x], { axes: [axis], indexDtype })], [dimAfterDrop(batched(d), axes)]];
     },
-    printParams: ({ axes, indexDtype }) => ({ axes: tupleText(axes), index_dtype: dtypeText(indexDtype) }),
+    printParams: ({ axes, indexDtype }) => ({
+      axes: tupleText(axes),
+      index_dtype: dtypeText(indexDtype),
+    }),
   });
   return prim;
 }
 
 function checkArg(name: string, x: Aval, axis: number, indexDtype: DType): Aval {
   if (!isInteger(indexDtype))
-    throw new DTypeError(`${name}: indices are integers; got dtype ${indexDtype}. Choose an integer dtype.`);
+    throw new DTypeError(
+      `${name}: indices are integers; got dtype ${indexDtype}. Choose an integer dtype.`,
+    );
   if (kindOf(x.dtype) === 'complex')
-    throw new DTypeError(`${name}: complex numbers have no order; got ${x.toString()}. Take the real part or the absolute value.`);
+    throw new DTypeError(
+      `${name}: complex numbers have no order; got ${x.toString()}. Take the real part or the absolute value.`,
+    );
   if (x.shape[axis] === 0)
-    throw new ShapeError(`${name}: an empty axis has no extremum; got ${x.toString()} (axis ${axis}).`);
+    throw new ShapeError(
+      `${name}: an empty axis has no extremum; got ${x.toString()} (axis ${axis}).`,
+    );
   return x.without([axis]).withDType(indexDtype);
 }
 
@@ -239,7 +266,11 @@ export const argmin = (x: ArrayLike, axis: number, indexDtype: DType = 'i32'): V
 function argOp(
   prim: Primitive<ArgExtremumParams>,
   op: string,
-  { x, axis, indexDtype }: { readonly x: ArrayLike; readonly axis: number; readonly indexDtype: DType },
+  {
+    x,
+    axis,
+    indexDtype,
+  }: { readonly x: ArrayLike; readonly axis: number; readonly indexDtype: DType },
 ): Value {
   const value = operand(op, x);
   return prim.bind1([value], { axes: [canonicalAxis(op, axis, value.ndim)], indexDtype });

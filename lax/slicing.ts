@@ -6,7 +6,13 @@ import type { ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { isInteger, kindOf } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
-import { LinearArg, type BatchDim, type BatchResult, type None, type Primitive } from '../core/primitive.ts';
+import {
+  LinearArg,
+  type BatchDim,
+  type BatchResult,
+  type None,
+  type Primitive,
+} from '../core/primitive.ts';
 import { canonicalAxis, sameShape, showShape, type Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import { padShape, sliceShape } from '../lowering/hlo/infer.ts';
@@ -18,7 +24,15 @@ import { definePrimitive, none, tupleText } from './define.ts';
 import { commonDType, known, spread } from './elementwise.ts';
 import { gatherP, scatterP } from './indexing.ts';
 import { literal, operand, operands } from './operand.ts';
-import { batchTo, batchToFront, batched, expandDims, reduceSum, reshape, squeeze } from './structure.ts';
+import {
+  batchTo,
+  batchToFront,
+  batched,
+  expandDims,
+  reduceSum,
+  reshape,
+  squeeze,
+} from './structure.ts';
 
 const zerosFor = (axes: readonly unknown[]): number[] => axes.map(() => 0);
 
@@ -32,17 +46,29 @@ export interface SliceParams {
   readonly strides: readonly number[] | undefined;
 }
 
-function checkSlice(x: Aval, { startIndices: starts, limitIndices: limits, strides }: SliceParams): void {
+function checkSlice(
+  x: Aval,
+  { startIndices: starts, limitIndices: limits, strides }: SliceParams,
+): void {
   const facts = `starts ${showShape(starts)}, limits ${showShape(limits)}${strides === undefined ? '' : `, strides ${showShape(strides)}`} for ${x.toString()}`;
   if (starts.length !== x.ndim || limits.length !== x.ndim || (strides ?? starts).length !== x.ndim)
-    throw new ShapeError(`slice: starts, limits and strides need one entry per axis; got ${facts}.`);
+    throw new ShapeError(
+      `slice: starts, limits and strides need one entry per axis; got ${facts}.`,
+    );
   if ([...starts, ...limits, ...(strides ?? [])].some((n) => !Number.isInteger(n)))
     throw new ShapeError(`slice: starts, limits and strides must be integers; got ${facts}.`);
   const bad = starts.findIndex((start, i) => start < 0 || start > limits[i]);
-  if (bad >= 0) throw new ShapeError(`slice: starts must lie between 0 and the limits; got ${facts} (axis ${bad}).`);
+  if (bad >= 0)
+    throw new ShapeError(
+      `slice: starts must lie between 0 and the limits; got ${facts} (axis ${bad}).`,
+    );
   const over = limits.findIndex((limit, i) => limit > x.shape[i]);
-  if (over >= 0) throw new ShapeError(`slice: limits must not exceed the shape; got ${facts} (axis ${over}).`);
-  if (strides?.some((s) => s < 1) === true) throw new ShapeError(`slice: strides must be positive; got ${facts}. Use lax.rev for reverse order.`);
+  if (over >= 0)
+    throw new ShapeError(`slice: limits must not exceed the shape; got ${facts} (axis ${over}).`);
+  if (strides?.some((s) => s < 1) === true)
+    throw new ShapeError(
+      `slice: strides must be positive; got ${facts}. Use lax.rev for reverse order.`,
+    );
 }
 
 /** `slice`: every stride-th element from start below limit, along each axis. */
@@ -50,7 +76,9 @@ export const sliceP: Primitive<SliceParams> = definePrimitive<SliceParams>('slic
   abstractEval: ([x], params) => {
     checkSlice(x, params);
     const { startIndices, limitIndices, strides } = params;
-    return [x.withShape(sliceShape(startIndices, limitIndices, strides ?? startIndices.map(() => 1)))];
+    return [
+      x.withShape(sliceShape(startIndices, limitIndices, strides ?? startIndices.map(() => 1))),
+    ];
   },
   lower: (b, [x], { startIndices, limitIndices, strides }) => [
     b.slice(x, startIndices, limitIndices, strides),
@@ -92,7 +120,8 @@ export interface PadParams {
 
 const literalZero = (x: Value): Value => literal(0, x.dtype);
 
-const column = (config: readonly PaddingConfig[], k: 0 | 1 | 2): number[] => config.map((c) => c[k]);
+const column = (config: readonly PaddingConfig[], k: 0 | 1 | 2): number[] =>
+  config.map((c) => c[k]);
 
 /** Where `pad` puts elements of the operand: true there, false in the padding. */
 const padMask = (shape: Shape, config: readonly PaddingConfig[]): Value =>
@@ -103,13 +132,20 @@ export const padP: Primitive<PadParams> = definePrimitive<PadParams>('pad', {
   abstractEval: ([x, value], { paddingConfig: config }) => {
     const facts = `padding ${config.map((c) => `(${c.join(', ')})`).join(' ')} for ${x.toString()} with value ${value.toString()}`;
     commonDType('pad', [x, value]);
-    if (value.ndim !== 0) throw new ShapeError(`pad: the padding value must be a scalar; got ${facts}.`);
-    if (config.length !== x.ndim) throw new ShapeError(`pad: one (low, high, interior) per axis is needed; got ${facts}.`);
+    if (value.ndim !== 0)
+      throw new ShapeError(`pad: the padding value must be a scalar; got ${facts}.`);
+    if (config.length !== x.ndim)
+      throw new ShapeError(`pad: one (low, high, interior) per axis is needed; got ${facts}.`);
     if (config.some((c) => c.some((n) => !Number.isInteger(n)) || c[2] < 0))
-      throw new ShapeError(`pad: amounts must be integers, interior ones not negative; got ${facts}.`);
+      throw new ShapeError(
+        `pad: amounts must be integers, interior ones not negative; got ${facts}.`,
+      );
     const shape = padShape(x.shape, column(config, 0), column(config, 1), column(config, 2));
     const bad = shape.findIndex((n) => n < 0);
-    if (bad >= 0) throw new ShapeError(`pad: negative padding must not cut more than there is; got ${facts} (axis ${bad}).`);
+    if (bad >= 0)
+      throw new ShapeError(
+        `pad: negative padding must not cut more than there is; got ${facts} (axis ${bad}).`,
+      );
     return [x.withShape(shape).withDType(x.dtype, x.weakType && value.weakType)];
   },
   lower: (b, [x, value], { paddingConfig: config }) => [
@@ -119,8 +155,17 @@ export const padP: Primitive<PadParams> = definePrimitive<PadParams>('pad', {
   transpose: ([ct], [x, value], { paddingConfig: config }) => {
     if (ct === null) return [null, null];
     const unpad = (): Value => {
-      const inner = pad(ct, literalZero(ct), config.map(([low, high]): PaddingConfig => [-low, -high, 0]));
-      return slice(inner, zerosFor(config), inner.shape, config.map((c) => c[2] + 1));
+      const inner = pad(
+        ct,
+        literalZero(ct),
+        config.map(([low, high]): PaddingConfig => [-low, -high, 0]),
+      );
+      return slice(
+        inner,
+        zerosFor(config),
+        inner.shape,
+        config.map((c) => c[2] + 1),
+      );
     };
     const outside = (): Value =>
       reduceSum(select(padMask(x.aval.shape, config), zerosLike(ct), ct));
@@ -148,11 +193,19 @@ export const padP: Primitive<PadParams> = definePrimitive<PadParams>('pad', {
  * @example
  * String(lax.slice(lax.iota('i32', 6), [1], [6], [2])); // → [1 3 5]
  */
-export function slice(x: ArrayLike, starts: readonly number[], limits: readonly number[], strides?: readonly number[]): Value {
+export function slice(
+  x: ArrayLike,
+  starts: readonly number[],
+  limits: readonly number[],
+  strides?: readonly number[],
+): Value {
   const value = operand('slice', x);
   const steps = strides?.every((s) => s === 1) === true ? undefined : strides;
   const isWhole =
-    steps === undefined && sameShape(limits, value.shape) && starts.length === value.ndim && starts.every((n) => n === 0);
+    steps === undefined &&
+    sameShape(limits, value.shape) &&
+    starts.length === value.ndim &&
+    starts.every((n) => n === 0);
   if (isWhole) return value;
   return sliceP.bind1([value], { startIndices: starts, limitIndices: limits, strides: steps });
 }
@@ -194,7 +247,9 @@ export function indexInDim(x: ArrayLike, index: number, axis = 0, keepdims = fal
   const at = canonicalAxis('indexInDim', axis, value.ndim);
   const size = value.shape[at];
   if (!Number.isInteger(index) || index < -size || index >= size)
-    throw new ShapeError(`indexInDim: the index must be in [${-size}, ${size}); got ${index} for ${value.aval.toString()} (axis ${at}).`);
+    throw new ShapeError(
+      `indexInDim: the index must be in [${-size}, ${size}); got ${index} for ${value.aval.toString()} (axis ${at}).`,
+    );
   const place = index < 0 ? index + size : index;
   const cut = sliceInDim(value, place, place + 1, { axis: at });
   return keepdims ? cut : squeeze(cut, at);
@@ -221,37 +276,42 @@ export interface ConcatenateParams {
 }
 
 /** `concatenate`: operands one after the other along an axis. */
-export const concatenateP: Primitive<ConcatenateParams> = definePrimitive<ConcatenateParams>('concatenate', {
-  abstractEval: (xs, { dimension }) => {
-    commonDType('concatenate', xs);
-    const rest = (a: Aval): Shape => a.shape.toSpliced(dimension, 1);
-    const bad = xs.find((x) => x.ndim <= dimension || !sameShape(rest(x), rest(xs[0])));
-    if (bad !== undefined)
-      throw new ShapeError(
-        `concatenate: shapes must agree except along axis ${dimension}; got ${xs.map((x) => x.toString()).join(', ')}.`,
-      );
-    const size = xs.reduce((n, x) => n + x.shape[dimension], 0);
-    const weak = xs.every((x) => x.weakType);
-    return [xs[0].withShape(xs[0].shape.with(dimension, size)).withDType(xs[0].dtype, weak)];
+export const concatenateP: Primitive<ConcatenateParams> = definePrimitive<ConcatenateParams>(
+  'concatenate',
+  {
+    abstractEval: (xs, { dimension }) => {
+      commonDType('concatenate', xs);
+      const rest = (a: Aval): Shape => a.shape.toSpliced(dimension, 1);
+      const bad = xs.find((x) => x.ndim <= dimension || !sameShape(rest(x), rest(xs[0])));
+      if (bad !== undefined)
+        throw new ShapeError(
+          `concatenate: shapes must agree except along axis ${dimension}; got ${xs.map((x) => x.toString()).join(', ')}.`,
+        );
+      const size = xs.reduce((n, x) => n + x.shape[dimension], 0);
+      const weak = xs.every((x) => x.weakType);
+      return [xs[0].withShape(xs[0].shape.with(dimension, size)).withDType(xs[0].dtype, weak)];
+    },
+    lower: (b, xs, { dimension }) => [b.concatenate(xs, dimension)],
+    jvp: 'linear',
+    transpose: ([ct], xs, { dimension }) => {
+      let start = 0;
+      return xs.map((x) => {
+        const limit = start + x.aval.shape[dimension];
+        const part =
+          ct !== null && x instanceof LinearArg
+            ? sliceInDim(ct, start, limit, { axis: dimension })
+            : null;
+        start = limit;
+        return part;
+      });
+    },
+    batch: (xs, dims, { dimension }, axis) => {
+      const front = xs.map((x, i) => batchTo(x, dims[i], 0, axis.size));
+      return [[concatenateP.bind1(front, { dimension: dimension + 1 })], [0]];
+    },
+    printParams: ({ dimension }) => ({ dimension: String(dimension) }),
   },
-  lower: (b, xs, { dimension }) => [b.concatenate(xs, dimension)],
-  jvp: 'linear',
-  transpose: ([ct], xs, { dimension }) => {
-    let start = 0;
-    return xs.map((x) => {
-      const limit = start + x.aval.shape[dimension];
-      const part =
-        ct !== null && x instanceof LinearArg ? sliceInDim(ct, start, limit, { axis: dimension }) : null;
-      start = limit;
-      return part;
-    });
-  },
-  batch: (xs, dims, { dimension }, axis) => {
-    const front = xs.map((x, i) => batchTo(x, dims[i], 0, axis.size));
-    return [[concatenateP.bind1(front, { dimension: dimension + 1 })], [0]];
-  },
-  printParams: ({ dimension }) => ({ dimension: String(dimension) }),
-});
+);
 
 /**
  * Join arrays one after the other along an existing axis.
@@ -278,9 +338,12 @@ function checkStarts(op: string, x: Aval, starts: readonly Aval[], sizes: Shape)
   const facts = `${x.toString()}, sizes ${showShape(sizes)}, starts ${starts.map((s) => s.toString()).join(', ')}`;
   if (starts.length !== x.ndim || sizes.length !== x.ndim)
     throw new ShapeError(`${op}: one start and one size per axis are needed; got ${facts}.`);
-  if (starts.some((s) => s.ndim !== 0)) throw new ShapeError(`${op}: starts must be scalars; got ${facts}.`);
+  if (starts.some((s) => s.ndim !== 0))
+    throw new ShapeError(`${op}: starts must be scalars; got ${facts}.`);
   if (starts.some((s) => !isInteger(s.dtype) || s.dtype !== starts[0].dtype))
-    throw new DTypeError(`${op}: starts must be integers of one dtype; got ${facts}. Convert them with lax.convertElementType.`);
+    throw new DTypeError(
+      `${op}: starts must be integers of one dtype; got ${facts}. Convert them with lax.convertElementType.`,
+    );
   if (sizes.some((n, i) => !Number.isInteger(n) || n < 0 || n > x.shape[i]))
     throw new ShapeError(`${op}: sizes must not exceed the shape; got ${facts}.`);
 }
@@ -292,47 +355,52 @@ function stackStarts(starts: readonly Value[], dims: readonly BatchDim[], size: 
 }
 
 /** `dynamic_slice`: a window of fixed size at computed starts, moved inside. Operands: x, one rank-0 start per axis. */
-export const dynamicSliceP: Primitive<DynamicSliceParams> = definePrimitive<DynamicSliceParams>('dynamic_slice', {
-  abstractEval: ([x, ...starts], { sliceSizes }) => {
-    checkStarts('dynamicSlice', x, starts, sliceSizes);
-    return [x.withShape(sliceSizes)];
+export const dynamicSliceP: Primitive<DynamicSliceParams> = definePrimitive<DynamicSliceParams>(
+  'dynamic_slice',
+  {
+    abstractEval: ([x, ...starts], { sliceSizes }) => {
+      checkStarts('dynamicSlice', x, starts, sliceSizes);
+      return [x.withShape(sliceSizes)];
+    },
+    lower: (b, [x, ...starts], { sliceSizes }) => [b.dynamicSlice(x, starts, sliceSizes)],
+    jvp: ([x, ...starts], [tx], params) => [
+      [dynamicSliceP.bind1([x, ...starts], params)],
+      [tx === null ? null : dynamicSliceP.bind1([tx, ...starts], params)],
+    ],
+    transpose: ([ct], [x, ...starts]) => [
+      ct === null
+        ? null
+        : dynamicUpdateSliceP.bind1([zerosOf(x.aval.strong()), ct, ...starts.map(known)], none),
+      ...starts.map(() => null),
+    ],
+    batch: ([x, ...starts], [dx, ...dims], { sliceSizes }, axis): BatchResult => {
+      if (dims.every((d) => d === null)) {
+        const at = batched(dx);
+        const zero = literal(0, starts[0]?.dtype ?? 'i32');
+        const params = { sliceSizes: sliceSizes.toSpliced(at, 0, x.shape[at]) };
+        return [[dynamicSliceP.bind1([x, ...starts.toSpliced(at, 0, zero)], params)], [at]];
+      }
+      const axes = sliceSizes.map((_, i) => i);
+      const params = {
+        dimensionNumbers: {
+          offsetDims: axes,
+          collapsedSliceDims: [],
+          startIndexMap: axes,
+          operandBatchingDims: [],
+          startIndicesBatchingDims: [],
+        },
+        sliceSizes,
+        mode: 'clip' as const,
+        fillValue: undefined,
+        indicesAreSorted: true,
+        uniqueIndices: true,
+      };
+      const rule = gatherP.rules.batch;
+      return rule?.([x, stackStarts(starts, dims, axis.size)], [dx, 0], params, axis) ?? [[], []];
+    },
+    printParams: ({ sliceSizes }) => ({ slice_sizes: tupleText(sliceSizes) }),
   },
-  lower: (b, [x, ...starts], { sliceSizes }) => [b.dynamicSlice(x, starts, sliceSizes)],
-  jvp: ([x, ...starts], [tx], params) => [
-    [dynamicSliceP.bind1([x, ...starts], params)],
-    [tx === null ? null : dynamicSliceP.bind1([tx, ...starts], params)],
-  ],
-  transpose: ([ct], [x, ...starts]) => [
-    ct === null ? null : dynamicUpdateSliceP.bind1([zerosOf(x.aval.strong()), ct, ...starts.map(known)], none),
-    ...starts.map(() => null),
-  ],
-  batch: ([x, ...starts], [dx, ...dims], { sliceSizes }, axis): BatchResult => {
-    if (dims.every((d) => d === null)) {
-      const at = batched(dx);
-      const zero = literal(0, starts[0]?.dtype ?? 'i32');
-      const params = { sliceSizes: sliceSizes.toSpliced(at, 0, x.shape[at]) };
-      return [[dynamicSliceP.bind1([x, ...starts.toSpliced(at, 0, zero)], params)], [at]];
-    }
-    const axes = sliceSizes.map((_, i) => i);
-    const params = {
-      dimensionNumbers: {
-        offsetDims: axes,
-        collapsedSliceDims: [],
-        startIndexMap: axes,
-        operandBatchingDims: [],
-        startIndicesBatchingDims: [],
-      },
-      sliceSizes,
-      mode: 'clip' as const,
-      fillValue: undefined,
-      indicesAreSorted: true,
-      uniqueIndices: true,
-    };
-    const rule = gatherP.rules.batch;
-    return rule?.([x, stackStarts(starts, dims, axis.size)], [dx, 0], params, axis) ?? [[], []];
-  },
-  printParams: ({ sliceSizes }) => ({ slice_sizes: tupleText(sliceSizes) }),
-});
+);
 
 /** `dynamic_update_slice`: the operand with a window overwritten at computed starts, moved inside. Operands: x, update, starts. */
 export const dynamicUpdateSliceP: Primitive<None> = definePrimitive<None>('dynamic_update_slice', {
@@ -353,7 +421,8 @@ export const dynamicUpdateSliceP: Primitive<None> = definePrimitive<None>('dynam
     if (ct === null) return [null, null, ...nothing];
     const starts = rest.map(known);
     const sliceSizes = update.aval.shape;
-    const cleared = (): Value => dynamicUpdateSliceP.bind1([ct, zerosOf(update.aval.strong()), ...starts], none);
+    const cleared = (): Value =>
+      dynamicUpdateSliceP.bind1([ct, zerosOf(update.aval.strong()), ...starts], none);
     return [
       x instanceof LinearArg ? cleared() : null,
       update instanceof LinearArg ? dynamicSliceP.bind1([ct, ...starts], { sliceSizes }) : null,
@@ -363,7 +432,12 @@ export const dynamicUpdateSliceP: Primitive<None> = definePrimitive<None>('dynam
   batch: ([x, update, ...starts], [dx, du, ...dims], _params, axis): BatchResult => {
     if (dims.every((d) => d === null)) {
       const zero = literal(0, starts[0]?.dtype ?? 'i32');
-      const args = [batchTo(x, dx, 0, axis.size), batchTo(update, du, 0, axis.size), zero, ...starts];
+      const args = [
+        batchTo(x, dx, 0, axis.size),
+        batchTo(update, du, 0, axis.size),
+        zero,
+        ...starts,
+      ];
       return [[dynamicUpdateSliceP.bind1(args, none)], [0]];
     }
     const axes = x.shape.map((_, i) => i).slice(dx === null ? 0 : 1);
@@ -381,7 +455,12 @@ export const dynamicUpdateSliceP: Primitive<None> = definePrimitive<None>('dynam
       uniqueIndices: true,
     };
     const rule = scatterP.rules.batch;
-    return rule?.([x, stackStarts(starts, dims, axis.size), update], [dx, 0, du], params, axis) ?? [[], []];
+    return (
+      rule?.([x, stackStarts(starts, dims, axis.size), update], [dx, 0, du], params, axis) ?? [
+        [],
+        [],
+      ]
+    );
   },
 });
 
@@ -422,7 +501,12 @@ function startOperands(
  * @example
  * String(lax.dynamicSlice(lax.iota('i32', 5), [9], [2])); // → [3 4]
  */
-export function dynamicSlice(x: ArrayLike, starts: readonly ArrayLike[], sizes: Shape, options: StartOptions = {}): Value {
+export function dynamicSlice(
+  x: ArrayLike,
+  starts: readonly ArrayLike[],
+  sizes: Shape,
+  options: StartOptions = {},
+): Value {
   const value = operand('dynamicSlice', x);
   const at = startOperands('dynamicSlice', starts, value.shape, options);
   return dynamicSliceP.bind1([value, ...at], { sliceSizes: sizes });
@@ -436,7 +520,12 @@ export function dynamicSlice(x: ArrayLike, starts: readonly ArrayLike[], sizes: 
  * @example
  * String(lax.dynamicUpdateSlice(lax.zeros([4]), lax.ones([2]), [1])); // → [0. 1. 1. 0.]
  */
-export function dynamicUpdateSlice(x: ArrayLike, update: ArrayLike, starts: readonly ArrayLike[], options: StartOptions = {}): Value {
+export function dynamicUpdateSlice(
+  x: ArrayLike,
+  update: ArrayLike,
+  starts: readonly ArrayLike[],
+  options: StartOptions = {},
+): Value {
   const [value, news] = operands('dynamicUpdateSlice', x, update);
   const at = startOperands('dynamicUpdateSlice', starts, value.shape, options);
   return dynamicUpdateSliceP.bind1([value, news, ...at], none);
@@ -452,7 +541,12 @@ export function dynamicSliceInDim(x: ArrayLike, start: ArrayLike, size: number, 
 }
 
 /** The slice at one computed index along an axis; the axis disappears unless `keepdims`. @throws DTypeError when the index is no integer. */
-export function dynamicIndexInDim(x: ArrayLike, index: ArrayLike, axis = 0, keepdims = false): Value {
+export function dynamicIndexInDim(
+  x: ArrayLike,
+  index: ArrayLike,
+  axis = 0,
+  keepdims = false,
+): Value {
   const value = operand('dynamicIndexInDim', x);
   const at = canonicalAxis('dynamicIndexInDim', axis, value.ndim);
   const cut = dynamicSliceInDim(value, index, 1, at);
@@ -460,7 +554,12 @@ export function dynamicIndexInDim(x: ArrayLike, index: ArrayLike, axis = 0, keep
 }
 
 /** `dynamicUpdateSlice` along one axis, from `start`. @throws ShapeError or DTypeError when the operands do not fit. */
-export function dynamicUpdateSliceInDim(x: ArrayLike, update: ArrayLike, start: ArrayLike, axis = 0): Value {
+export function dynamicUpdateSliceInDim(
+  x: ArrayLike,
+  update: ArrayLike,
+  start: ArrayLike,
+  axis = 0,
+): Value {
   const [value, news] = operands('dynamicUpdateSliceInDim', x, update);
   const at = canonicalAxis('dynamicUpdateSliceInDim', axis, value.ndim);
   const starts: ArrayLike[] = value.shape.map(() => 0);
@@ -469,7 +568,12 @@ export function dynamicUpdateSliceInDim(x: ArrayLike, update: ArrayLike, start: 
 }
 
 /** `x` with the slice at one computed index along an axis replaced; `update` may lack the axis. @throws ShapeError or DTypeError when the operands do not fit. */
-export function dynamicUpdateIndexInDim(x: ArrayLike, update: ArrayLike, index: ArrayLike, axis = 0): Value {
+export function dynamicUpdateIndexInDim(
+  x: ArrayLike,
+  update: ArrayLike,
+  index: ArrayLike,
+  axis = 0,
+): Value {
   const [value, news] = operands('dynamicUpdateIndexInDim', x, update);
   const at = canonicalAxis('dynamicUpdateIndexInDim', axis, value.ndim);
   const led = news.ndim === value.ndim ? news : reshape(news, news.shape.toSpliced(at, 0, 1));

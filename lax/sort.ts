@@ -47,20 +47,25 @@ export const sortP: Primitive<SortParams> = definePrimitive<SortParams>('sort', 
   abstractEval: (xs) => {
     const bad = xs.find((x) => !sameShape(x.shape, xs[0].shape));
     if (bad !== undefined)
-      throw new ShapeError(`sort: operands must have one shape; got ${xs.map((x) => x.toString()).join(', ')}. Broadcast them first.`);
+      throw new ShapeError(
+        `sort: operands must have one shape; got ${xs.map((x) => x.toString()).join(', ')}. Broadcast them first.`,
+      );
     return xs;
   },
   lower: (b, xs, { dimension, isStable, numKeys }) =>
     b.sort(xs, dimension, (...args) => comesBefore(b, args, numKeys), isStable),
   // The tangents are permuted as the operands are.
   jvp: (xs, tangents, params) => {
-    if (tangents.every((t) => t === null)) return [sortP.bind(xs, params), tangents.map(() => null)];
+    if (tangents.every((t) => t === null))
+      return [sortP.bind(xs, params), tangents.map(() => null)];
     const index = broadcastedIota('i32', xs[0].shape, params.dimension);
     const outs = sortP.bind([...xs, index], params);
     const order = outs[xs.length];
     return [
       outs.slice(0, xs.length),
-      tangents.map((t, i) => (t === null || !isInexact(xs[i].dtype) ? null : takeAlong(t, order, params.dimension))),
+      tangents.map((t, i) =>
+        t === null || !isInexact(xs[i].dtype) ? null : takeAlong(t, order, params.dimension),
+      ),
     ];
   },
   batch: (xs, dims, params, axis) => {
@@ -120,12 +125,24 @@ export const sort = (x: ArrayLike, options: SortOptions = {}): Value => sortMany
  */
 export function sortMany(
   xs: readonly ArrayLike[],
-  { dimension = -1, isStable = true, numKeys = 1 }: SortOptions & { readonly numKeys?: number } = {},
+  {
+    dimension = -1,
+    isStable = true,
+    numKeys = 1,
+  }: SortOptions & { readonly numKeys?: number } = {},
 ): readonly Value[] {
   const values = xs.map((x, i) => operand('sort', x, `operand ${i}`));
   if (values.length === 0 || numKeys < 1 || numKeys > values.length)
-    throw new ArgumentError(`sort: the number of keys must lie between 1 and the number of arrays; got ${numKeys} keys and ${values.length} arrays.`);
+    throw new ArgumentError(
+      `sort: the number of keys must lie between 1 and the number of arrays; got ${numKeys} keys and ${values.length} arrays.`,
+    );
   if (values.slice(0, numKeys).some((v) => kindOf(v.dtype) === 'complex'))
-    throw new DTypeError('sort: complex numbers have no order; got a complex key. Sort by the real part or the absolute value.');
-  return sortP.bind(values, { dimension: canonicalAxis('sort', dimension, values[0].ndim), isStable, numKeys });
+    throw new DTypeError(
+      'sort: complex numbers have no order; got a complex key. Sort by the real part or the absolute value.',
+    );
+  return sortP.bind(values, {
+    dimension: canonicalAxis('sort', dimension, values[0].ndim),
+    isStable,
+    numKeys,
+  });
 }

@@ -6,7 +6,14 @@ import type { ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { invariant, ShapeError } from '../core/errors.ts';
 import type { BatchDim, Primitive } from '../core/primitive.ts';
-import { canonicalAxes, canonicalAxis, sameShape, showShape, sizeOf, type Shape } from '../core/shape.ts';
+import {
+  canonicalAxes,
+  canonicalAxis,
+  sameShape,
+  showShape,
+  sizeOf,
+  type Shape,
+} from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive, tupleText } from './define.ts';
 import { operand } from './operand.ts';
@@ -35,7 +42,11 @@ export const batchToFront = (x: Value, d: BatchDim): Value => moveAxis(x, batche
 export function batchTo(x: Value, d: BatchDim, to: number, size: number): Value {
   if (d !== null) return moveAxis(x, d, to);
   const shape = x.shape.toSpliced(to, 0, size);
-  return broadcastInDim(x, shape, shape.map((_, i) => i).filter((i) => i !== to));
+  return broadcastInDim(
+    x,
+    shape,
+    shape.map((_, i) => i).filter((i) => i !== to),
+  );
 }
 
 // --- broadcast_in_dim and reduce_sum are duals -------------------------------------------------------------------------------
@@ -49,11 +60,15 @@ export interface BroadcastParams {
 function checkBroadcast(x: Aval, { shape, broadcastDimensions: dims }: BroadcastParams): void {
   const facts = `operand ${x.toString()}, shape ${showShape(shape)}, dims ${showShape(dims)}`;
   if (dims.length !== x.ndim)
-    throw new ShapeError(`broadcastInDim: dims must name one result axis per operand axis; got ${facts}.`);
+    throw new ShapeError(
+      `broadcastInDim: dims must name one result axis per operand axis; got ${facts}.`,
+    );
   if (shape.some((n) => !Number.isInteger(n) || n < 0))
     throw new ShapeError(`broadcastInDim: shape must hold non-negative integers; got ${facts}.`);
   if (dims.some((d, i) => d < 0 || d >= shape.length || (i > 0 && d <= dims[i - 1])))
-    throw new ShapeError(`broadcastInDim: dims must be increasing axes of the result; got ${facts}.`);
+    throw new ShapeError(
+      `broadcastInDim: dims must be increasing axes of the result; got ${facts}.`,
+    );
   const bad = dims.findIndex((d, i) => x.shape[i] !== 1 && x.shape[i] !== shape[d]);
   if (bad >= 0)
     throw new ShapeError(
@@ -223,27 +238,30 @@ const inverse = (permutation: readonly number[]): number[] => {
 };
 
 /** `transpose`: result axis i is operand axis `permutation[i]`. */
-export const transposeP: Primitive<TransposeParams> = definePrimitive<TransposeParams>('transpose', {
-  abstractEval: ([x], { permutation }) => {
-    const isPermutation =
-      permutation.length === x.ndim && x.shape.every((_, i) => permutation.includes(i));
-    if (!isPermutation)
-      throw new ShapeError(
-        `transpose: the permutation must name each axis once; got ${showShape(permutation)} for ${x.toString()}.`,
-      );
-    return [x.withShape(permutation.map((axis) => x.shape[axis]))];
+export const transposeP: Primitive<TransposeParams> = definePrimitive<TransposeParams>(
+  'transpose',
+  {
+    abstractEval: ([x], { permutation }) => {
+      const isPermutation =
+        permutation.length === x.ndim && x.shape.every((_, i) => permutation.includes(i));
+      if (!isPermutation)
+        throw new ShapeError(
+          `transpose: the permutation must name each axis once; got ${showShape(permutation)} for ${x.toString()}.`,
+        );
+      return [x.withShape(permutation.map((axis) => x.shape[axis]))];
+    },
+    lower: (b, [x], { permutation }) => [b.transpose(x, permutation)],
+    jvp: 'linear',
+    transpose: ([ct], _args, { permutation }) => [
+      ct === null ? null : transpose(ct, inverse(permutation)),
+    ],
+    batch: ([x], [d], { permutation }) => [
+      [transpose(x, [batched(d), ...shiftAxes(permutation, batched(d))])],
+      [0],
+    ],
+    printParams: ({ permutation }) => ({ permutation: tupleText(permutation) }),
   },
-  lower: (b, [x], { permutation }) => [b.transpose(x, permutation)],
-  jvp: 'linear',
-  transpose: ([ct], _args, { permutation }) => [
-    ct === null ? null : transpose(ct, inverse(permutation)),
-  ],
-  batch: ([x], [d], { permutation }) => [
-    [transpose(x, [batched(d), ...shiftAxes(permutation, batched(d))])],
-    [0],
-  ],
-  printParams: ({ permutation }) => ({ permutation: tupleText(permutation) }),
-});
+);
 
 /** `rev`: the elements along some axes in reverse order. */
 export const revP: Primitive<DimensionsParams> = definePrimitive<DimensionsParams>('rev', {
@@ -311,7 +329,9 @@ export function expandDims(x: ArrayLike, axes: number | readonly number[]): Valu
   const ndim = value.ndim + count;
   const added = canonicalAxes('expandDims', axes, ndim);
   const dims = Array.from({ length: ndim }, (_, i) => i).filter((i) => !added.includes(i));
-  const shape = Array.from({ length: ndim }, (_, i) => (added.includes(i) ? 1 : value.shape[dims.indexOf(i)]));
+  const shape = Array.from({ length: ndim }, (_, i) =>
+    added.includes(i) ? 1 : value.shape[dims.indexOf(i)],
+  );
   return broadcastInDim(value, shape, dims);
 }
 
@@ -349,6 +369,8 @@ export function rev(x: ArrayLike, axes: number | readonly number[]): Value {
     canonicalAxis('rev', axis, value.ndim),
   );
   if (new Set(dimensions).size !== dimensions.length)
-    throw new ShapeError(`rev: axes must be distinct; got ${showShape(dimensions)}. Name each axis once.`);
+    throw new ShapeError(
+      `rev: axes must be distinct; got ${showShape(dimensions)}. Name each axis once.`,
+    );
   return dimensions.length === 0 ? value : revP.bind1([value], { dimensions });
 }

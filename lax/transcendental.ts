@@ -11,7 +11,15 @@ import { eq, select } from './comparison.ts';
 import { convertElementType } from './convert.ts';
 import { onesLike, zerosLike } from './creation.ts';
 import { none } from './define.ts';
-import { binary, binaryOp, spread, unary, unaryOp, type BinaryOp, type UnaryOp } from './elementwise.ts';
+import {
+  binary,
+  binaryOp,
+  spread,
+  unary,
+  unaryOp,
+  type BinaryOp,
+  type UnaryOp,
+} from './elementwise.ts';
 import { literalLike, operands } from './operand.ts';
 
 // --- exponentials and logarithms ----------------------------------------------------------------------------------------------
@@ -19,7 +27,10 @@ import { literalLike, operands } from './operand.ts';
 /** `exp`: d eˣ = eˣ dx. */
 export const expP: Primitive<None> = unary('exp', (_x, y) => (t) => mul(t, y));
 /** `exp2`: d 2ˣ = log 2 · 2ˣ dx. */
-export const exp2P: Primitive<None> = unary('exp2', (x, y) => (t) => mul(t, mul(literalLike(Math.LN2, x), y)));
+export const exp2P: Primitive<None> = unary(
+  'exp2',
+  (x, y) => (t) => mul(t, mul(literalLike(Math.LN2, x), y)),
+);
 /** `expm1`: d (eˣ - 1) = eˣ dx. */
 export const expm1P: Primitive<None> = unary('expm1', (_x, y) => (t) => mul(t, add(y, 1)));
 /** `log`: d log x = dx / x. */
@@ -27,7 +38,10 @@ export const logP: Primitive<None> = unary('log', (x) => (t) => div(t, x));
 /** `log1p`: d log(1 + x) = dx / (1 + x). */
 export const log1pP: Primitive<None> = unary('log1p', (x) => (t) => div(t, add(x, 1)));
 /** `logistic`: d σ(x) = σ(x) (1 - σ(x)) dx. */
-export const logisticP: Primitive<None> = unary('logistic', (_x, y) => (t) => mul(t, mul(y, sub(1, y))));
+export const logisticP: Primitive<None> = unary(
+  'logistic',
+  (_x, y) => (t) => mul(t, mul(y, sub(1, y))),
+);
 
 /**
  * e to the power of each element.
@@ -74,11 +88,20 @@ export const powP: Primitive<None> = binary(
   },
 );
 /** `sqrt`: d √x = dx / (2 √x). */
-export const sqrtP: Primitive<None> = unary('sqrt', (x, y) => (t) => mul(t, div(literalLike(0.5, x), y)));
+export const sqrtP: Primitive<None> = unary(
+  'sqrt',
+  (x, y) => (t) => mul(t, div(literalLike(0.5, x), y)),
+);
 /** `rsqrt`: d x^(-½) = -½ x^(-3/2) dx. */
-export const rsqrtP: Primitive<None> = unary('rsqrt', (x, y) => (t) => mul(t, mul(literalLike(-0.5, x), div(y, x))));
+export const rsqrtP: Primitive<None> = unary(
+  'rsqrt',
+  (x, y) => (t) => mul(t, mul(literalLike(-0.5, x), div(y, x))),
+);
 /** `cbrt`: d ∛x = dx / (3 (∛x)²). */
-export const cbrtP: Primitive<None> = unary('cbrt', (x, y) => (t) => mul(t, mul(literalLike(1 / 3, x), integerPow(y, -2))));
+export const cbrtP: Primitive<None> = unary(
+  'cbrt',
+  (x, y) => (t) => mul(t, mul(literalLike(1 / 3, x), integerPow(y, -2))),
+);
 
 /**
  * x to the power y. The exponent may be an integer array beside a float base; a JavaScript number takes the dtype of the base.
@@ -109,7 +132,10 @@ export const tanP: Primitive<None> = unary('tan', (_x, y) => (t) => mul(t, add(s
 /** `asin`: d asin x = dx / √(1 - x²). */
 export const asinP: Primitive<None> = unary('asin', (x) => (t) => mul(t, rsqrt(sub(1, square(x)))));
 /** `acos`: d acos x = -dx / √(1 - x²). */
-export const acosP: Primitive<None> = unary('acos', (x) => (t) => mul(t, neg(rsqrt(sub(1, square(x))))));
+export const acosP: Primitive<None> = unary(
+  'acos',
+  (x) => (t) => mul(t, neg(rsqrt(sub(1, square(x))))),
+);
 /** `atan`: d atan x = dx / (1 + x²). */
 export const atanP: Primitive<None> = unary('atan', (x) => (t) => div(t, add(square(x), 1)));
 /** `atan2`: d atan2(x, y) = (y dx - x dy) / (x² + y²). */
@@ -122,13 +148,25 @@ export const sinhP: Primitive<None> = unary('sinh', (x) => (t) => mul(t, cosh(x)
 /** `cosh`: d cosh x = sinh x dx. */
 export const coshP: Primitive<None> = unary('cosh', (x) => (t) => mul(t, sinh(x)));
 /** `tanh`: d tanh x = (1 - tanh² x) dx, as (dx + dx y) (1 - y), which keeps its digits near ±1. */
-export const tanhP: Primitive<None> = unary('tanh', (_x, y) => (t) => mul(add(t, mul(t, y)), sub(1, y)));
+export const tanhP: Primitive<None> = unary(
+  'tanh',
+  (_x, y) => (t) => mul(add(t, mul(t, y)), sub(1, y)),
+);
 /** `asinh`: d asinh x = dx / √(x² + 1). */
-export const asinhP: Primitive<None> = unary('asinh', (x) => (t) => mul(t, rsqrt(add(square(x), 1))));
+export const asinhP: Primitive<None> = unary(
+  'asinh',
+  (x) => (t) => mul(t, rsqrt(add(square(x), 1))),
+);
 /** `acosh`: d acosh x = dx / √((x - 1) (x + 1)). */
-export const acoshP: Primitive<None> = unary('acosh', (x) => (t) => mul(t, rsqrt(mul(sub(x, 1), add(x, 1)))));
+export const acoshP: Primitive<None> = unary(
+  'acosh',
+  (x) => (t) => mul(t, rsqrt(mul(sub(x, 1), add(x, 1)))),
+);
 /** `atanh`: d atanh x = dx / ((1 + x) (1 - x)). */
-export const atanhP: Primitive<None> = unary('atanh', (x) => (t) => mul(integerPow(add(x, 1), -1), div(t, sub(1, x))));
+export const atanhP: Primitive<None> = unary(
+  'atanh',
+  (x) => (t) => mul(integerPow(add(x, 1), -1), div(t, sub(1, x))),
+);
 
 /**
  * The sine, of radians.
@@ -175,7 +213,10 @@ export const erfP: Primitive<None> = unary('erf', (x) => (t) => mul(t, density(x
 /** `erfc`: d erfc x = -2/√π · e^(-x²) dx. */
 export const erfcP: Primitive<None> = unary('erfc', (x) => (t) => mul(t, neg(density(x))));
 /** `erf_inv`: d erf⁻¹ x = √π/2 · e^(y²) dx. */
-export const erfInvP: Primitive<None> = unary('erf_inv', (x, y) => (t) => mul(t, mul(literalLike(1 / twoOverSqrtPi, x), exp(square(y)))));
+export const erfInvP: Primitive<None> = unary(
+  'erf_inv',
+  (x, y) => (t) => mul(t, mul(literalLike(1 / twoOverSqrtPi, x), exp(square(y)))),
+);
 
 /**
  * The error function.

@@ -56,7 +56,8 @@ export const real = (shape: Shape, low = -2, high = 2): ArgumentSpec => ({
 export const nonzero = (shape: Shape, low = 0.3, high = 2): ArgumentSpec => ({
   shape,
   dtype: 'float',
-  values: (random) => fill(shape, () => (random() < 0.5 ? -1 : 1) * (low + (high - low) * random())),
+  values: (random) =>
+    fill(shape, () => (random() < 0.5 ? -1 : 1) * (low + (high - low) * random())),
 });
 
 /** Reals that are pairwise at least 0.1 apart, in random order: extrema and orders are stable under small changes. */
@@ -89,7 +90,11 @@ export const bool = (shape: Shape): ArgumentSpec => ({
 });
 
 /** Given values. */
-export const fixed = (values: readonly number[], shape: Shape, dtype: DType | 'float'): ArgumentSpec => ({
+export const fixed = (
+  values: readonly number[],
+  shape: Shape,
+  dtype: DType | 'float',
+): ArgumentSpec => ({
   shape,
   dtype,
   values: () => [...values],

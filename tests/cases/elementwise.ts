@@ -72,28 +72,45 @@ export const elementwiseCases: readonly Case[] = [
   make('div by a scalar', [real([5]), nonzero([])], lax.div, { meaning: (x, y) => x / y }),
   make('rem', [real([6], 5.1, 5.9), real([6], 2.1, 2.4)], lax.rem, { meaning: (x, y) => x % y }),
   make('pow', [real([5], 0.2, 3), real([5])], lax.pow, { meaning: Math.pow }),
-  make('pow with integer exponents', [nonzero([5]), int([5], -2, 3)], lax.pow, { meaning: Math.pow, rtol: 1e-5 }),
+  make('pow with integer exponents', [nonzero([5]), int([5], -2, 3)], lax.pow, {
+    meaning: Math.pow,
+    rtol: 1e-5,
+  }),
   make('integerPow 3', [real([5])], (x) => lax.integerPow(x, 3), { meaning: (x) => x ** 3 }),
   make('integerPow 10', [real([5])], (x) => lax.integerPow(x, 10), { meaning: (x) => x ** 10 }),
   make('integerPow -2', [nonzero([5])], (x) => lax.integerPow(x, -2), { meaning: (x) => x ** -2 }),
   make('integerPow 0', [real([5])], (x) => lax.integerPow(x, 0), { meaning: () => 1 }),
   make('max', [distinct([6]), real([6], 0.01, 0.02)], lax.max, { meaning: Math.max }),
-  make('min with a scalar', [distinct([6]), real([], 0.001, 0.002)], lax.min, { meaning: Math.min }),
+  make('min with a scalar', [distinct([6]), real([], 0.001, 0.002)], lax.min, {
+    meaning: Math.min,
+  }),
   make('atan2', [nonzero([6]), nonzero([6])], lax.atan2, { meaning: Math.atan2 }),
   make('nextafter', [real([5]), real([5])], lax.nextafter, {
-    limits: { jvp: 'its derivative is zero by convention, as for rounding; differences see the identity', second: 'as jvp' },
+    limits: {
+      jvp: 'its derivative is zero by convention, as for rounding; differences see the identity',
+      second: 'as jvp',
+    },
   }),
 
   make('and', [int([6]), int([6])], lax.and, { meaning: (x, y) => x & y }),
   make('or of bools', [bool([6]), bool([6])], lax.or, { meaning: (x, y) => x | y }),
   make('xor', [int([6]), int([6])], lax.xor, { meaning: (x, y) => x ^ y }),
   make('shiftLeft', [int([6]), int([6], 0, 9)], lax.shiftLeft, { meaning: (x, y) => x << y }),
-  make('shiftRightLogical', [int([6], 0, 900, 'u32'), int([6], 0, 9, 'u32')], lax.shiftRightLogical, { meaning: (x, y) => x >>> y }),
-  make('shiftRightArithmetic', [int([6], -900, 900), int([6], 0, 9)], lax.shiftRightArithmetic, { meaning: (x, y) => x >> y }),
+  make(
+    'shiftRightLogical',
+    [int([6], 0, 900, 'u32'), int([6], 0, 9, 'u32')],
+    lax.shiftRightLogical,
+    { meaning: (x, y) => x >>> y },
+  ),
+  make('shiftRightArithmetic', [int([6], -900, 900), int([6], 0, 9)], lax.shiftRightArithmetic, {
+    meaning: (x, y) => x >> y,
+  }),
   make('populationCount', [int([6], 0, 255)], lax.populationCount),
   make('clz', [int([6], 0, 255)], lax.clz, { meaning: Math.clz32 }),
   make('integer add', [int([6]), int([6])], lax.add, { meaning: (x, y) => x + y }),
-  make('integer div', [int([6], -90, 90), int([6], 1, 9)], lax.div, { meaning: (x, y) => Math.trunc(x / y) }),
+  make('integer div', [int([6], -90, 90), int([6], 1, 9)], lax.div, {
+    meaning: (x, y) => Math.trunc(x / y),
+  }),
   make('integer rem', [int([6], -90, 90), int([6], 1, 9)], lax.rem, { meaning: (x, y) => x % y }),
 
   make('eq', [int([9], 0, 2), int([9], 0, 2)], lax.eq, { meaning: (x, y) => Number(x === y) }),
@@ -102,8 +119,12 @@ export const elementwiseCases: readonly Case[] = [
   make('le', [int([9], 0, 2), int([9], 0, 2)], lax.le, { meaning: (x, y) => Number(x <= y) }),
   make('gt', [distinct([9]), real([])], lax.gt, { meaning: (x, y) => Number(x > y) }),
   make('ge', [bool([9]), bool([9])], lax.ge, { meaning: (x, y) => Number(x >= y) }),
-  make('select', [bool([3, 2]), real([3, 2]), real([3, 2])], lax.select, { meaning: (p, x, y) => (p === 1 ? x : y) }),
-  make('select by a scalar', [bool([]), real([3, 2]), real([3, 2])], lax.select, { meaning: (p, x, y) => (p === 1 ? x : y) }),
+  make('select', [bool([3, 2]), real([3, 2]), real([3, 2])], lax.select, {
+    meaning: (p, x, y) => (p === 1 ? x : y),
+  }),
+  make('select by a scalar', [bool([]), real([3, 2]), real([3, 2])], lax.select, {
+    meaning: (p, x, y) => (p === 1 ? x : y),
+  }),
   make('selectN of three', [int([8], 0, 2), real([8]), real([8]), real([8])], lax.selectN, {
     meaning: (which, ...cases) => cases[which],
   }),
@@ -114,13 +135,17 @@ export const elementwiseCases: readonly Case[] = [
     meaning: (low, x, high) => Math.min(Math.max(low, x), high),
   }),
   make('addAny', [real([4]), real([4])], lax.addAny, { meaning: (x, y) => x + y }),
-  make('convert to integers', [real([6], 0.1, 0.9)], (x) => lax.convertElementType(x, 'i32'), { meaning: Math.trunc }),
+  make('convert to integers', [real([6], 0.1, 0.9)], (x) => lax.convertElementType(x, 'i32'), {
+    meaning: Math.trunc,
+  }),
   make('convert to f16', [real([6])], (x) => lax.convertElementType(x, 'f16'), {
     limits: { jvp: 'differences of f16 are coarse', second: 'as jvp' },
     rtol: 1e-3,
     meaning: (x) => x,
   }),
-  make('convert integers to floats', [int([6])], (x) => lax.convertElementType(x, 'f32'), { meaning: (x) => x }),
+  make('convert integers to floats', [int([6])], (x) => lax.convertElementType(x, 'f32'), {
+    meaning: (x) => x,
+  }),
   make('bitcast', [int([6], 0, 9)], (x) => lax.bitcastConvertType(x, 'f32')),
   make('bitcast to halves', [int([3], 0, 99999)], (x) => lax.bitcastConvertType(x, 'u16')),
   make('bitcast from halves', [int([3, 2], 0, 99, 'u16')], (x) => lax.bitcastConvertType(x, 'u32')),

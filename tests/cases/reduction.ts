@@ -14,7 +14,9 @@ export const reductionCases: readonly Case[] = [
   make('reduceMin of all', [distinct([3, 4])], (x) => lax.reduceMin(x)),
   make('reduceMax of bools', [bool([3, 4])], (x) => lax.reduceMax(x, 0)),
   make('reduceProd', [real([3, 5], 0.5, 1.5)], (x) => lax.reduceProd(x, 1)),
-  make('reduceProd of two axes', [real([3, 2, 3], 0.5, 1.5)], (x) => lax.reduceProd(x, [0, 2]), { limits: { second: coarse } }),
+  make('reduceProd of two axes', [real([3, 2, 3], 0.5, 1.5)], (x) => lax.reduceProd(x, [0, 2]), {
+    limits: { second: coarse },
+  }),
   make('reduceAnd', [bool([3, 4])], (x) => lax.reduceAnd(x, 1)),
   make('reduceOr of integers', [int([3, 4])], (x) => lax.reduceOr(x, 0)),
   make('reduceXor', [int([3, 4])], (x) => lax.reduceXor(x)),
@@ -33,18 +35,42 @@ export const reductionCases: readonly Case[] = [
   make('dot of matrices', [real([2, 3]), real([3, 4])], (x, y) => lax.dot(x, y)),
   make('dot of integers', [int([2, 3]), int([3, 2])], (x, y) => lax.dot(x, y)),
   make('batchMatmul', [real([2, 3, 4]), real([2, 4, 1])], (x, y) => lax.batchMatmul(x, y)),
-  make('dotGeneral over two axes', [real([2, 3, 4]), real([4, 5, 2])], (x, y) => lax.dotGeneral(x, y, [[[2, 0], [0, 2]], [[], []]])),
+  make('dotGeneral over two axes', [real([2, 3, 4]), real([4, 5, 2])], (x, y) =>
+    lax.dotGeneral(x, y, [
+      [
+        [2, 0],
+        [0, 2],
+      ],
+      [[], []],
+    ]),
+  ),
   make('dotGeneral with two batch axes', [real([2, 3, 4, 2]), real([3, 2, 2, 3])], (x, y) =>
-    lax.dotGeneral(x, y, [[[3], [2]], [[1, 0], [0, 1]]])),
-  make('outer product', [real([2]), real([3])], (x, y) => lax.dotGeneral(x, y, [[[], []], [[], []]])),
+    lax.dotGeneral(x, y, [
+      [[3], [2]],
+      [
+        [1, 0],
+        [0, 1],
+      ],
+    ]),
+  ),
+  make('outer product', [real([2]), real([3])], (x, y) =>
+    lax.dotGeneral(x, y, [
+      [[], []],
+      [[], []],
+    ]),
+  ),
   make('dot over nothing', [real([2, 0]), real([0, 3])], (x, y) => lax.dot(x, y)),
 
   make('sort', [distinct([3, 5])], (x) => lax.sort(x)),
   make('sort along the first axis', [distinct([5, 2])], (x) => lax.sort(x, { dimension: 0 })),
   make('sortMany with a payload', [distinct([5]), real([5])], (x, y) => lax.sortMany([x, y])),
-  make('sortMany by two keys', [int([8], 0, 2), distinct([8])], (x, y) => lax.sortMany([x, y], { numKeys: 2 })),
+  make('sortMany by two keys', [int([8], 0, 2), distinct([8])], (x, y) =>
+    lax.sortMany([x, y], { numKeys: 2 }),
+  ),
   make('randomBits', [int([2], 0, 99999, 'u32')], (key) => lax.randomBits(key, 32, [3, 2])),
   make('randomBits of 8', [int([2], 0, 99999, 'u32')], (key) => lax.randomBits(key, 8, [5])),
   make('randomSplit', [int([2], 0, 99999, 'u32')], (key) => lax.randomSplit(key, [3])),
-  make('randomFoldIn', [int([2], 0, 99999, 'u32'), int([], 0, 99, 'u32')], (key, n) => lax.randomFoldIn(key, n)),
+  make('randomFoldIn', [int([2], 0, 99999, 'u32'), int([], 0, 99, 'u32')], (key, n) =>
+    lax.randomFoldIn(key, n),
+  ),
 ];

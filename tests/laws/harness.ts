@@ -20,7 +20,8 @@ export function arrayOf(values: readonly number[], shape: Shape, dtype: DType): 
 
 /** The elements of a concrete array. */
 export function numbersOf(x: Value): number[] {
-  if (!(x instanceof NDArray)) throw new Error(`a law got a value that is not concrete: ${x.toString()}`);
+  if (!(x instanceof NDArray))
+    throw new Error(`a law got a value that is not concrete: ${x.toString()}`);
   return Array.from(x.dataSync(), Number);
 }
 
@@ -59,7 +60,11 @@ export function directionsOf(c: Case, float: DType, seed: number): NDArray[] {
   const random = randomFrom(seed);
   return differentiable(c).map((i) => {
     const { shape } = c.args[i];
-    return arrayOf(Array.from({ length: sizeOf(shape) }, () => 2 * random() - 1), shape, float);
+    return arrayOf(
+      Array.from({ length: sizeOf(shape) }, () => 2 * random() - 1),
+      shape,
+      float,
+    );
   });
 }
 
@@ -76,7 +81,9 @@ export function expectClose(
     return !(Math.abs(a - b) <= atol + rtol * Math.abs(b));
   });
   if (bad >= 0)
-    expect.fail(`${what}: element ${bad} is ${actual[bad]}, wanted ${wanted[bad]}\n  got    ${actual.join(' ')}\n  wanted ${wanted.join(' ')}`);
+    expect.fail(
+      `${what}: element ${bad} is ${actual[bad]}, wanted ${wanted[bad]}\n  got    ${actual.join(' ')}\n  wanted ${wanted.join(' ')}`,
+    );
 }
 
 /** Several arrays of one shape as one array with a new axis at `at`. */
@@ -88,7 +95,9 @@ export function stack(parts: readonly NDArray[], at: number): NDArray {
   const values = new Array<number>(sizeOf(out));
   parts.forEach((part, lane) => {
     numbersOf(part).forEach((v, index) => {
-      const places = shape.map((_, axis) => Math.floor(index / inner[axis]) % Math.max(1, shape[axis]));
+      const places = shape.map(
+        (_, axis) => Math.floor(index / inner[axis]) % Math.max(1, shape[axis]),
+      );
       const full = places.toSpliced(at, 0, lane);
       values[full.reduce((n, place, axis) => n + place * strides[axis], 0)] = v;
     });

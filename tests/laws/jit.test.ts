@@ -24,7 +24,9 @@ describe('operations mean what JavaScript says', () => {
       const args = argumentsOf(c, 'f32', 7);
       const [out] = listOf(c.f(...args));
       const columns = args.map(numbersOf);
-      const wanted = numbersOf(out).map((_, i) => c.meaning?.(...columns.map((v) => (v.length === 1 ? v[0] : v[i]))) ?? 0);
+      const wanted = numbersOf(out).map(
+        (_, i) => c.meaning?.(...columns.map((v) => (v.length === 1 ? v[0] : v[i]))) ?? 0,
+      );
       expectClose(numbersOf(out), wanted, { rtol: c.rtol ?? 1e-6, atol: 2e-7, what: c.name });
     });
 });

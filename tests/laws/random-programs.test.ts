@@ -48,10 +48,32 @@ const operations: Readonly<Record<string, (a: Value, b: Value, k: number) => Val
   transpose: (a) => lax.reshape(lax.transpose(a), shape),
   rev: (a, _b, k) => lax.rev(a, k % 2),
   concatenate: (a, b) => lax.slice(lax.concatenate([a, b], 0), [1, 0], [3, 3]),
-  pad: (a, b) => lax.slice(lax.pad(a, lax.reduceMax(lax.sin(b)), [[1, 0, 1], [0, 1, 0]]), [0, 1], [2, 4]),
+  pad: (a, b) =>
+    lax.slice(
+      lax.pad(a, lax.reduceMax(lax.sin(b)), [
+        [1, 0, 1],
+        [0, 1, 0],
+      ]),
+      [0, 1],
+      [2, 4],
+    ),
   strided: (a, b) => lax.slice(lax.concatenate([a, b], 1), [0, 0], [2, 6], [1, 2]),
-  dot: (a, b) => lax.sin(lax.dotGeneral(lax.dotGeneral(a, b, [[[1], [1]], [[], []]]), a, [[[1], [0]], [[], []]])),
-  'dynamic slice': (a, b, k) => lax.dynamicSlice(lax.concatenate([a, b], 0), [lax.full([], k, 'i32'), 0], shape),
+  dot: (a, b) =>
+    lax.sin(
+      lax.dotGeneral(
+        lax.dotGeneral(a, b, [
+          [[1], [1]],
+          [[], []],
+        ]),
+        a,
+        [
+          [[1], [0]],
+          [[], []],
+        ],
+      ),
+    ),
+  'dynamic slice': (a, b, k) =>
+    lax.dynamicSlice(lax.concatenate([a, b], 0), [lax.full([], k, 'i32'), 0], shape),
   'dynamic update': (a, b, k) => lax.dynamicUpdateSlice(a, lax.slice(b, [0, 0], [1, 2]), [0, k]),
   gather: (a, _b, k) => lax.broadcastInDim(lax.gather(a, rowOf(k), back, [1, 3]), shape, [0, 1]),
   scatter: (a, b, k) => lax.scatterAdd(a, rowOf(k), lax.slice(b, [0, 0], [1, 3]), into),
@@ -67,7 +89,12 @@ interface Instruction {
 
 const programs = fc.record({
   code: fc.array(
-    fc.record({ op: fc.constantFrom(...Object.keys(operations)), a: fc.nat(7), b: fc.nat(7), k: fc.nat(3) }),
+    fc.record({
+      op: fc.constantFrom(...Object.keys(operations)),
+      a: fc.nat(7),
+      b: fc.nat(7),
+      k: fc.nat(3),
+    }),
     { minLength: 1, maxLength: 8 },
   ),
   seed: fc.integer({ min: 1, max: 1e6 }),
@@ -78,13 +105,20 @@ const runnable =
   (code: readonly Instruction[]) =>
   (xs: readonly Value[]): readonly Value[] => {
     const pool = [...xs];
-    for (const { op, a, b, k } of code) pool.push(operations[op](pool[a % pool.length], pool[b % pool.length], k));
+    for (const { op, a, b, k } of code)
+      pool.push(operations[op](pool[a % pool.length], pool[b % pool.length], k));
     return [pool[pool.length - 1]];
   };
 
 function inputs(seed: number): NDArray[] {
   const random = randomFrom(seed);
-  return [0, 1].map(() => arrayOf(Array.from({ length: 6 }, () => 2 * random() - 1), shape, 'f64'));
+  return [0, 1].map(() =>
+    arrayOf(
+      Array.from({ length: 6 }, () => 2 * random() - 1),
+      shape,
+      'f64',
+    ),
+  );
 }
 
 type Flat = (xs: readonly Value[]) => readonly Value[];
@@ -92,7 +126,7 @@ type Flat = (xs: readonly Value[]) => readonly Value[];
 const jitted =
   (f: Flat): Flat =>
   (xs) =>
-    listOf(jit((...vs: Value[]) => [...f(vs)])(...xs) as unknown as readonly Value[]);
+    listOf(jit((...vs: Value[]) => [...f(vs)])(...xs));
 
 const derivative =
   (f: Flat, ts: readonly Value[]): Flat =>
@@ -114,7 +148,10 @@ const mapped =
   };
 
 /** `stopGradient` has no derivative that differences could see; the other laws take it in. */
-const withoutStop = programs.map(({ code, seed }) => ({ code: code.map((step) => (step.op === 'stop' ? { ...step, op: 'sin' } : step)), seed }));
+const withoutStop = programs.map(({ code, seed }) => ({
+  code: code.map((step) => (step.op === 'stop' ? { ...step, op: 'sin' } : step)),
+  seed,
+}));
 
 const check = (
   name: string,
@@ -123,9 +160,12 @@ const check = (
 ): void =>
   test(name, () => {
     withConfig({ enableX64: true }, () => {
-      fc.assert(fc.property(from, ({ code, seed }) => law(runnable(code), inputs(seed), seed)), {
-        numRuns: Math.min(60, Number(process.env['PALLADIA_RUNS'] ?? 60)),
-      });
+      fc.assert(
+        fc.property(from, ({ code, seed }) => law(runnable(code), inputs(seed), seed)),
+        {
+          numRuns: Math.min(60, Number(process.env['PALLADIA_RUNS'] ?? 60)),
+        },
+      );
     });
   });
 
@@ -137,7 +177,11 @@ const same = (a: readonly Value[], b: readonly Value[], rtol: number, what: stri
 const moved = (xs: readonly NDArray[], ts: readonly NDArray[], h: number): NDArray[] =>
   xs.map((x, i) => {
     const t = numbersOf(ts[i]);
-    return arrayOf(numbersOf(x).map((v, k) => v + h * t[k]), x.shape, 'f64');
+    return arrayOf(
+      numbersOf(x).map((v, k) => v + h * t[k]),
+      x.shape,
+      'f64',
+    );
   });
 
 describe('random programs', () => {
@@ -145,17 +189,28 @@ describe('random programs', () => {
     expect(jitted(f)(xs).map(bitsOf)).toEqual(f(xs).map(bitsOf));
   });
 
-  check('jvp = differences', (f, xs, seed) => {
-    const ts = inputs(seed + 1);
-    const h = 1e-6;
-    const [ahead, behind] = [moved(xs, ts, h), moved(xs, ts, -h)].map((v) => f(v).flatMap(numbersOf));
-    const wanted = ahead.map((v, i) => (v - behind[i]) / (2 * h));
-    expectClose(derivative(f, ts)(xs).flatMap(numbersOf), wanted, { rtol: 1e-4, atol: 1e-5, what: 'jvp' });
-  }, withoutStop);
+  check(
+    'jvp = differences',
+    (f, xs, seed) => {
+      const ts = inputs(seed + 1);
+      const h = 1e-6;
+      const [ahead, behind] = [moved(xs, ts, h), moved(xs, ts, -h)].map((v) =>
+        f(v).flatMap(numbersOf),
+      );
+      const wanted = ahead.map((v, i) => (v - behind[i]) / (2 * h));
+      expectClose(derivative(f, ts)(xs).flatMap(numbersOf), wanted, {
+        rtol: 1e-4,
+        atol: 1e-5,
+        what: 'jvp',
+      });
+    },
+    withoutStop,
+  );
 
   check('⟨vjp ct, t⟩ = ⟨ct, jvp t⟩', (f, xs, seed) => {
     const ts = inputs(seed + 1);
-    const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((n, v, i) => n + v * b[i], 0);
+    const dot = (a: readonly number[], b: readonly number[]): number =>
+      a.reduce((n, v, i) => n + v * b[i], 0);
     const left = dot(pulled(f)(xs).flatMap(numbersOf), ts.flatMap(numbersOf));
     const right = dot(f(xs).flatMap(numbersOf), derivative(f, ts)(xs).flatMap(numbersOf));
     expectClose([left], [right], { rtol: 1e-9, atol: 1e-9, what: 'vjp' });
@@ -171,9 +226,29 @@ describe('random programs', () => {
     const ys = inputs(seed + 2);
     const lanes = [xs, ys];
     const both = mapped(f, [0, 2])([stack([xs[0], ys[0]], 0), stack([xs[1], ys[1]], 2)]);
-    same(both, [stack(lanes.map((v) => f(v)[0] as NDArray), 0)], 1e-12, 'both batched');
+    same(
+      both,
+      [
+        stack(
+          lanes.map((v) => f(v)[0] as NDArray),
+          0,
+        ),
+      ],
+      1e-12,
+      'both batched',
+    );
     const one = mapped(f, [null, 1])([xs[0], stack([xs[1], ys[1]], 1)]);
-    same(one, [stack([xs[1], ys[1]].map((y) => f([xs[0], y])[0] as NDArray), 0)], 1e-12, 'one batched');
+    same(
+      one,
+      [
+        stack(
+          [xs[1], ys[1]].map((y) => f([xs[0], y])[0] as NDArray),
+          0,
+        ),
+      ],
+      1e-12,
+      'one batched',
+    );
   });
 
   check('nestings agree: vmap, jit, jvp and vjp in either order', (f, xs, seed) => {
@@ -187,7 +262,12 @@ describe('random programs', () => {
     const wanted = loop(pulled(f));
     same(mapped(pulled(f), [0, 0])(batchedXs), wanted, 1e-11, 'vmap of vjp');
     same(mapped(jitted(pulled(f)), [0, 0])(batchedXs), wanted, 1e-11, 'vmap of jit of vjp');
-    same(jitted(mapped(pulled(jitted(f)), [0, 0]))(batchedXs), wanted, 1e-11, 'jit of vmap of vjp of jit');
+    same(
+      jitted(mapped(pulled(jitted(f)), [0, 0]))(batchedXs),
+      wanted,
+      1e-11,
+      'jit of vmap of vjp of jit',
+    );
     const second = derivative(pulled(f), ts);
     same(mapped(second, [0, 0])(batchedXs), loop(second), 1e-10, 'vmap of jvp of vjp');
     same(jitted(second)(xs), second(xs), 1e-11, 'jit of jvp of vjp');

@@ -58,7 +58,8 @@ const messages: Readonly<Record<string, () => Value>> = {
   'dot of scalars': () => lax.dot(1, 2),
   'gather with float indices': () => lax.gather(x, arrayOf([0], [1, 1], 'f32'), rows, [1, 3]),
   'gather with too large slices': () => lax.gather(x, arrayOf([0], [1, 1], 'i32'), rows, [1, 4]),
-  'gather with too few offset axes': () => lax.gather(x, arrayOf([0], [1, 1], 'i32'), { ...rows, offsetDims: [] }, [1, 3]),
+  'gather with too few offset axes': () =>
+    lax.gather(x, arrayOf([0], [1, 1], 'i32'), { ...rows, offsetDims: [] }, [1, 3]),
   'argmax of nothing': () => lax.argmax(arrayOf([], [0], 'f32'), 0),
   'cumsum of bools': () => lax.cumsum(lax.lt(v, 1)),
   'iota of bools': () => lax.iota('bool', 3),
@@ -70,7 +71,11 @@ const messages: Readonly<Record<string, () => Value>> = {
 };
 
 test('messages', () => {
-  expect(Object.entries(messages).map(([name, f]) => `${name}\n  ${errorOf(f)}`).join('\n')).toMatchInlineSnapshot(`
+  expect(
+    Object.entries(messages)
+      .map(([name, f]) => `${name}\n  ${errorOf(f)}`)
+      .join('\n'),
+  ).toMatchInlineSnapshot(`
     "unequal dtypes
       DTypeError: add: operands must have one dtype; got f32[2] and i32[2]. Use the numpy functions, which promote, or lax.convertElementType.
     unequal shapes

@@ -9,17 +9,46 @@ const notLinear = 'not linear: its JVP is made of other primitives';
 const discrete = 'its outputs have no derivative';
 
 const linear = [
-  'neg', 'add', 'sub', 'mul', 'div', 'add_any', 'convert_element_type', 'copy', 'broadcast_in_dim', 'reduce_sum', 'reshape',
-  'squeeze', 'transpose', 'rev', 'slice', 'pad', 'concatenate', 'dynamic_slice', 'dynamic_update_slice', 'gather', 'scatter',
-  'scatter-add', 'scatter-mul', 'select_n', 'cumsum', 'dot_general',
+  'neg',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'add_any',
+  'convert_element_type',
+  'copy',
+  'broadcast_in_dim',
+  'reduce_sum',
+  'reshape',
+  'squeeze',
+  'transpose',
+  'rev',
+  'slice',
+  'pad',
+  'concatenate',
+  'dynamic_slice',
+  'dynamic_update_slice',
+  'gather',
+  'scatter',
+  'scatter-add',
+  'scatter-mul',
+  'select_n',
+  'cumsum',
+  'dot_general',
 ];
 
 const prims = allPrimitives();
 
 test('every primitive has a lowering, a JVP and a batching rule', () => {
   const holes = prims.flatMap((prim) => {
-    const has = { lower: lowerRules.has(prim), jvp: prim.rules.jvp !== undefined, batch: prim.rules.batch !== undefined };
-    return Object.entries(has).flatMap(([rule, present]) => (present ? [] : [`${prim.name}: no ${rule}`]));
+    const has = {
+      lower: lowerRules.has(prim),
+      jvp: prim.rules.jvp !== undefined,
+      batch: prim.rules.batch !== undefined,
+    };
+    return Object.entries(has).flatMap(([rule, present]) =>
+      present ? [] : [`${prim.name}: no ${rule}`],
+    );
   });
   expect(holes).toEqual([]);
 });
@@ -36,6 +65,8 @@ test('the matrix', () => {
     return `${prim.name}: jvp ${kind}, transpose ${transpose !== undefined ? 'rule' : kind === 'zero' ? discrete : notLinear}`;
   });
   // What is linear in all operands together must have a transpose.
-  expect(rows.filter((row) => row.includes('jvp linear') && !row.endsWith('transpose rule'))).toEqual([]);
+  expect(
+    rows.filter((row) => row.includes('jvp linear') && !row.endsWith('transpose rule')),
+  ).toEqual([]);
   expect(prims.length).toBeGreaterThan(90);
 });
