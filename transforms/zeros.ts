@@ -20,4 +20,4 @@ export const addTangents = (a: Tangent, b: Tangent): Tangent =>
   a === null ? b : b === null ? a : addAny(a, b);
 
 /** Whether values of this type have tangents at all. */
-export const isDifferentiable = (aval: Aval): boolean => isInexact(aval.dtype) && !aval.isRef;
+export const isDifferentiable = (aval: Aval): boolean => isInexact(aval.dtype);
