@@ -13,17 +13,23 @@ export function expMinusSquare(x: number): number {
   return Math.exp(-high * high) * Math.exp(-(x - high) * (x + high));
 }
 
-/** erf(x) for |x| ≤ 1.5: 2/√π · e^(−x²) · Σ 2ⁿ x^(2n+1) / (1·3·…·(2n+1)), all terms of one sign. */
+/** Below this erf is its power series, above it 1 − erfc. */
+const seriesLimit = 0.85;
+
+/** 1 / (n!·(2n+1)) with alternating signs. */
+const coefficients: readonly number[] = Array.from({ length: 21 }, (_, n) => {
+  let factorial = 1;
+  for (let k = 2; k <= n; k++) factorial *= k;
+  return (n % 2 === 0 ? 1 : -1) / (factorial * (2 * n + 1));
+});
+
+/** erf(x) for small |x|: 2/√π · Σ (−1)ⁿ x^(2n+1) / (n!·(2n+1)), from the smallest term. */
 function erfSeries(x: number): number {
-  let [term, sum] = [x, x];
-  for (let n = 1; Math.abs(term) > Math.abs(sum) * 1e-18; n++) {
-    term *= (2 * x * x) / (2 * n + 1);
-    sum += term;
-  }
-  return twoOverSqrtPi * expMinusSquare(x) * sum;
+  const sum = coefficients.reduceRight((rest, c) => c + x * x * rest, 0);
+  return twoOverSqrtPi * x * sum;
 }
 
-/** erfc(x) for x ≥ 1: e^(−x²)/√π · 1/(x + ½/(x + 1/(x + 3/2/(x + …)))), evaluated from the far end. */
+/** erfc(x) for x ≥ 0.85: e^(−x²)/√π · 1/(x + ½/(x + 1/(x + 3/2/(x + …)))), evaluated from the far end. */
 function erfcFraction(x: number): number {
   let tail = x;
   for (let k = Math.ceil(220 / (x * x)) + 20; k > 0; k--) tail = x + k / 2 / tail;
@@ -35,12 +41,12 @@ export function erf(x: number): number {
   if (x === 0 || Number.isNaN(x)) return x;
   const magnitude = Math.abs(x);
   if (magnitude > 6) return Math.sign(x);
-  return magnitude <= 1.5 ? erfSeries(x) : Math.sign(x) * (1 - erfcFraction(magnitude));
+  return magnitude <= seriesLimit ? erfSeries(x) : Math.sign(x) * (1 - erfcFraction(magnitude));
 }
 
 /** 1 − erf(x), accurate where erf is near 1. */
 export function erfc(x: number): number {
-  if (x < 1 || Number.isNaN(x)) return 1 - erf(x);
+  if (x < seriesLimit || Number.isNaN(x)) return 1 - erf(x);
   return x > 27.3 ? 0 : erfcFraction(x);
 }
 
