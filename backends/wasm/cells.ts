@@ -13,8 +13,8 @@ import { showBytes, type BlockId, type Heap } from './heap.ts';
 
 /** Values up to this size are kept in JavaScript. */
 export const tinyBytes = 64;
-/** Arrays from this size on carry ballast, so that the collector feels them. */
-const ballastBytes = 65536;
+/** One array per so many bytes carries ballast for all of them, so that the collector feels them. */
+const ballastBytes = 2 ** 20;
 const slots = 2 ** 24;
 
 interface NodeBuffers {
@@ -49,15 +49,14 @@ class Storage {
   readonly cell: Cell | undefined;
   readonly words: Int32Array | undefined;
   /** Memory of the engine's that dies with this object. */
-  readonly ballast: Uint8Array | undefined;
+  ballast: Uint8Array | undefined;
   /** Buffers that were made for it and not disposed. */
   owners = 1;
 
   constructor(cell: Cell | undefined, words: Int32Array | undefined) {
     this.cell = cell;
     this.words = words;
-    this.ballast =
-      cell !== undefined && cell.byteLength >= ballastBytes ? untouched(cell.byteLength) : undefined;
+    this.ballast = undefined;
   }
 }
 
@@ -102,6 +101,8 @@ export class Cells {
   evictions = 0;
   reloads = 0;
   #call = 1;
+  /** Bytes of arrays that no ballast stands for yet. */
+  #unfelt = 0;
   /** Cells by slot; the generation of a slot tells a cell from earlier ones in its place. */
   readonly #table: (Cell | undefined)[] = [];
   readonly #generations: number[] = [];
@@ -137,6 +138,11 @@ export class Cells {
     this.#place(cell);
     const storage = new Storage(cell, undefined);
     this.#registry.register(storage, cell.id);
+    this.#unfelt += byteLength;
+    if (this.#unfelt >= ballastBytes) {
+      storage.ballast = untouched(this.#unfelt);
+      this.#unfelt = 0;
+    }
     return new WasmBuffer(this, byteLength, storage);
   }
 

@@ -6,7 +6,7 @@ import type { CompiledKernel, DeviceBuffer, Executable } from '../../core/backen
 import { InternalError, PalladiaError, invariant } from '../../core/errors.ts';
 import type { BufferId, Schedule, Step } from '../../lowering/fuse/ir.ts';
 import { printSchedule } from '../schedule-text.ts';
-import { tinyBytes, WasmBuffer, type Cells } from './cells.ts';
+import { tinyBytes, type Cells, type WasmBuffer } from './cells.ts';
 import type { LoadedKernel } from './kernels.ts';
 import { planConstants, planDonation, planWorkspace, type RegionPlan } from './memory-plan.ts';
 import type { Pool } from './pool.ts';

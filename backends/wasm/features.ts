@@ -7,12 +7,13 @@ export type Engine = 'v8' | 'v8-old' | 'jsc' | 'unknown';
 interface NodeProcess {
   readonly versions?: Readonly<Record<string, string | undefined>>;
   getBuiltinModule?(name: string): unknown;
+  constrainedMemory?(): number | undefined;
 }
 
 interface Globals {
   readonly process?: NodeProcess;
   readonly Deno?: { readonly version: { readonly v8: string } };
-  readonly navigator?: { readonly userAgent?: string; readonly hardwareConcurrency?: number };
+  readonly navigator?: { readonly userAgent?: string; readonly hardwareConcurrency?: number; readonly deviceMemory?: number };
   readonly crossOriginIsolated?: boolean;
   readonly SharedArrayBuffer?: unknown;
   readonly document?: unknown;
@@ -66,8 +67,23 @@ export function canShareMemory(): boolean {
   }
 }
 
+interface NodeSystem {
+  availableParallelism?(): number;
+  totalmem(): number;
+}
+
+const system = nodeModule('node:os') as NodeSystem | undefined;
+
+/** Bytes of the machine's memory, where the host tells. */
+export function machineBytes(): number {
+  const { process, navigator } = globals;
+  if (system === undefined) return (navigator?.deviceMemory ?? 4) * 2 ** 30;
+  // Within a container the limit of the container counts; 0 and huge numbers mean none.
+  const limit = process?.constrainedMemory?.() ?? 0;
+  return limit > 0 ? Math.min(limit, system.totalmem()) : system.totalmem();
+}
+
 /** Cores that this process may use. */
 export function coreCount(): number {
-  const os = nodeModule('node:os') as { availableParallelism?(): number } | undefined;
-  return Math.max(1, os?.availableParallelism?.() ?? globals.navigator?.hardwareConcurrency ?? 1);
+  return Math.max(1, system?.availableParallelism?.() ?? globals.navigator?.hardwareConcurrency ?? 1);
 }

@@ -44,10 +44,10 @@ export class LoadedKernel implements PoolKernel {
   readonly #kernels: Kernels;
   #code: { readonly address: number; readonly byteLength: number } | undefined;
 
-  constructor(kernels: Kernels, id: number, name: string, text: string, code: KernelCode) {
+  constructor(kernels: Kernels, id: number, named: { readonly name: string; readonly text: string }, code: KernelCode) {
     this.id = id;
-    this.name = name;
-    this.text = text;
+    this.name = named.name;
+    this.text = named.text;
     this.source = code.text;
     this.programs = code.programs;
     this.scratchBytes = code.scratchBytes;
@@ -92,7 +92,7 @@ export class Kernels {
       this.#loaded.set(key, known);
       return known;
     }
-    const loaded = new LoadedKernel(this, ++this.#count, kernel.name, text, this.#emit(kernel, exact));
+    const loaded = new LoadedKernel(this, ++this.#count, { name: kernel.name, text }, this.#emit(kernel, exact));
     this.#loaded.set(key, loaded);
     if (this.#loaded.size > keptKernels)
       for (const oldest of this.#loaded.keys()) {

@@ -84,7 +84,7 @@ export class Pool {
   #workers = 0;
   #words: Int32Array;
   /** Scratch memory by thread. */
-  readonly #scratch: { block: BlockId; byteLength: number }[] = [];
+  readonly #scratch = new Map<number, { readonly block: BlockId; readonly byteLength: number }>();
 
   constructor(cells: Cells, threads: number) {
     this.#cells = cells;
@@ -126,12 +126,12 @@ export class Pool {
   scratch(thread: number, byteLength: number): number {
     if (byteLength === 0) return 0;
     const { heap } = this.#cells;
-    const have = this.#scratch[thread];
+    const have = this.#scratch.get(thread);
     if (have !== undefined && have.byteLength >= byteLength) return heap.address(have.block);
     if (have !== undefined) heap.free(have.block);
-    delete this.#scratch[thread];
+    this.#scratch.delete(thread);
     const block = this.#cells.reserve(byteLength, 'temporaries');
-    this.#scratch[thread] = { block, byteLength };
+    this.#scratch.set(thread, { block, byteLength });
     return heap.address(block);
   }
 
@@ -146,14 +146,14 @@ export class Pool {
     const count = Math.ceil(programs / chunk);
     this.#publish(kernel, args, { scratchBytes, chunk, count });
     const words = this.#words;
-    let error: unknown;
+    const errors: unknown[] = [];
     const runTask = (task: number): void => {
       args[0] = task * chunk;
       args[1] = Math.min(programs, args[0] + chunk);
       try {
         kernel.run(...args);
       } catch (cause) {
-        error ??= cause;
+        errors.push(cause);
       }
     };
     args[2] = words[layout.scratch];
@@ -166,7 +166,7 @@ export class Pool {
     while (Atomics.load(words, layout.done) < count);
     const failed = Atomics.load(words, layout.failed);
     for (let i = 0; i < failed; i++) runTask(words[layout.failures + i]);
-    if (error !== undefined) throw error;
+    if (errors.length > 0) throw errors[0];
   }
 
   #publish(

@@ -15,9 +15,9 @@ function parts(count: number, { programs = 1, ...options }: { programs?: number;
   const runtime = makeRuntime(options);
   const { shared } = runtime.heap;
   const kernels = handmade(runtime, {
-    plus: mapCode(1, count / programs, programs, plusOne, shared),
-    times: mapCode(2, count / programs, programs, product, shared),
-    trap: mapCode(1, count, 1, ([x]) => x, shared),
+    plus: mapCode(1, plusOne, { perProgram: count / programs, programs, shared }),
+    times: mapCode(2, product, { perProgram: count / programs, programs, shared }),
+    trap: mapCode(1, ([x]) => x, { perProgram: count, shared }),
   });
   return { ...runtime, runtime, kernels };
 }
@@ -274,7 +274,7 @@ describe('memory over many calls', () => {
     let values = ramp(16).map((i) => upload(cells, ramp(16384, i)));
     for (let step = 0; step < steps; step++) {
       values = values.map((x) => run.run([x])[0] as WasmBuffer);
-      if (awaits === 'promise') await null;
+      if (awaits === 'promise') await Promise.resolve();
       if (awaits === 'task' && step % 16 === 0) await tick();
     }
     expect(values.map((x) => download(cells, x)[5])).toEqual(ramp(16, 5 + steps));

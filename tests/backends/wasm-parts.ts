@@ -17,7 +17,11 @@ import { Workspace } from '../../backends/wasm/workspace.ts';
 type Element = (x: readonly Node[]) => Node;
 
 /** Code of a kernel that computes `element` of its operands' elements into the last operand, `perProgram` elements (a multiple of 4) a program. */
-export function mapCode(inputs: number, perProgram: number, programs: number, element: Element, shared: boolean): KernelCode {
+export function mapCode(
+  inputs: number,
+  element: Element,
+  { perProgram, programs = 1, shared }: { perProgram: number; programs?: number; shared: boolean },
+): KernelCode {
   const module = new WasmModule(shared);
   const run: Fn = module.fn('run');
   const begin = run.param('i32', 'begin');

@@ -4,8 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { encodeModule } from '../../lowering/wasm/encode.ts';
 import { WasmModule } from '../../lowering/wasm/fn.ts';
 import { add, int, memory, mul, op } from '../../lowering/wasm/nodes.ts';
-import type { KernelCode } from '../../backends/wasm/kernels.ts';
-import { LoadedKernel } from '../../backends/wasm/kernels.ts';
+import type { KernelCode, LoadedKernel } from '../../backends/wasm/kernels.ts';
 import { makeRuntime, handmade, named } from './wasm-parts.ts';
 
 /** Adds 1 to the i32 of each program: `p0[i] += 1`; traps at program `trap`. */
