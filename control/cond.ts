@@ -11,7 +11,7 @@ import { clamp, ne } from '../lax/comparison.ts';
 import { convertElementType } from '../lax/convert.ts';
 import { literalLike } from '../lax/operand.ts';
 import { flattenValues } from '../transforms/flat-function.ts';
-import type { Inputs, Output } from '../transforms/signature.ts';
+import type { Input, Inputs, Output } from '../transforms/signature.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { traceClosed } from '../transforms/stage.ts';
 import { traceBody, type Body } from './body.ts';
@@ -27,7 +27,7 @@ import { condP, joinConsts } from './cond-call.ts';
 export function cond<A extends readonly unknown[], R>(
   pred: Value | boolean | number,
   onTrue: (...operands: A) => R,
-  onFalse: (...operands: A) => R,
+  onFalse: (...operands: A) => Input<Output<R>>,
   ...operands: Inputs<A>
 ): Output<R> {
   const value = asValue('cond', pred, 'pred');

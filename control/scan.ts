@@ -5,7 +5,7 @@ import { flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
 import { avalsOf, isEager } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
-import { flattenValues } from '../transforms/flat-function.ts';
+import { checkSync, flattenValues } from '../transforms/flat-function.ts';
 import type { Input, Output } from '../transforms/signature.ts';
 import { zerosOf } from '../lax/creation.ts';
 import { concatenate, slice } from '../lax/slicing.ts';
@@ -49,7 +49,7 @@ export function scan<C, X, Y>(
   const { init: values, body } = traceCarried(
     start.values,
     (avals) => {
-      const traced = traceBody('scan', (carry: never, x: never) => checkPair(f(carry, x)), inTree, [...avals, ...sliceAvals]);
+      const traced = traceBody('scan', (carry: never, x: never) => checkPair(checkSync('scan', f, f(carry, x))), inTree, [...avals, ...sliceAvals]);
       const [carryTree, yTree] = traced.outTree.children;
       if (carryTree.numLeaves !== avals.length) checkCarry('scan', start.treedef, avals, carryTree, []);
       return { ...traced, carryTree, yTree };

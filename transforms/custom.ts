@@ -153,7 +153,7 @@ function sumOfRules(
   rules.forEach((rule, i) => {
     if (rule === null) return;
     const part = rule(...([...nondiff, tangents[i], out, ...primals] as never[]));
-    const terms = matchTangents('defjvps', 'the tangent', part, treedef, avalsOf(values));
+    const terms = matchTangents('defjvps', 'tangent', part, treedef, avalsOf(values));
     sum = sum.map((s, k) => addTangents(s, terms[k]));
   });
   return [out, unflatten(treedef, sum.map((t, i) => instantiate(t, values[i].aval)))];
@@ -171,7 +171,7 @@ function flattenRule(name: string, pair: unknown): { readonly outs: Value[]; rea
       `customJvp: the rule must return a pair [out, tangentOut]; got ${describe(pair)} from the rule of ${name}. Return both.`,
     );
   const { values, treedef } = flattenValues('customJvp', 'the result of the rule', pair[0]);
-  const tangents = matchTangents('customJvp', `the tangent from the rule of ${name}`, pair[1], treedef, avalsOf(values));
+  const tangents = matchTangents(`customJvp (rule of ${name})`, 'tangent', pair[1], treedef, avalsOf(values));
   return { outs: values, outTree: treedef, tangents };
 }
 

@@ -53,7 +53,7 @@ export function jvp(
       `jvp: primals and tangents must be lists with one entry per argument; got ${typeof primals} and ${typeof tangents}. Write jvp(f, [x], [dx]).`,
     );
   const { values, treedef } = flattenValues('jvp', 'primals', primals);
-  const flatTangents = matchTangents('jvp', 'tangents', tangents, treedef, values.map((v) => v.aval));
+  const flatTangents = matchTangents('jvp', 'tangent', tangents, treedef, values.map((v) => v.aval));
   const flat = flattenFunction('jvp', f, treedef, hasAux);
   const [outs, outTangents] = jvpFlat(flat.fun, values, flatTangents);
   const count = flat.outCount();
@@ -84,7 +84,7 @@ export function linearize<A extends readonly unknown[], R>(
   const outTree = flat.outTree();
   const outAvals = outs.map((out) => out.aval);
   const push = (...tangents: readonly unknown[]): unknown => {
-    const given = matchTangents('linearize', 'tangents', tangents, treedef, avals);
+    const given = matchTangents('linearize', 'tangent', tangents, treedef, avals);
     const filled = where(given, nonzero).map((t, i) => instantiate(t, where(avals, nonzero)[i]));
     const result = spread(nonzeroOut, evalJaxpr(linear, filled));
     return unflatten(outTree, result.map((t, i) => instantiate(t, outAvals[i])));
@@ -93,7 +93,7 @@ export function linearize<A extends readonly unknown[], R>(
 }
 
 /**
- * Flatten tangents (or cotangents) that must match the tree and the types of what they belong to. Numbers take the dtype
+ * Flatten tangents (`what` says which: tangent or cotangent) that must match the tree and the types of what they belong to. Numbers take the dtype
  * beside them; what belongs to integers and bools is the symbolic zero.
  */
 export function matchTangents(
@@ -106,7 +106,7 @@ export function matchTangents(
   const { leaves, treedef: given } = flatten(tree);
   if (!given.equals(treedef))
     throw new TreeError(
-      `${op}: ${what} must have the tree of the values that they belong to, ${treedef.toString()}; got ${given.toString()}. Give every array a tangent of its type.`,
+      `${op}: a ${what} must have the tree of the value that it belongs to, ${treedef.toString()}; got ${given.toString()}. Give every array a ${what} of its type.`,
     );
   return leaves.map((leaf, i) => matchTangent(op, what, leaf, avals[i]));
 }
@@ -116,23 +116,23 @@ function matchTangent(op: string, what: string, leaf: unknown, aval: Aval): Tang
   const value: Value =
     typeof leaf === 'number' && aval.ndim === 0
       ? NDArray.fromScalar(scalarFor(leaf, aval.dtype), aval.dtype, aval.weakType)
-      : toValue(op, leaf, () => what);
+      : toValue(op, leaf, () => `a ${what}`);
   if (!sameShape(value.shape, aval.shape))
     throw new ShapeError(
-      `${op}: ${what} must have the shapes of the values that they belong to; got shape ${showShape(value.shape)} for ${aval.toString()}. Give a tangent of shape ${showShape(aval.shape)}.`,
+      `${op}: a ${what} must have the shape of the value that it belongs to; got shape ${showShape(value.shape)} for ${aval.toString()}. Give a ${what} of shape ${showShape(aval.shape)}.`,
     );
   if (value.dtype !== aval.dtype)
     throw new DTypeError(
-      `${op}: ${what} must have the dtypes of the values that they belong to; got ${dtypeInfo[value.dtype].longName} for ${aval.toString()}. Convert with x.astype(…).`,
+      `${op}: a ${what} must have the dtype of the value that it belongs to; got ${dtypeInfo[value.dtype].longName} for ${aval.toString()}. Convert with x.astype(…).`,
     );
   return value;
 }
 
 function checkIntegerTangent(op: string, what: string, leaf: unknown, aval: Aval): null {
-  const value = toValue(op, leaf, () => what);
+  const value = toValue(op, leaf, () => `a ${what}`);
   if (leaf !== 0 && value.dtype !== aval.dtype)
     throw new DTypeError(
-      `${op}: an integer or bool value has no tangent; got ${value.aval.toString()} for ${aval.toString()} in ${what}. Give 0 or zeros of its dtype there, or convert the value to a float.`,
+      `${op}: an integer or bool value has no ${what}; got ${value.aval.toString()} for ${aval.toString()}. Give 0 or zeros of its dtype there, or convert the value to a float.`,
     );
   return null;
 }

@@ -13,7 +13,7 @@ import { flattenFunction, flattenValues, nameOf, named } from './flat-function.t
 import { matchTangents } from './forward.ts';
 import { where, merge } from './jaxpr-cache.ts';
 import { linearizeFlat } from './linearize.ts';
-import type { Inputs, Output } from './signature.ts';
+import type { Input, Inputs, Output } from './signature.ts';
 import type { FlatFunction } from './stage.ts';
 import { backwardPass } from './transpose.ts';
 import { instantiate, isDifferentiable, onesOf } from './zeros.ts';
@@ -38,7 +38,7 @@ export function vjpFlat(
 }
 
 /** The result of `vjp`: takes a cotangent of the output's tree, gives one tree per argument. */
-export type VjpFunction<A extends readonly unknown[], R> = (cotangent: Output<R> | number) => {
+export type VjpFunction<A extends readonly unknown[], R> = (cotangent: Input<Output<R>>) => {
   -readonly [K in keyof A]: Output<A[K]>;
 };
 
@@ -87,7 +87,7 @@ function vjpTree(
   const [inAvals, count, outTree] = [values.map((v) => v.aval), flat.outCount(), flat.outTree()];
   const outAvals = outs.slice(0, count).map((out) => out.aval);
   const pull = (ct: unknown): unknown => {
-    const cts = matchTangents('vjp', 'the cotangent', ct, outTree, outAvals);
+    const cts = matchTangents('vjp', 'cotangent', ct, outTree, outAvals);
     const rest = outs.slice(count).map(() => null);
     return unflatten(treedef, pullback([...cts, ...rest]).map((t, i) => instantiate(t, inAvals[i])));
   };

@@ -92,7 +92,7 @@ function compileStage<A extends readonly unknown[], R>(
   const program = compileJaxpr(`jit_${traced.name}`, traced.jaxpr, device, { donated });
   const call = (...given: unknown[]): unknown => {
     const flat = splitArguments('compiled', given, settings);
-    if (flat.key !== args.key)
+    if (strongKey(flat) !== strongKey(args))
       throw new ArgumentError(
         `compiled: the arguments must have the types that the function was compiled for; got ${showTypes(flat)} for ${showTypes(args)}. Lower and compile it for these types.`,
       );
@@ -111,5 +111,8 @@ function compileStage<A extends readonly unknown[], R>(
     asText: () => executable.asText(),
   });
 }
+
+/** The key without weak types: a compiled program does not depend on them. */
+const strongKey = ({ key }: JitArguments): string => key.replaceAll('|~', '|');
 
 const showTypes = ({ treedef, avals }: JitArguments): string => `(${avals.map((a) => a.key).join(', ')}) in ${treedef.toString()}`;
