@@ -7,9 +7,8 @@ import { InternalError, PalladiaError, invariant } from '../../core/errors.ts';
 import type { BufferId, Schedule, Step } from '../../lowering/fuse/ir.ts';
 import { printSchedule } from '../schedule-text.ts';
 import { tinyBytes, type Cells, type WasmBuffer } from './cells.ts';
-import type { LoadedKernel } from './kernels.ts';
 import { planConstants, planDonation, planWorkspace, type RegionPlan } from './memory-plan.ts';
-import type { Pool } from './pool.ts';
+import type { Pool, PoolKernel } from './pool.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What executables of one device share. */
@@ -19,6 +18,15 @@ export interface Runtime {
   readonly workspace: Workspace;
   /** Frees the constants of executables that were collected. */
   readonly constants: FinalizationRegistry<number>;
+}
+
+/** What programs must know of a kernel. */
+export interface RunnableKernel extends CompiledKernel, PoolKernel {
+  readonly scratchBytes: number;
+  /** Estimated nanoseconds of all programs. */
+  readonly cost: number;
+  /** Whether workers can run it. */
+  readonly isPortable: boolean;
 }
 
 /** Kernels below this many nanoseconds of work run on one thread. */
@@ -31,7 +39,7 @@ const tasksPerThread = 8;
 type Prepared =
   | {
       readonly kind: 'kernel';
-      readonly kernel: LoadedKernel;
+      readonly kernel: RunnableKernel;
       readonly ids: readonly BufferId[];
       /** Arguments of `run`: begin, end, scratch, addresses. */
       readonly args: number[];
@@ -84,12 +92,12 @@ export class WasmExecutable implements Executable {
   constructor(
     runtime: Runtime,
     schedule: Schedule,
-    load: (step: Extract<Step, { kind: 'kernel' }>) => LoadedKernel,
+    load: (step: Extract<Step, { kind: 'kernel' }>) => RunnableKernel,
     donated: readonly boolean[] = [],
   ) {
     this.#runtime = runtime;
     this.#schedule = schedule;
-    const loaded = new Set<LoadedKernel>();
+    const loaded = new Set<RunnableKernel>();
     this.#steps = prepareSteps(schedule, schedule.steps, (step) => {
       const kernel = load(step);
       loaded.add(kernel);
@@ -300,7 +308,7 @@ function planResults({ buffers, outputs }: Schedule): Result[] {
 function prepareSteps(
   schedule: Schedule,
   steps: readonly Step[],
-  load: (step: Extract<Step, { kind: 'kernel' }>) => LoadedKernel,
+  load: (step: Extract<Step, { kind: 'kernel' }>) => RunnableKernel,
 ): Prepared[] {
   const prepare = (list: readonly Step[]): Prepared[] => prepareSteps(schedule, list, load);
   return steps.flatMap((step): Prepared[] => {

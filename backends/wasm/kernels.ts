@@ -4,7 +4,7 @@ import type { ScalarFn } from '../../lowering/scalar.ts';
 import type { Kernel } from '../../lowering/tile/ir.ts';
 import { printKernel } from '../../lowering/tile/print.ts';
 import type { Cells } from './cells.ts';
-import type { PoolKernel } from './pool.ts';
+import type { RunnableKernel } from './executable.ts';
 
 /** What `emitWasm` makes of a kernel. */
 export interface KernelCode {
@@ -26,7 +26,7 @@ function mathImports(module: WebAssembly.Module): Record<string, WebAssembly.Imp
 }
 
 /** A kernel that can be called. */
-export class LoadedKernel implements PoolKernel {
+export class LoadedKernel implements RunnableKernel {
   readonly id: number;
   readonly name: string;
   /** Tile kernel text, and Wasm text. */
