@@ -2,7 +2,7 @@
  * What `jit` remembers of a function: one entry per structure of its arguments, types of its arrays, static values and
  * configuration. Entries belong to the function: they go when it goes.
  */
-import { NDArray } from '../core/array.ts';
+import { asValue, NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { configKey } from '../core/config.ts';
 import { ArgumentError } from '../core/errors.ts';
@@ -140,16 +140,19 @@ export class JitEntry {
     this.isPlain = isPlain && traced.donated.length === 0;
   }
 
-  /** Whether a call with these arguments is this entry's: the short way for arrays as arguments. */
-  accepts(args: readonly unknown[]): boolean {
+  /** The operands of a call that is this entry's, or undefined: the short way for arrays and numbers as arguments. */
+  accept(args: readonly unknown[]): readonly Value[] | undefined {
     const { inAvals } = this.traced;
-    if (!this.isPlain || this.program === undefined || args.length !== inAvals.length) return false;
+    if (!this.isPlain || this.program === undefined || args.length !== inAvals.length) return undefined;
+    const values: Value[] = [];
     for (let i = 0; i < args.length; i++) {
       const x = args[i];
-      if (!(x instanceof NDArray) || !sameKey(x.aval, inAvals[i])) return false;
-      if (x.scalar === undefined && x.device !== this.program.device) return false;
+      const value = typeof x === 'number' ? asValue('jit', x) : x;
+      if (!(value instanceof NDArray) || !sameKey(value.aval, inAvals[i])) return undefined;
+      if (value.scalar === undefined && value.device !== this.program.device) return undefined;
+      values.push(value);
     }
-    return this.config === configKey();
+    return this.config === configKey() ? values : undefined;
   }
 
   /** The result as a tree. */

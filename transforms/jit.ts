@@ -50,7 +50,8 @@ export function jit(f: (...args: never[]) => unknown, options: JitOptions = {}):
   const call = (...args: unknown[]): unknown => {
     if (config.disableJit) return f(...(args as never[]));
     const eager = isEager();
-    if (eager && cache.last?.accepts(args) === true) return run(cache.last, args as Value[], undefined);
+    const known = eager ? cache.last?.accept(args) : undefined;
+    if (known !== undefined && cache.last !== undefined) return run(cache.last, known, undefined);
     const flat = splitArguments('jit', args, settings);
     const values = dynamicValues('jit', flat);
     const entry = entryFor(cache, f, flat, settings);
