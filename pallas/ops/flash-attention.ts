@@ -1,0 +1,230 @@
+/**
+ * Attention of one head without the matrix of scores: softmax(q · kᵀ · scale) · v, computed block by block with a running maximum and sum
+ * (Dao et al., FlashAttention, 2022; backward pass from the saved logarithm of the sums). Map it over heads and batch with vmap.
+ */
+import type { Value } from '../../core/value.ts';
+import { ShapeError } from '../../core/errors.ts';
+import { add, div, max, min, mul, sub } from '../../lax/arithmetic.ts';
+import { le, lt, select } from '../../lax/comparison.ts';
+import { full, zeros } from '../../lax/creation.ts';
+import { exp, log } from '../../lax/transcendental.ts';
+import { asValue, NDArray, type ArrayLike } from '../../core/array.ts';
+import { foriLoop } from '../../control/while.ts';
+import { customVjp, type CustomVjp } from '../../transforms/custom.ts';
+import { ShapeDtypeStruct } from '../../transforms/shape-struct.ts';
+import { pallasCall } from '../call.ts';
+import { BlockSpec, cdiv, programId } from '../grid.ts';
+import type { Ref } from '../ref.ts';
+import { across, blockOf, positions, product, productT, productTN, rowMax, rowsOf, rowSum } from './rows.ts';
+
+/** Options of `flashAttention`. */
+export interface FlashAttentionOptions {
+  /** Position i sees positions 0 … i only. */
+  readonly causal?: boolean;
+  /** Factor of the scores; 1 / √depth when left out. */
+  readonly scale?: number;
+  /** Rows of queries per program. */
+  readonly blockQ?: number;
+  /** Rows of keys per step. */
+  readonly blockK?: number;
+}
+
+/** Everything about a kernel that is not an array. */
+interface Plan {
+  readonly queries: number;
+  readonly keys: number;
+  readonly depth: number;
+  readonly causal: boolean;
+  readonly scale: number;
+  readonly blockQ: number;
+  readonly blockK: number;
+}
+
+/** A score that no real one reaches, finite so that differences stay numbers. */
+const masked = -1e30;
+
+const i32 = (n: number): Value => NDArray.fromScalar(n, 'i32');
+const struct = (rows: number, columns: number): ShapeDtypeStruct => new ShapeDtypeStruct([rows, columns], 'f32');
+const rowsAt = (rows: number, columns: number): BlockSpec => new BlockSpec([rows, columns], (i) => [i, 0]);
+
+/** Scores of a block, with what may not be seen far below everything. */
+function scores(plan: Plan, q: Value, k: Value, firstRow: Value, firstColumn: Value): Value {
+  const shape = [q.shape[0], k.shape[0]] as const;
+  const raw = mul(productT(q, k), plan.scale);
+  const columns = positions(firstColumn, shape, 1);
+  const hidden = full(shape, masked);
+  const inside = plan.keys % plan.blockK === 0 ? raw : select(lt(columns, plan.keys), raw, hidden);
+  return plan.causal ? select(le(columns, positions(firstRow, shape, 0)), inside, hidden) : inside;
+}
+
+/** How many blocks of keys the queries of block `i` see. */
+function keyBlocks(plan: Plan, i: Value): number | Value {
+  const all = cdiv(plan.keys, plan.blockK);
+  if (!plan.causal) return all;
+  const last = add(mul(i, plan.blockQ), plan.blockQ - 1);
+  return min(i32(all), add(divide(last, plan.blockK), 1));
+}
+
+const divide = (x: Value, n: number): Value => div(x, i32(n));
+
+function loop(count: number | Value, body: (j: Value, carry: Value[]) => Value[], init: Value[]): Value[] {
+  const from = typeof count === 'number' ? 0 : i32(0);
+  return foriLoop<Value[]>(from as number, count as number, body, init as never) as Value[];
+}
+
+function forward(plan: Plan): (q: Value, k: Value, v: Value) => [Value, Value] {
+  const { queries, depth, blockQ, blockK } = plan;
+  const kernel = (q: Ref, k: Ref, v: Ref, out: Ref, lse: Ref): void => {
+    const i = programId(0);
+    const firstRow = mul(i, blockQ);
+    const query = q.get();
+    const step = (j: Value, [acc, top, sum]: Value[]): Value[] => {
+      const start = mul(j, blockK);
+      const s = scores(plan, query, rowsOf(k, start, blockK), firstRow, start);
+      const next = max(top, rowMax(s));
+      const shrink = exp(sub(top, next));
+      const p = exp(sub(s, across(next, blockK)));
+      const scaled = mul(acc, across(shrink, depth));
+      return [add(scaled, product(p, rowsOf(v, start, blockK))), next, add(mul(sum, shrink), rowSum(p))];
+    };
+    const init = [zeros([blockQ, depth]), full([blockQ, 1], masked), zeros([blockQ, 1])];
+    const [acc, top, sum] = loop(keyBlocks(plan, i), step, init);
+    out.set(div(acc, across(sum, depth)));
+    lse.set(add(top, log(sum)));
+  };
+  return pallasCall<[Value, Value]>(kernel as never, {
+    name: 'flash_attention',
+    outShape: [struct(queries, depth), struct(queries, 1)],
+    grid: cdiv(queries, blockQ),
+    inSpecs: [rowsAt(blockQ, depth), null, null],
+    outSpecs: [rowsAt(blockQ, depth), rowsAt(blockQ, 1)],
+  });
+}
+
+/** Gradient of the queries, one block of rows per program. */
+function backwardQ(plan: Plan): (...args: Value[]) => Value {
+  const { queries, depth, blockQ, blockK } = plan;
+  const kernel = (q: Ref, k: Ref, v: Ref, dout: Ref, lse: Ref, delta: Ref, dq: Ref): void => {
+    const i = programId(0);
+    const firstRow = mul(i, blockQ);
+    const [query, ct, top, mean] = [q.get(), dout.get(), lse.get(), delta.get()];
+    const step = (j: Value, [acc]: Value[]): Value[] => {
+      const start = mul(j, blockK);
+      const keys = rowsOf(k, start, blockK);
+      const p = exp(sub(scores(plan, query, keys, firstRow, start), across(top, blockK)));
+      const dp = productT(ct, rowsOf(v, start, blockK));
+      const dscore = mul(mul(p, sub(dp, across(mean, blockK))), plan.scale);
+      return [add(acc, product(dscore, keys))];
+    };
+    const [acc] = loop(keyBlocks(plan, i), step, [zeros([blockQ, depth])]);
+    dq.set(acc);
+  };
+  return pallasCall(kernel as never, {
+    name: 'flash_attention_dq',
+    outShape: struct(queries, depth),
+    grid: cdiv(queries, blockQ),
+    inSpecs: [rowsAt(blockQ, depth), null, null, rowsAt(blockQ, depth), rowsAt(blockQ, 1), rowsAt(blockQ, 1)],
+    outSpecs: rowsAt(blockQ, depth),
+  });
+}
+
+/** Gradients of keys and values, one block of their rows per program. */
+function backwardKV(plan: Plan): (...args: Value[]) => [Value, Value] {
+  const { queries, keys, depth, blockQ, blockK } = plan;
+  const kernel = (q: Ref, k: Ref, v: Ref, dout: Ref, lse: Ref, delta: Ref, dk: Ref, dv: Ref): void => {
+    const j = programId(0);
+    const firstColumn = mul(j, blockK);
+    const [key, value] = [k.get(), v.get()];
+    const step = (i: Value, [dkAcc, dvAcc]: Value[]): Value[] => {
+      const start = mul(i, blockQ);
+      const query = rowsOf(q, start, blockQ);
+      const ct = rowsOf(dout, start, blockQ);
+      const all = exp(sub(scores(plan, query, key, start, firstColumn), across(rowsOf(lse, start, blockQ), blockK)));
+      const shape = [blockQ, blockK] as const;
+      const p = queries % blockQ === 0 ? all : select(lt(positions(start, shape, 0), queries), all, zeros(shape));
+      const dp = productT(ct, value);
+      const dscore = mul(mul(p, sub(dp, across(rowsOf(delta, start, blockQ), blockK))), plan.scale);
+      return [add(dkAcc, productTN(dscore, query)), add(dvAcc, productTN(p, ct))];
+    };
+    const count = cdiv(queries, blockQ);
+    const init = [zeros([blockK, depth]), zeros([blockK, depth])];
+    const [dkAcc, dvAcc] = loop(count, step, init);
+    dk.set(dkAcc);
+    dv.set(dvAcc);
+  };
+  return pallasCall<[Value, Value]>(kernel as never, {
+    name: 'flash_attention_dkv',
+    outShape: [struct(keys, depth), struct(keys, depth)],
+    grid: cdiv(keys, blockK),
+    inSpecs: [null, rowsAt(blockK, depth), rowsAt(blockK, depth), null, null, null],
+    outSpecs: [rowsAt(blockK, depth), rowsAt(blockK, depth)],
+  });
+}
+
+type Attention = CustomVjp<[Value, Value, Value], Value>;
+
+function makeAttention(plan: Plan): Attention {
+  const [run, dq, dkv] = [forward(plan), backwardQ(plan), backwardKV(plan)];
+  const attention = customVjp(function flashAttention(q: Value, k: Value, v: Value): Value {
+    return run(q, k, v)[0];
+  });
+  attention.defvjp(
+    (q: Value, k: Value, v: Value) => {
+      const [out, lse] = run(q, k, v);
+      return [out, [q, k, v, out, lse]];
+    },
+    ([q, k, v, out, lse]: Value[], ct: Value) => {
+      const delta = rowSum(mul(out, ct));
+      const [dk, dv] = dkv(q, k, v, ct, lse, delta);
+      return [dq(q, k, v, ct, lse, delta), dk, dv];
+    },
+  );
+  return attention;
+}
+
+const made = new Map<string, Attention>();
+
+/** The same function for the same plan, so that jit finds what it compiled. */
+function attentionFor(plan: Plan): Attention {
+  const key = Object.values(plan).join();
+  let attention = made.get(key);
+  if (attention === undefined) {
+    if (made.size >= 256) made.clear();
+    made.set(key, (attention = makeAttention(plan)));
+  }
+  return attention;
+}
+
+/**
+ * Attention of one head: softmax(q · kᵀ · scale) · v, with kernels for the gradient.
+ *
+ * shape: q: f32[s,d], k: f32[t,d], v: f32[t,d] → f32[s,d]
+ *
+ * source: Dao et al., FlashAttention, 2022.
+ *
+ * @throws ShapeError when the arrays are not three matrices of one depth.
+ * @example
+ * const x = np.ones([5, 8]);
+ * pl.ops.flashAttention(x, x, x).shape; // → 5,8
+ */
+export function flashAttention(q: ArrayLike, k: ArrayLike, v: ArrayLike, options: FlashAttentionOptions = {}): Value {
+  const [query, key, value] = [asValue('flashAttention', q, 'q'), asValue('flashAttention', k, 'k'), asValue('flashAttention', v, 'v')];
+  const fits =
+    query.ndim === 2 && key.ndim === 2 && value.ndim === 2 && key.shape[1] === query.shape[1] && value.shape.join() === key.shape.join();
+  if (!fits)
+    throw new ShapeError(
+      `flashAttention: q, k and v must be matrices [s,d], [t,d], [t,d]; got ${[query, key, value].map((x) => x.aval.toString()).join(', ')}. Map it over heads and batch with vmap.`,
+    );
+  const [queries, depth] = query.shape;
+  const [keys] = key.shape;
+  const plan: Plan = {
+    queries,
+    keys,
+    depth,
+    causal: options.causal === true,
+    scale: options.scale ?? 1 / Math.sqrt(depth),
+    blockQ: blockOf(options.blockQ, queries, 64),
+    blockK: blockOf(options.blockK, keys, 64),
+  };
+  return attentionFor(plan)(query, key, value) as Value;
+}

@@ -1,0 +1,121 @@
+/** The kernel library against plain arithmetic on the host, values and gradients, odd sizes included. */
+import { describe, expect, test } from 'vitest';
+import { NDArray } from '../../core/array.ts';
+import { registerDevice } from '../../core/backend.ts';
+import '../../core/jaxpr-print.ts';
+import type { Value } from '../../core/value.ts';
+import { InterpreterDevice } from '../../backends/interpreter/device.ts';
+import { mul, sub, div } from '../../lax/arithmetic.ts';
+import { exp } from '../../lax/transcendental.ts';
+import { le, select } from '../../lax/comparison.ts';
+import { broadcastedIota, full } from '../../lax/creation.ts';
+import { dotGeneral } from '../../lax/dot.ts';
+import { reduceMax } from '../../lax/reduction.ts';
+import { broadcastInDim, reduceSum } from '../../lax/structure.ts';
+import * as ops from '../../pallas/ops/index.ts';
+import '../../transforms/eval.ts';
+import { grad } from '../../transforms/grad.ts';
+import { jit, makeJaxpr } from '../../transforms/jit.ts';
+import { vmap } from '../../transforms/vmap.ts';
+
+registerDevice(new InterpreterDevice());
+
+let state = 7;
+const random = (...shape: number[]): NDArray => {
+  const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+  return NDArray.fromHost(data, shape, 'f32');
+};
+const values = (x: unknown): number[] => Array.from((x as NDArray).dataSync() as Float32Array);
+function close(a: unknown, b: unknown, tolerance = 2e-5): void {
+  const [got, want] = [values(a), values(b)];
+  expect(got.length).toBe(want.length);
+  got.forEach((x, i) => {
+    if (!(Math.abs(x - want[i]) <= tolerance * (1 + Math.abs(want[i])))) expect.fail(`element ${i}: got ${x}, wanted ${want[i]}`);
+  });
+}
+
+const softmaxRows = (x: Value): Value => {
+  const [m, n] = x.shape;
+  const e = exp(sub(x, broadcastInDim(reduceMax(x, [1]), [m, n], [0])));
+  return div(e, broadcastInDim(reduceSum(e, [1]), [m, n], [0]));
+};
+
+const plainAttention =
+  (causal: boolean) =>
+  (q: Value, k: Value, v: Value): Value => {
+    const s = mul(dotGeneral(q, k, [[[1], [1]], [[], []]]), 1 / Math.sqrt(q.shape[1]));
+    const shape = s.shape;
+    const seen = causal ? select(le(broadcastedIota('i32', shape, 1), broadcastedIota('i32', shape, 0)), s, full(shape, -1e30)) : s;
+    return dotGeneral(softmaxRows(seen), v, [[[1], [0]], [[], []]]);
+  };
+
+describe('flashAttention', () => {
+  for (const causal of [false, true])
+    for (const [s, d, blockQ, blockK] of [[8, 4, 4, 4], [7, 3, 4, 4], [5, 4, 8, 8], [9, 2, 4, 2]])
+      test(`${s} positions of depth ${d}, blocks ${blockQ} × ${blockK}${causal ? ', causal' : ''}`, () => {
+        const [q, k, v, w] = [random(s, d), random(s, d), random(s, d), random(s, d)];
+        const kernel = (a: Value, b: Value, c: Value): Value => ops.flashAttention(a, b, c, { causal, blockQ, blockK });
+        close(kernel(q, k, v), plainAttention(causal)(q, k, v));
+        const loss = (f: (a: Value, b: Value, c: Value) => Value) => (a: Value, b: Value, c: Value) => reduceSum(mul(f(a, b, c), w));
+        const got = grad(loss(kernel), { argnums: [0, 1, 2] })(q, k, v);
+        const want = grad(loss(plainAttention(causal)), { argnums: [0, 1, 2] })(q, k, v);
+        got.forEach((g, i) => close(g, want[i], 1e-4));
+      });
+  test('vmapped twice: one pallas_call with two leading grid axes', () => {
+    const [q, k, v] = [random(2, 3, 5, 4), random(2, 3, 5, 4), random(2, 3, 5, 4)];
+    const mapped = vmap(vmap((a: Value, b: Value, c: Value) => ops.flashAttention(a, b, c, { blockQ: 2 })));
+    const plain = vmap(vmap(plainAttention(false)));
+    close(jit(mapped)(q, k, v), jit(plain)(q, k, v));
+    const text = makeJaxpr(mapped)(q, k, v).toString();
+    expect(text.match(/pallas_call\[/g)?.length).toBe(1);
+    expect(text).toContain('grid=(2, 3, 3)');
+    const gradient = makeJaxpr(grad((a: Value, b: Value, c: Value) => reduceSum(mapped(a, b, c) as Value)))(q, k, v).toString();
+    expect(gradient).toContain('name=flash_attention_dq');
+  });
+});
+
+describe('matmul', () => {
+  for (const [m, k, n, block] of [[4, 4, 4, 4], [5, 7, 3, 2], [1, 9, 1, 4], [6, 5, 4, 16]])
+    test(`${m} × ${k} × ${n}, blocks of ${block}`, () => {
+      const [x, y] = [random(m, k), random(k, n)];
+      const plain = (a: Value, b: Value): Value => dotGeneral(a, b, [[[1], [0]], [[], []]]);
+      const kernel = (a: Value, b: Value): Value => ops.matmul(a, b, { blockM: block, blockK: block, blockN: block });
+      close(kernel(x, y), plain(x, y));
+      const loss = (f: (a: Value, b: Value) => Value) => (a: Value, b: Value) => reduceSum(mul(f(a, b), f(a, b)));
+      const got = grad(loss(kernel), { argnums: [0, 1] })(x, y);
+      grad(loss(plain), { argnums: [0, 1] })(x, y).forEach((g, i) => close(got[i], g, 1e-4));
+    });
+});
+
+describe('rows', () => {
+  test('softmax and its gradient, any rank', () => {
+    const [x, w] = [random(3, 5, 7), random(3, 5, 7)];
+    const plain = (v: Value): Value => vmap(softmaxRows)(v) as Value;
+    close(ops.softmax(x, { blockRows: 4 }), plain(x));
+    const got = grad((v: Value) => reduceSum(mul(ops.softmax(v, { blockRows: 4 }), w)))(x);
+    close(got, grad((v: Value) => reduceSum(mul(plain(v), w)))(x));
+  });
+  test('layer norm and its gradients', () => {
+    const [x, scale, shift, w] = [random(5, 6), random(6), random(6), random(5, 6)];
+    const plain = (a: Value, s: Value, t: Value): Value => {
+      const spread = (v: Value): Value => broadcastInDim(v, [5, 6], [0]);
+      const row = (v: Value): Value => broadcastInDim(v, [5, 6], [1]);
+      const centred = sub(a, spread(div(reduceSum(a, [1]), 6)));
+      const variance = div(reduceSum(mul(centred, centred), [1]), 6);
+      const normal = div(centred, spread(exp(mul(0.5, logOf(variance)))));
+      return plus(mul(normal, row(s)), row(t));
+    };
+    const kernel = (a: Value, s: Value, t: Value): Value => ops.layerNorm(a, s, t, { blockRows: 2 });
+    close(kernel(x, scale, shift), plain(x, scale, shift), 1e-4);
+    const loss = (f: typeof plain) => (a: Value, s: Value, t: Value) => reduceSum(mul(f(a, s, t), w));
+    const got = grad(loss(kernel), { argnums: [0, 1, 2] })(x, scale, shift);
+    grad(loss(plain), { argnums: [0, 1, 2] })(x, scale, shift).forEach((g, i) => close(got[i], g, 1e-3));
+  });
+});
+
+import { add as plus } from '../../lax/arithmetic.ts';
+import { log } from '../../lax/transcendental.ts';
+const logOf = (v: Value): Value => log(plus(v, 1e-5));
