@@ -8,6 +8,7 @@ import { ParseError } from '../../core/errors.ts';
 import { interpretModule } from '../../lowering/hlo/interpret.ts';
 import type { HloModule, HloOp } from '../../lowering/hlo/ir.ts';
 import { parseModule } from '../../lowering/hlo/parse.ts';
+import { verifyModule } from '../../lowering/hlo/verify.ts';
 import { checkOf, compareTensors, type Check } from './stablehlo-checks.ts';
 
 /** Every `.mlir` file of the folder itself. */
@@ -24,7 +25,7 @@ export type Outcome =
   | { readonly status: 'unsupported'; readonly reason: string }
   | { readonly status: 'wrong'; readonly reason: string };
 
-/** Parse, print and parse again; the module, or why the text was refused. */
+/** Parse, verify, print and parse again; the module, or why the text was refused. */
 export function roundTrip(text: string): HloModule | Outcome {
   let module: HloModule;
   try {
@@ -34,6 +35,7 @@ export function roundTrip(text: string): HloModule | Outcome {
       return { status: 'unsupported', reason: error.message.split('\n')[0] };
     throw error;
   }
+  verifyModule(module);
   const printed = module.toString();
   const again = parseModule(printed);
   return again.toString() === printed ? again : { status: 'wrong', reason: 'the printed text parses to another program' };

@@ -1,0 +1,11 @@
+// Fusion, schedules and the runtime of the wasm device, with kernels run by the interpreter of kernels.
+import { InterpretedDevice } from './interpreted-device.ts';
+import { conformance } from './suite.ts';
+
+conformance(new InterpretedDevice(), {
+  rtol: 2e-6,
+  skips: {
+    'bitcast to halves': 'compiled devices have no bitcast that changes the width',
+    'bitcast from halves': 'compiled devices have no bitcast that changes the width',
+  },
+});
