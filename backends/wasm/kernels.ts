@@ -29,9 +29,8 @@ function mathImports(module: WebAssembly.Module): Record<string, WebAssembly.Imp
 export class LoadedKernel implements RunnableKernel {
   readonly id: number;
   readonly name: string;
-  /** Tile kernel text, and Wasm text. */
+  /** Tile kernel text. */
   readonly text: string;
-  readonly source: string;
   /** `run(begin, end, scratch, …addresses)`. */
   readonly run: (...args: number[]) => void;
   readonly programs: number;
@@ -42,13 +41,15 @@ export class LoadedKernel implements RunnableKernel {
   readonly isPortable: boolean;
   readonly #bytes: Uint8Array;
   readonly #kernels: Kernels;
+  readonly #emit: () => KernelCode;
   #code: { readonly address: number; readonly byteLength: number } | undefined;
 
-  constructor(kernels: Kernels, id: number, named: { readonly name: string; readonly text: string }, code: KernelCode) {
+  constructor(kernels: Kernels, id: number, named: { readonly name: string; readonly text: string }, emit: () => KernelCode) {
+    const code = emit();
+    this.#emit = emit;
     this.id = id;
     this.name = named.name;
     this.text = named.text;
-    this.source = code.text;
     this.programs = code.programs;
     this.scratchBytes = code.scratchBytes;
     this.cost = code.cost * code.programs;
@@ -60,6 +61,11 @@ export class LoadedKernel implements RunnableKernel {
     const { memory } = kernels.cells.heap;
     const instance = new WebAssembly.Instance(module, { env: { memory }, math });
     this.run = instance.exports['run'] as (...args: number[]) => void;
+  }
+
+  /** Wasm text; made when it is asked for. */
+  get source(): string {
+    return this.#emit().text;
   }
 
   code(): { readonly address: number; readonly byteLength: number } {
@@ -92,7 +98,7 @@ export class Kernels {
       this.#loaded.set(key, known);
       return known;
     }
-    const loaded = new LoadedKernel(this, ++this.#count, { name: kernel.name, text }, this.#emit(kernel, exact));
+    const loaded = new LoadedKernel(this, ++this.#count, { name: kernel.name, text }, () => this.#emit(kernel, exact));
     this.#loaded.set(key, loaded);
     if (this.#loaded.size > keptKernels)
       for (const oldest of this.#loaded.keys()) {
