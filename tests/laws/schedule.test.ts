@@ -7,7 +7,6 @@ import type { Value } from '../../core/value.ts';
 import { compileModule } from '../../lowering/compile.ts';
 import type { Target } from '../../lowering/fuse/ir.ts';
 import { interpretModule } from '../../lowering/hlo/interpret.ts';
-import type { HloModule } from '../../lowering/hlo/ir.ts';
 import { elementsFromBytes } from '../../lowering/scalar-array.ts';
 import { runSchedule } from '../../backends/interpreter/schedule.ts';
 import { lowerJaxpr } from '../../lowering/from-jaxpr.ts';
@@ -49,17 +48,16 @@ function check(c: Case, f: FlatFunction): void {
     ),
     {},
   );
-  const hlo = module as HloModule;
   const inputs = kept.map((i) => args[i]);
   const bytes = inputs.map((x) => encode(numbersOf(x), x.dtype));
   const tensors = inputs.map(({ shape, dtype }, i) => ({
     type: { shape, dtype },
     data: elementsFromBytes(bytes[i], dtype),
   }));
-  const wanted = interpretModule(hlo, tensors);
+  const wanted = interpretModule(module, tensors);
   for (const [name, target] of Object.entries(targets)) {
     const outputs = runSchedule(
-      compileModule(hlo, target),
+      compileModule(module, target),
       bytes.map((b) => b.slice()),
     );
     expect(outputs.length).toBe(wanted.length);
