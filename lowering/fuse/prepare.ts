@@ -8,6 +8,7 @@ import { keyOf } from '../../core/key.ts';
 import { sizeOf } from '../../core/shape.ts';
 import { HloBuilder, type FunctionTable } from '../hlo/build.ts';
 import type { HloFunction, HloModule, HloOp, HloValue, Region } from '../hlo/ir.ts';
+import { simplifyOp } from '../hlo/simplify.ts';
 import { kernelComposite } from './alone.ts';
 import { namedCombiner } from './classify.ts';
 
@@ -104,6 +105,7 @@ function divisorNear(n: number, target: number): number | undefined {
 const rules: readonly Rule[] = [
   (_b, op, operands) => (op.kind === 'optimization_barrier' ? operands : undefined),
   withoutEmpty,
+  simplifyOp,
   oneContraction,
   cutReduction,
 ];
