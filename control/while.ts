@@ -34,7 +34,7 @@ export function whileLoop<C>(cond: (carry: C) => Value | boolean, body: (carry: 
   );
   const avals = avalsOf(traced.init);
   checkCarry('whileLoop', start.treedef, avals, traced.body.outTree, traced.body.outAvals);
-  const test = traceBody('whileLoop', cond as (carry: never) => unknown, inTree, avals);
+  const test = traceBody('whileLoop', cond, inTree, avals);
   checkCondition(test);
   const params: WhileParams = {
     condJaxpr: test.jaxpr, condNconsts: test.consts.length, bodyJaxpr: traced.body.jaxpr, bodyNconsts: traced.body.consts.length,
@@ -91,7 +91,7 @@ export function foriLoop<C>(
     const [[, result]] = scan<[Value, C], null, null>(
       step,
       [bound(lower), init] as Input<[Value, C]>,
-      null as Input<null>,
+      null,
       { length: Math.max(0, upper - lower), ...(options.unroll === undefined ? {} : { unroll: options.unroll }) },
     ) as [[Value, Output<C>], null];
     return result;

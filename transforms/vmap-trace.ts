@@ -2,7 +2,7 @@
  * Batching: a trace whose values carry one more axis than they show. Every primitive brings a rule that says how it works
  * with that axis; operations without batched operands run once, on the parent.
  */
-import { Aval } from '../core/aval.ts';
+import type { Aval } from '../core/aval.ts';
 import { MissingRuleError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { AxisData, BatchDim, BatchResult, Primitive } from '../core/primitive.ts';

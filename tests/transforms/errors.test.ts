@@ -185,7 +185,7 @@ describe('control flow', () => {
 
   test('cond and switch', () => {
     expect(failure(() => cond(lt(x, 0), () => 1, () => 2))).toMatchInlineSnapshot(`"ShapeError: cond: the predicate must be a scalar; got bool[3]. Reduce it with np.any or np.all, or choose element by element with np.where."`);
-    expect(failure(() => cond(true, () => x as Value, () => 2 as never))).toMatchInlineSnapshot(`"ShapeError: cond: all branches must return the same types; got f32[] from branch 0 where another gives f32[3], at result. Broadcast or reshape in one of them."`);
+    expect(failure(() => cond(true, () => x as Value, () => 2))).toMatchInlineSnapshot(`"ShapeError: cond: all branches must return the same types; got f32[] from branch 0 where another gives f32[3], at result. Broadcast or reshape in one of them."`);
     expect(failure(() => cond(true, () => [1] as never, () => 2))).toMatchInlineSnapshot(`"TreeError: cond: all branches must return the same tree; got [*] from branch 1, * from branch 0. Return the same structure everywhere."`);
     expect(failure(() => cond(true, () => lt(x, 0), () => x as Value))).toMatchInlineSnapshot(`"DTypeError: cond: all branches must return the same types; got bool[3] from branch 1 where another gives f32[3], at result. Convert in one of them."`);
     expect(failure(() => switchBranch(0.5, [() => 1]))).toMatchInlineSnapshot(`"DTypeError: switch: the index must be an integer scalar; got 0.5. Convert with x.astype('i32')."`);

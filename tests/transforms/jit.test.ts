@@ -88,7 +88,7 @@ describe('static values', () => {
       for (let i = 0; i < n; i++) y = mul(y, 2);
       return y;
     });
-    const g = jit(f as (x: Value, n: number) => Value, { staticArgnums: [-1] });
+    const g = jit(f, { staticArgnums: [-1] });
     expect(js(g(1, 3))).toBe(8);
     expect(js(g(1, 4))).toBe(16);
     expect(js(g(5, 3))).toBe(40);

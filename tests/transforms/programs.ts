@@ -8,6 +8,7 @@ import { cos, sin, tanh } from '../../lax/transcendental.ts';
 import { cond } from '../../control/cond.ts';
 import { scan } from '../../control/scan.ts';
 import { foriLoop } from '../../control/while.ts';
+import { checkpoint } from '../../transforms/checkpoint.ts';
 import { customJvp, customVjp, type CustomJvp, type CustomVjp } from '../../transforms/custom.ts';
 import { jit } from '../../transforms/jit.ts';
 import { vmap } from '../../transforms/vmap.ts';
@@ -16,7 +17,7 @@ import { vmap } from '../../transforms/vmap.ts';
 export type Step =
   | { readonly kind: 'sin' | 'cos' | 'tanh' | 'rev' | 'spread' | 'customJvp' | 'customVjp' | 'vmapped' }
   | { readonly kind: 'add' | 'mul' | 'sub'; readonly back: number }
-  | { readonly kind: 'jit' | 'fori' | 'scan' | 'capture' | 'closure'; readonly body: readonly Step[] }
+  | { readonly kind: 'jit' | 'checkpoint' | 'fori' | 'scan' | 'capture' | 'closure'; readonly body: readonly Step[] }
   | { readonly kind: 'cond'; readonly body: readonly Step[]; readonly other: readonly Step[] };
 
 /** A smooth function with its own forward rule. */
@@ -59,6 +60,8 @@ function apply(step: Step, stack: readonly Value[]): Value {
     }
     case 'jit':
       return jit((a: Value) => run(step.body, a))(x);
+    case 'checkpoint':
+      return checkpoint((a: Value) => mul(run(step.body, a), x))(x);
     case 'closure':
       return jit((a: Value) => add(run(step.body, a), x))(sin(x));
     case 'fori':
@@ -96,7 +99,7 @@ export function programs(reverseOnly = false): fc.Arbitrary<readonly Step[]> {
       { depthIdentifier: 'program', maxDepth: 3 },
       fc.record({ kind: fc.constantFrom(...leaf) }) as fc.Arbitrary<Step>,
       fc.record({ kind: fc.constantFrom('add' as const, 'mul' as const, 'sub' as const), back: fc.nat(3) }),
-      fc.record({ kind: fc.constantFrom('jit' as const, 'fori' as const, 'scan' as const, 'capture' as const, 'closure' as const), body: tie('steps') }),
+      fc.record({ kind: fc.constantFrom('jit' as const, 'checkpoint' as const, 'fori' as const, 'scan' as const, 'capture' as const, 'closure' as const), body: tie('steps') }),
       fc.record({ kind: fc.constant('cond' as const), body: tie('steps'), other: tie('steps') }),
     ),
   })).steps;
