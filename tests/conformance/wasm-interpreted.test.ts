@@ -4,8 +4,4 @@ import { conformance } from './suite.ts';
 
 conformance(new InterpretedDevice(), {
   rtol: 2e-6,
-  skips: {
-    'bitcast to halves': 'compiled devices have no bitcast that changes the width',
-    'bitcast from halves': 'compiled devices have no bitcast that changes the width',
-  },
 });

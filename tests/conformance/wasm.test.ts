@@ -5,8 +5,4 @@ import { conformance } from './suite.ts';
 conformance(createWasmDevice({ threads: 2 }), {
   // Transcendental functions may differ by 4 units in the last place.
   rtol: 1e-6,
-  skips: {
-    'bitcast to halves': 'compiled devices have no bitcast that changes the width',
-    'bitcast from halves': 'compiled devices have no bitcast that changes the width',
-  },
 });
