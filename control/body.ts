@@ -37,7 +37,13 @@ export function traceBody(
  *
  * @throws TreeError, ShapeError or DTypeError naming the leaf and both types.
  */
-export function checkCarry(op: string, tree: TreeDef, avals: readonly Aval[], outTree: TreeDef, outAvals: readonly Aval[]): void {
+export function checkCarry(
+  op: string,
+  tree: TreeDef,
+  avals: readonly Aval[],
+  outTree: TreeDef,
+  outAvals: readonly Aval[],
+): void {
   if (!tree.equals(outTree))
     throw new TreeError(
       `${op}: the body must return a carry with the tree of its input, ${tree.toString()}; got ${outTree.toString()}. Return every part of the carry.`,
@@ -46,7 +52,10 @@ export function checkCarry(op: string, tree: TreeDef, avals: readonly Aval[], ou
     const out = outAvals[i];
     if (sameType(aval, out)) return;
     const message = `${op}: the body must return a carry of the type of its input; got ${out.toString()} for ${aval.toString()} at carry${leafPaths(tree)[i]}. `;
-    if (aval.dtype === out.dtype) throw new ShapeError(`${message}Keep the shape, or start with an array of the shape that the body gives.`);
+    if (aval.dtype === out.dtype)
+      throw new ShapeError(
+        `${message}Keep the shape, or start with an array of the shape that the body gives.`,
+      );
     throw new DTypeError(`${message}Convert the initial value, or the result of the body.`);
   });
 }
@@ -55,11 +64,16 @@ export function checkCarry(op: string, tree: TreeDef, avals: readonly Aval[], ou
  * Initial values of a carry in the types that the body gives: a weakly typed value (a JavaScript number) takes the dtype that
  * the body promotes it to. Gives undefined when nothing changes.
  */
-export function promoteCarry(values: readonly Value[], outAvals: readonly Aval[]): Value[] | undefined {
+export function promoteCarry(
+  values: readonly Value[],
+  outAvals: readonly Aval[],
+): Value[] | undefined {
   if (values.length !== outAvals.length) return undefined;
   const isWeak = (x: Value, i: number): boolean => x.weakType && x.dtype !== outAvals[i].dtype;
   if (!values.some(isWeak)) return undefined;
-  return values.map((x, i) => (isWeak(x, i) ? convertElementType(x, resultType(x, outAvals[i]).dtype) : x));
+  return values.map((x, i) =>
+    isWeak(x, i) ? convertElementType(x, resultType(x, outAvals[i]).dtype) : x,
+  );
 }
 
 /** Trace the body of a loop, a second time when the carry has to be promoted. `trace` gets the types of the carry. */
@@ -70,5 +84,7 @@ export function traceCarried<B extends Body>(
 ): { readonly init: readonly Value[]; readonly body: B } {
   const body = trace(avalsOf(init));
   const promoted = promoteCarry(init, carryOf(body));
-  return promoted === undefined ? { init, body } : { init: promoted, body: trace(avalsOf(promoted)) };
+  return promoted === undefined
+    ? { init, body }
+    : { init: promoted, body: trace(avalsOf(promoted)) };
 }

@@ -3,7 +3,15 @@
  * the operands of the branches; what the branches capture is among them, the same for all.
  */
 import { Jaxpr, Var } from '../core/jaxpr.ts';
-import { LinearArg, type AxisData, type BatchDim, type BatchResult, type JvpResult, type Primitive, type Tangent } from '../core/primitive.ts';
+import {
+  LinearArg,
+  type AxisData,
+  type BatchDim,
+  type BatchResult,
+  type JvpResult,
+  type Primitive,
+  type Tangent,
+} from '../core/primitive.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Aval } from '../core/aval.ts';
 import type { Value } from '../core/value.ts';
@@ -17,7 +25,12 @@ import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { merge, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
-import { definePartialEval, partialEvalJaxpr, type PartialJaxpr, type PartialTrace } from '../transforms/linearize.ts';
+import {
+  definePartialEval,
+  partialEvalJaxpr,
+  type PartialJaxpr,
+  type PartialTrace,
+} from '../transforms/linearize.ts';
 import { hasEffects, traceClosed, type Closed } from '../transforms/stage.ts';
 import { transposeJaxpr } from '../transforms/transpose.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
@@ -41,14 +54,19 @@ export const condP: Primitive<CondParams> = definePrimitive<CondParams>('cond', 
   jvp: ([index, ...primals], [, ...tangents], params) => jvpCond(index, primals, tangents, params),
   transpose: (cts, [index, ...args], params) => [null, ...transposeCond(cts, index, args, params)],
   batch(args, dims, params, axis) {
-    return dims[0] === null ? batchBranches(args, dims, params, axis) : batchIndex(args, dims, params, axis);
+    return dims[0] === null
+      ? batchBranches(args, dims, params, axis)
+      : batchIndex(args, dims, params, axis);
   },
   hasEffects: ({ branches }) => branches.some(hasEffects),
   printParams: ({ branches }) => ({ branches }),
 });
 
 /** Give branches that capture different values the same first operands. */
-export function joinConsts(branches: readonly Closed[]): { readonly branches: Jaxpr[]; readonly consts: Value[] } {
+export function joinConsts(branches: readonly Closed[]): {
+  readonly branches: Jaxpr[];
+  readonly consts: Value[];
+} {
   const consts = [...new Set(branches.flatMap((b) => b.consts))];
   if (consts.length === 0) return { branches: branches.map((b) => b.jaxpr), consts };
   const joined = branches.map(({ jaxpr, consts: own }) => {
@@ -62,12 +80,19 @@ export function joinConsts(branches: readonly Closed[]): { readonly branches: Ja
 const union = (masks: readonly (readonly boolean[])[]): boolean[] =>
   (masks[0] ?? []).map((_, i) => masks.some((mask) => mask[i]));
 
-function jvpCond(index: Value, primals: readonly Value[], tangents: readonly Tangent[], { branches }: CondParams): JvpResult {
+function jvpCond(
+  index: Value,
+  primals: readonly Value[],
+  tangents: readonly Tangent[],
+  { branches }: CondParams,
+): JvpResult {
   const nonzero = tangents.map((t) => t !== null);
   const nonzeroOut = union(branches.map((branch) => jvpJaxpr(branch, nonzero).nonzeroOut));
   const derived = joinConsts(branches.map((branch) => jvpJaxpr(branch, nonzero, nonzeroOut)));
   const given = tangents.filter((t) => t !== null);
-  const outs = condP.bind([index, ...derived.consts, ...primals, ...given], { branches: derived.branches });
+  const outs = condP.bind([index, ...derived.consts, ...primals, ...given], {
+    branches: derived.branches,
+  });
   return [outs.slice(0, nonzeroOut.length), spread(nonzeroOut, outs.slice(nonzeroOut.length))];
 }
 
@@ -79,10 +104,21 @@ function transposeCond(
 ): Tangent[] {
   const linear = args.map((x) => x instanceof LinearArg);
   const nonzero = cts.map((ct) => ct !== null);
-  const derived = joinConsts(branches.map((branch) => transposeJaxpr(branch, linear, nonzero, true)));
+  const derived = joinConsts(
+    branches.map((branch) => transposeJaxpr(branch, linear, nonzero, true)),
+  );
   const fixed = args.filter((x): x is Value => !(x instanceof LinearArg));
-  const operands = [index as Value, ...derived.consts, ...fixed, ...cts.filter((ct) => ct !== null)];
-  return merge<Tangent>(linear, condP.bind(operands, { branches: derived.branches }), fixed.map(() => null));
+  const operands = [
+    index as Value,
+    ...derived.consts,
+    ...fixed,
+    ...cts.filter((ct) => ct !== null),
+  ];
+  return merge<Tangent>(
+    linear,
+    condP.bind(operands, { branches: derived.branches }),
+    fixed.map(() => null),
+  );
 }
 
 /** Each branch is split; residuals of equal type share a slot, and a branch without one fills it with zeros. */
@@ -97,12 +133,22 @@ function splitCond(
   const parts = branches.map((branch) => partialEvalJaxpr(branch, unknown, unknownOut));
   const knownIn = whereNot(args, unknown);
   const slots = shareSlots(parts);
-  const known = joinConsts(parts.map((part, i) => knownBranch(part, slots.avals, slots.byBranch[i], avalsOf(knownIn))));
-  const knownOut = trace.known(() => condP.bind([index, ...known.consts, ...knownIn], { branches: known.branches }));
+  const known = joinConsts(
+    parts.map((part, i) => knownBranch(part, slots.avals, slots.byBranch[i], avalsOf(knownIn))),
+  );
+  const knownOut = trace.known(() =>
+    condP.bind([index, ...known.consts, ...knownIn], { branches: known.branches }),
+  );
   const numOut = unknownOut.filter((on) => !on).length;
-  const rest = trace.record(condP, [index, ...knownIn, ...knownOut.slice(numOut), ...where(args, unknown)], {
-    branches: parts.map((part, i) => unknownBranch(part, avalsOf(knownIn), slots.avals, slots.byBranch[i])),
-  });
+  const rest = trace.record(
+    condP,
+    [index, ...knownIn, ...knownOut.slice(numOut), ...where(args, unknown)],
+    {
+      branches: parts.map((part, i) =>
+        unknownBranch(part, avalsOf(knownIn), slots.avals, slots.byBranch[i]),
+      ),
+    },
+  );
   return merge<Value>(unknownOut, rest, knownOut.slice(0, numOut));
 }
 
@@ -117,7 +163,6 @@ defineDeadCode(condP, (usedOut, { branches }) => {
     keptOut: usedOut,
   };
 });
-
 
 interface Slots {
   readonly avals: readonly Aval[];
@@ -142,7 +187,12 @@ function shareSlots(parts: readonly PartialJaxpr[]): Slots {
 }
 
 /** Known inputs → known outputs, slots. */
-function knownBranch(part: PartialJaxpr, avals: readonly Aval[], slots: readonly (number | undefined)[], inAvals: readonly Aval[]): Closed {
+function knownBranch(
+  part: PartialJaxpr,
+  avals: readonly Aval[],
+  slots: readonly (number | undefined)[],
+  inAvals: readonly Aval[],
+): Closed {
   const numOut = part.unknownOut.filter((on) => !on).length;
   const closed = traceClosed(
     (xs) => {
@@ -159,7 +209,12 @@ function knownBranch(part: PartialJaxpr, avals: readonly Aval[], slots: readonly
 }
 
 /** Known inputs, slots, unknown inputs → unknown outputs. */
-function unknownBranch(part: PartialJaxpr, inAvals: readonly Aval[], avals: readonly Aval[], slots: readonly (number | undefined)[]): Jaxpr {
+function unknownBranch(
+  part: PartialJaxpr,
+  inAvals: readonly Aval[],
+  avals: readonly Aval[],
+  slots: readonly (number | undefined)[],
+): Jaxpr {
   const { invars, eqns, outvars } = part.unknown;
   const inputs = inAvals.map((aval, i) => {
     const at = part.residuals.findIndex((r) => r.from === 'input' && r.index === i);
@@ -169,16 +224,31 @@ function unknownBranch(part: PartialJaxpr, inAvals: readonly Aval[], avals: read
     const at = slots.indexOf(slot);
     return at < 0 ? new Var(aval) : invars[at];
   });
-  return new Jaxpr({ invars: [...inputs, ...filled, ...invars.slice(part.residuals.length)], eqns, outvars });
+  return new Jaxpr({
+    invars: [...inputs, ...filled, ...invars.slice(part.residuals.length)],
+    eqns,
+    outvars,
+  });
 }
 
 /** The same branch for the whole batch: each branch is batched, results agree in what is batched. */
-function batchBranches(args: readonly Value[], dims: readonly BatchDim[], { branches }: CondParams, axis: AxisData): BatchResult {
+function batchBranches(
+  args: readonly Value[],
+  dims: readonly BatchDim[],
+  { branches }: CondParams,
+  axis: AxisData,
+): BatchResult {
   const front = dims.slice(1).map((d) => (d === null ? null : 0));
-  const force = union(branches.map((b) => batchJaxpr(b, axis, front).dimsOut.map((d) => d !== null)));
+  const force = union(
+    branches.map((b) => batchJaxpr(b, axis, front).dimsOut.map((d) => d !== null)),
+  );
   const derived = joinConsts(branches.map((b) => batchJaxpr(b, axis, front, { force })));
-  const operands = args.map((x, i) => (i === 0 || dims[i] === null ? x : batchTo(x, dims[i], 0, axis.size)));
-  const outs = condP.bind([operands[0], ...derived.consts, ...operands.slice(1)], { branches: derived.branches });
+  const operands = args.map((x, i) =>
+    i === 0 || dims[i] === null ? x : batchTo(x, dims[i], 0, axis.size),
+  );
+  const outs = condP.bind([operands[0], ...derived.consts, ...operands.slice(1)], {
+    branches: derived.branches,
+  });
   return [outs, force.map((on) => (on ? 0 : null))];
 }
 
@@ -186,7 +256,12 @@ function batchBranches(args: readonly Value[], dims: readonly BatchDim[], { bran
  * A branch per lane: every branch runs on every lane, and the results are selected. Where a lane does not take a branch, its
  * operands are constants to that branch, so that no NaN comes back from there in reverse mode.
  */
-function batchIndex(args: readonly Value[], dims: readonly BatchDim[], { branches }: CondParams, axis: AxisData): BatchResult {
+function batchIndex(
+  args: readonly Value[],
+  dims: readonly BatchDim[],
+  { branches }: CondParams,
+  axis: AxisData,
+): BatchResult {
   const index = batchTo(args[0], dims[0], 0, axis.size);
   const operands = args.slice(1).map((x, i) => batchTo(x, dims[i + 1], 0, axis.size));
   const front = operands.map(() => 0);
@@ -195,7 +270,9 @@ function batchIndex(args: readonly Value[], dims: readonly BatchDim[], { branche
     const derived = batchJaxpr(branch, axis, front, { force });
     const taken = eq(index, literalLike(k, index));
     const guarded = operands.map((x) =>
-      isDifferentiable(x.aval) ? select(broadcastInDim(taken, x.shape, [0]), x, stopGradient(x)) : x,
+      isDifferentiable(x.aval)
+        ? select(broadcastInDim(taken, x.shape, [0]), x, stopGradient(x))
+        : x,
     );
     return evalJaxpr(derived.jaxpr, [...derived.consts, ...guarded]);
   });

@@ -32,8 +32,13 @@ export function cond<A extends readonly unknown[], R>(
 ): Output<R> {
   const value = asValue('cond', pred, 'pred');
   if (value.ndim !== 0)
-    throw new ShapeError(`cond: the predicate must be a scalar; got ${value.aval.toString()}. Reduce it with np.any or np.all, or choose element by element with np.where.`);
-  const index = convertElementType(value.dtype === 'bool' ? value : ne(value, literalLike(0, value)), 'i32');
+    throw new ShapeError(
+      `cond: the predicate must be a scalar; got ${value.aval.toString()}. Reduce it with np.any or np.all, or choose element by element with np.where.`,
+    );
+  const index = convertElementType(
+    value.dtype === 'bool' ? value : ne(value, literalLike(0, value)),
+    'i32',
+  );
   return branch('cond', index, [onFalse, onTrue], operands) as Output<R>;
 }
 
@@ -51,12 +56,23 @@ export function switchBranch<A extends readonly unknown[], R>(
   ...operands: Inputs<A>
 ): Output<R> {
   if (branches.length === 0)
-    throw new ArgumentError('switch: there must be at least one branch; got none. Pass a list of functions.');
+    throw new ArgumentError(
+      'switch: there must be at least one branch; got none. Pass a list of functions.',
+    );
   const given = typeof index === 'number' ? NDArray.fromScalar(index, 'i32') : index;
-  if (!isInteger(given.dtype) || given.ndim !== 0 || (typeof index === 'number' && !Number.isInteger(index)))
-    throw new DTypeError(`switch: the index must be an integer scalar; got ${typeof index === 'number' ? index : given.aval.toString()}. Convert with x.astype('i32').`);
+  if (
+    !isInteger(given.dtype) ||
+    given.ndim !== 0 ||
+    (typeof index === 'number' && !Number.isInteger(index))
+  )
+    throw new DTypeError(
+      `switch: the index must be an integer scalar; got ${typeof index === 'number' ? index : given.aval.toString()}. Convert with x.astype('i32').`,
+    );
   const i32 = convertElementType(given, 'i32');
-  const inRange = branches.length === 1 ? i32 : clamp(literalLike(0, i32), i32, literalLike(branches.length - 1, i32));
+  const inRange =
+    branches.length === 1
+      ? i32
+      : clamp(literalLike(0, i32), i32, literalLike(branches.length - 1, i32));
   return branch('switch', inRange, branches, operands) as Output<R>;
 }
 
@@ -86,18 +102,24 @@ function agree(op: string, bodies: readonly Body[]): readonly Body[] {
   const [first] = bodies;
   bodies.forEach((body, k) => {
     if (!body.outTree.equals(first.outTree))
-      throw new TreeError(`${op}: all branches must return the same tree; got ${body.outTree.show()} from branch ${k}, ${first.outTree.show()} from branch 0. Return the same structure everywhere.`);
+      throw new TreeError(
+        `${op}: all branches must return the same tree; got ${body.outTree.show()} from branch ${k}, ${first.outTree.show()} from branch 0. Return the same structure everywhere.`,
+      );
   });
   const wanted = first.outAvals.map((_, i) => common(bodies.map((b) => b.outAvals[i])));
   return bodies.map((body, k) => {
     if (body.outAvals.every((aval, i) => aval.key === wanted[i].key)) return body;
     const closed = traceClosed(
-      (xs) => evalJaxpr(body.jaxpr, xs).map((x, i) => (x.weakType ? convertElementType(x, wanted[i].dtype, wanted[i].weakType) : x)),
+      (xs) =>
+        evalJaxpr(body.jaxpr, xs).map((x, i) =>
+          x.weakType ? convertElementType(x, wanted[i].dtype, wanted[i].weakType) : x,
+        ),
       body.jaxpr.inAvals,
     );
     const { outAvals } = closed.jaxpr;
     outAvals.forEach((aval, i) => {
-      if (!sameType(aval, wanted[i])) throw mismatch(op, k, leafPaths(body.outTree)[i], aval, wanted[i]);
+      if (!sameType(aval, wanted[i]))
+        throw mismatch(op, k, leafPaths(body.outTree)[i], aval, wanted[i]);
     });
     return { ...body, jaxpr: closed.jaxpr, consts: [...closed.consts, ...body.consts], outAvals };
   });

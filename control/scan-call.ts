@@ -39,7 +39,9 @@ export const scanP: Primitive<ScanParams> = definePrimitive<ScanParams>('scan', 
     const [constDims, carryDims, xsDims] = splitOperands(dims, params);
     let carried = carryDims.map((d) => d !== null);
     for (;;) {
-      const inDims: BatchDim[] = [...constDims, ...carried, ...xsDims].map((d) => (d === null || d === false ? null : 0));
+      const inDims: BatchDim[] = [...constDims, ...carried, ...xsDims].map((d) =>
+        d === null || d === false ? null : 0,
+      );
       const derived = batchJaxpr(jaxpr, axis, inDims, { force: carried });
       const next = carried.map((on, i) => on || derived.dimsOut[i] !== null);
       if (next.some((on, i) => on !== carried[i])) {
@@ -49,7 +51,9 @@ export const scanP: Primitive<ScanParams> = definePrimitive<ScanParams>('scan', 
       const [consts, carry, xs] = splitOperands(args, params);
       const operands = [
         ...derived.consts,
-        ...consts.map((x, i) => (constDims[i] === null ? x : batchTo(x, constDims[i], 0, axis.size))),
+        ...consts.map((x, i) =>
+          constDims[i] === null ? x : batchTo(x, constDims[i], 0, axis.size),
+        ),
         ...carry.map((x, i) => (carried[i] ? batchTo(x, carryDims[i], 0, axis.size) : x)),
         ...xs.map((x, i) => (xsDims[i] === null ? x : batchTo(x, xsDims[i], 1, axis.size))),
       ];
@@ -76,7 +80,11 @@ defineDeadCode(scanP, (usedOut, params) => {
   let carried = usedOut.slice(0, numCarry);
   for (;;) {
     const keptOut = [...carried, ...usedOut.slice(numCarry)];
-    const { jaxpr: body, usedIn } = pruneJaxpr(jaxpr, keptOut, jaxpr.invars.map((_, i) => i >= numConsts && carried[i - numConsts] === true));
+    const { jaxpr: body, usedIn } = pruneJaxpr(
+      jaxpr,
+      keptOut,
+      jaxpr.invars.map((_, i) => i >= numConsts && carried[i - numConsts] === true),
+    );
     const next = carried.map((on, i) => on || usedIn[numConsts + i]);
     if (next.some((on, i) => on !== carried[i])) {
       carried = next;
@@ -85,11 +93,17 @@ defineDeadCode(scanP, (usedOut, params) => {
     if (body === jaxpr) return undefined;
     const constsLeft = usedIn.slice(0, numConsts).filter(Boolean).length;
     const carryLeft = carried.filter(Boolean).length;
-    return { params: { ...params, jaxpr: body, numConsts: constsLeft, numCarry: carryLeft }, usedIn, keptOut };
+    return {
+      params: { ...params, jaxpr: body, numConsts: constsLeft, numCarry: carryLeft },
+      usedIn,
+      keptOut,
+    };
   }
 });
 
-definePartialEval(scanP, (trace, args, unknown, params) => splitScan(scanP, trace, args, unknown, params));
+definePartialEval(scanP, (trace, args, unknown, params) =>
+  splitScan(scanP, trace, args, unknown, params),
+);
 
 /** Tangents travel beside what they belong to: constants, carry and stacked inputs each get a second group. */
 function jvpScan(
@@ -109,14 +123,32 @@ function jvpScan(
       carried = next;
       continue;
     }
-    const [constOn, carryOn, xsOn] = [nonzero.slice(0, numConsts), carried, nonzero.slice(numConsts + numCarry)];
+    const [constOn, carryOn, xsOn] = [
+      nonzero.slice(0, numConsts),
+      carried,
+      nonzero.slice(numConsts + numCarry),
+    ];
     const count = (mask: readonly boolean[]): number => mask.filter(Boolean).length;
     const added = derived.consts.length;
-    const sizes = [added, numConsts, numCarry, xsTs.length, count(constOn), count(carryOn), count(xsOn)];
-    const [captured, consts, carry, xs, constDots, carryDots, xsDots] = split(range(0, derived.jaxpr.invars.length), sizes);
+    const sizes = [
+      added,
+      numConsts,
+      numCarry,
+      xsTs.length,
+      count(constOn),
+      count(carryOn),
+      count(xsOn),
+    ];
+    const [captured, consts, carry, xs, constDots, carryDots, xsDots] = split(
+      range(0, derived.jaxpr.invars.length),
+      sizes,
+    );
     const ysOn = derived.nonzeroOut.slice(numCarry);
     const outSizes = [numCarry, numYs, count(carryOn), count(ysOn)];
-    const [carryOut, ysOut, carryDotsOut, ysDotsOut] = split(range(0, derived.jaxpr.outvars.length), outSizes);
+    const [carryOut, ysOut, carryDotsOut, ysDotsOut] = split(
+      range(0, derived.jaxpr.outvars.length),
+      outSizes,
+    );
     const body = reorder(
       derived.jaxpr,
       [...captured, ...consts, ...constDots, ...carry, ...carryDots, ...xs, ...xsDots],
@@ -126,14 +158,31 @@ function jvpScan(
     const filledCarry = carryTs.map((t, i) => t ?? zeroTangent(carryPs[i], carryOn[i]));
     const outs = scanP.bind(
       [
-        ...derived.consts, ...constPs, ...present(constTs),
-        ...carryPs, ...present(filledCarry),
-        ...xsPs, ...present(xsTs),
+        ...derived.consts,
+        ...constPs,
+        ...present(constTs),
+        ...carryPs,
+        ...present(filledCarry),
+        ...xsPs,
+        ...present(xsTs),
       ],
-      { ...params, jaxpr: body, numConsts: added + numConsts + count(constOn), numCarry: numCarry + count(carryOn) },
+      {
+        ...params,
+        jaxpr: body,
+        numConsts: added + numConsts + count(constOn),
+        numCarry: numCarry + count(carryOn),
+      },
     );
-    const [carryValues, carryTangents, ysValues, ysTangents] = split(outs, [numCarry, count(carryOn), numYs, count(ysOn)]);
-    return [[...carryValues, ...ysValues], [...spread(carryOn, carryTangents), ...spread(ysOn, ysTangents)]];
+    const [carryValues, carryTangents, ysValues, ysTangents] = split(outs, [
+      numCarry,
+      count(carryOn),
+      numYs,
+      count(ysOn),
+    ]);
+    return [
+      [...carryValues, ...ysValues],
+      [...spread(carryOn, carryTangents), ...spread(ysOn, ysTangents)],
+    ];
   }
 }
 
@@ -154,10 +203,18 @@ function lowerScan(
   const ysAvals = jaxpr.outAvals.slice(numCarry);
   const ys = ysAvals.map((aval) => b.constant(0, aval.dtype, [length, ...aval.shape]));
   const fixed = [...consts, ...xs];
-  const step = (counter: HloValue, fixedNow: readonly HloValue[], state: readonly HloValue[]): HloValue[] => {
+  const step = (
+    counter: HloValue,
+    fixedNow: readonly HloValue[],
+    state: readonly HloValue[],
+  ): HloValue[] => {
     const at = reverse ? b.scalar('sub', b.constant(length - 1, 'i32'), counter) : counter;
     const slices = fixedNow.slice(numConsts).map((x) => readSlice(b, x, at));
-    const outs = context.inline(jaxpr, [...fixedNow.slice(0, numConsts), ...state.slice(0, numCarry), ...slices]);
+    const outs = context.inline(jaxpr, [
+      ...fixedNow.slice(0, numConsts),
+      ...state.slice(0, numCarry),
+      ...slices,
+    ]);
     const written = outs.slice(numCarry).map((y, i) => writeSlice(b, state[numCarry + i], y, at));
     return [...outs.slice(0, numCarry), ...written];
   };
@@ -195,5 +252,9 @@ function readSlice(b: HloBuilder, x: HloValue, at: HloValue): HloValue {
 
 function writeSlice(b: HloBuilder, target: HloValue, y: HloValue, at: HloValue): HloValue {
   const { shape } = y.type;
-  return b.dynamicUpdateSlice(target, b.reshape(y, [1, ...shape]), startsAt(b, at, shape.length + 1));
+  return b.dynamicUpdateSlice(
+    target,
+    b.reshape(y, [1, ...shape]),
+    startsAt(b, at, shape.length + 1),
+  );
 }

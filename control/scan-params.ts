@@ -16,7 +16,8 @@ export interface ScanParams {
 }
 
 /** Numbers `from … from + count - 1`. */
-export const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+export const range = (from: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => from + i);
 
 /** Operands apart: constants, carry, stacked inputs. */
 export const splitOperands = <T>(xs: readonly T[], { numConsts, numCarry }: ScanParams): T[][] =>

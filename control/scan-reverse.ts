@@ -19,7 +19,10 @@ import { range, splitOperands, type ScanParams } from './scan-params.ts';
 const count = (mask: readonly boolean[]): number => mask.filter(Boolean).length;
 
 /** Split a scan: carries that depend on something unknown become unknown, until nothing changes. */
-function fixpoint(unknown: readonly boolean[], params: ScanParams): { readonly parts: PartialJaxpr; readonly mask: boolean[] } {
+function fixpoint(
+  unknown: readonly boolean[],
+  params: ScanParams,
+): { readonly parts: PartialJaxpr; readonly mask: boolean[] } {
   const { jaxpr, numConsts, numCarry } = params;
   const mask = [...unknown];
   for (;;) {
@@ -62,14 +65,29 @@ export function splitScan(
     knownOut:
       plan.loop.eqns.length === 0 && plan.loop.outvars.length === 0
         ? []
-        : prim.bind(knownIn, { ...params, jaxpr: plan.loop, numConsts: knownConsts.length, numCarry: knownCarry }),
+        : prim.bind(knownIn, {
+            ...params,
+            jaxpr: plan.loop,
+            numConsts: knownConsts.length,
+            numCarry: knownCarry,
+          }),
   }));
 
   const residuals = plan.sources.map((s): Value =>
-    s.kind === 'operand' ? knownIn[s.index] : s.kind === 'hoisted' ? hoisted[s.index] : knownOut[s.index],
+    s.kind === 'operand'
+      ? knownIn[s.index]
+      : s.kind === 'hoisted'
+        ? hoisted[s.index]
+        : knownOut[s.index],
   );
-  const isStacked = plan.sources.map((s) => s.kind === 'stacked' || (s.kind === 'operand' && s.isStacked));
-  const [constsIn, carryIn, xsIn] = split(range(residuals.length, count(mask)), [count(constMask), count(carryMask), count(xsMask)]);
+  const isStacked = plan.sources.map(
+    (s) => s.kind === 'stacked' || (s.kind === 'operand' && s.isStacked),
+  );
+  const [constsIn, carryIn, xsIn] = split(range(residuals.length, count(mask)), [
+    count(constMask),
+    count(carryMask),
+    count(xsMask),
+  ]);
   const at = range(0, residuals.length);
   const body = reorder(
     parts.unknown,
@@ -77,9 +95,11 @@ export function splitScan(
     range(0, parts.unknown.outvars.length),
   );
   const operands = [
-    ...whereNot(residuals, isStacked), ...where(consts, constMask),
+    ...whereNot(residuals, isStacked),
+    ...where(consts, constMask),
     ...where(carry, carryMask),
-    ...where(xs, xsMask), ...where(residuals, isStacked),
+    ...where(xs, xsMask),
+    ...where(residuals, isStacked),
   ];
   const rest = trace.record(prim, operands, {
     ...params,
@@ -87,7 +107,11 @@ export function splitScan(
     numConsts: residuals.length - count(isStacked) + count(constMask),
     numCarry: count(carryMask),
   });
-  return merge(parts.unknownOut, rest, knownOut.slice(0, parts.unknownOut.length - count(parts.unknownOut)));
+  return merge(
+    parts.unknownOut,
+    rest,
+    knownOut.slice(0, parts.unknownOut.length - count(parts.unknownOut)),
+  );
 }
 
 interface ResidualPlan {
@@ -120,12 +144,21 @@ function planResiduals(parts: PartialJaxpr, numConsts: number, numCarry: number)
     const atom = known.outvars[index];
     if (invariant.has(atom)) return { kind: 'hoisted', index: place(atom, hoisted) };
     // A known carry is the value after the step; a residual needs its own stacked output even when it is the same variable.
-    return { kind: 'stacked', index: index >= numCarry && index < numOut ? index : stackedOuts.push(atom) - 1 };
+    return {
+      kind: 'stacked',
+      index: index >= numCarry && index < numOut ? index : stackedOuts.push(atom) - 1,
+    };
   });
   const { invars, eqns } = known;
   return {
     sources,
-    before: dropDead(new Jaxpr({ invars: invars.slice(0, numConsts), eqns: eqns.filter((e) => isInvariant(e, invariant)), outvars: hoisted })),
+    before: dropDead(
+      new Jaxpr({
+        invars: invars.slice(0, numConsts),
+        eqns: eqns.filter((e) => isInvariant(e, invariant)),
+        outvars: hoisted,
+      }),
+    ),
     loop: dropDead(new Jaxpr({ invars, eqns, outvars: stackedOuts })),
   };
 }
@@ -135,13 +168,15 @@ function dependsOnOnly(jaxpr: Jaxpr, numConsts: number): ReadonlySet<Atom> {
   const varying = new Set<Atom>(jaxpr.invars.slice(numConsts));
   const invariant = new Set<Atom>(jaxpr.invars.slice(0, numConsts));
   for (const eqn of jaxpr.eqns) {
-    const varies = eqn.inputs.some((a) => varying.has(a)) || eqn.prim.rules.hasEffects?.(eqn.params) === true;
+    const varies =
+      eqn.inputs.some((a) => varying.has(a)) || eqn.prim.rules.hasEffects?.(eqn.params) === true;
     for (const v of eqn.outputs) (varies ? varying : invariant).add(v);
   }
   return invariant;
 }
 
-const isInvariant = (eqn: Eqn, invariant: ReadonlySet<Atom>): boolean => eqn.outputs.every((v) => invariant.has(v));
+const isInvariant = (eqn: Eqn, invariant: ReadonlySet<Atom>): boolean =>
+  eqn.outputs.every((v) => invariant.has(v));
 
 /**
  * Transpose a linear scan: a scan in the other direction that carries cotangents of the carry, sums cotangents of linear
@@ -174,13 +209,25 @@ export function transposeScan(
 
   // Body: constants; sums, cotangents of the carry; cotangents of the outputs, fixed slices → sums, cotangents of the carry;
   // cotangents of the linear slices. The transposed jaxpr wants its non-linear inputs first, then all cotangents.
-  const sliceAvals = [...where(jaxpr.outAvals.slice(numCarry), nonzeroYs), ...whereNot(jaxpr.inAvals.slice(consts.length + numCarry), xsLinear)];
-  const body = traceClosed((all) => {
-    const [fixed, sumsIn, carryIn, ysIn, xsIn] = split(all, [numConsts, sums.length, numCarry, stackedCts.length, fixedXs.length]);
-    const outs = evalJaxpr(derived.jaxpr, [...fixed, ...xsIn, ...carryIn, ...ysIn]);
-    const [constCts, carryCts, xsCts] = split(outs, [sums.length, numCarry, count(xsLinear)]);
-    return [...sumsIn.map((s, i) => addTangents(s, constCts[i]) ?? s), ...carryCts, ...xsCts];
-  }, [...avalsOf(operands.slice(0, numConsts + first.length)), ...sliceAvals]);
+  const sliceAvals = [
+    ...where(jaxpr.outAvals.slice(numCarry), nonzeroYs),
+    ...whereNot(jaxpr.inAvals.slice(consts.length + numCarry), xsLinear),
+  ];
+  const body = traceClosed(
+    (all) => {
+      const [fixed, sumsIn, carryIn, ysIn, xsIn] = split(all, [
+        numConsts,
+        sums.length,
+        numCarry,
+        stackedCts.length,
+        fixedXs.length,
+      ]);
+      const outs = evalJaxpr(derived.jaxpr, [...fixed, ...xsIn, ...carryIn, ...ysIn]);
+      const [constCts, carryCts, xsCts] = split(outs, [sums.length, numCarry, count(xsLinear)]);
+      return [...sumsIn.map((s, i) => addTangents(s, constCts[i]) ?? s), ...carryCts, ...xsCts];
+    },
+    [...avalsOf(operands.slice(0, numConsts + first.length)), ...sliceAvals],
+  );
 
   const outs = prim.bind([...body.consts, ...operands], {
     ...params,
@@ -198,4 +245,5 @@ export function transposeScan(
   ];
 }
 
-const values = (xs: readonly (Value | LinearArg)[]): Value[] => xs.filter((x): x is Value => !(x instanceof LinearArg));
+const values = (xs: readonly (Value | LinearArg)[]): Value[] =>
+  xs.filter((x): x is Value => !(x instanceof LinearArg));

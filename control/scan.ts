@@ -49,20 +49,33 @@ export function scan<C, X, Y>(
   const { init: values, body } = traceCarried(
     start.values,
     (avals) => {
-      const traced = traceBody('scan', (carry: never, x: never) => checkPair(checkSync('scan', f, f(carry, x))), inTree, [...avals, ...sliceAvals]);
+      const traced = traceBody(
+        'scan',
+        (carry: never, x: never) => checkPair(checkSync('scan', f, f(carry, x))),
+        inTree,
+        [...avals, ...sliceAvals],
+      );
       const [carryTree, yTree] = traced.outTree.children;
-      if (carryTree.numLeaves !== avals.length) checkCarry('scan', start.treedef, avals, carryTree, []);
+      if (carryTree.numLeaves !== avals.length)
+        checkCarry('scan', start.treedef, avals, carryTree, []);
       return { ...traced, carryTree, yTree };
     },
     (traced) => traced.outAvals.slice(0, count),
   );
   checkCarry('scan', start.treedef, avalsOf(values), body.carryTree, body.outAvals.slice(0, count));
-  const unroll = options.unroll === true ? Math.max(length, 1) : Math.max(1, Number(options.unroll ?? 1));
+  const unroll =
+    options.unroll === true ? Math.max(length, 1) : Math.max(1, Number(options.unroll ?? 1));
   const params: ScanParams = {
-    jaxpr: body.jaxpr, length, reverse: options.reverse ?? false, unroll, numConsts: body.consts.length, numCarry: count,
+    jaxpr: body.jaxpr,
+    length,
+    reverse: options.reverse ?? false,
+    unroll,
+    numConsts: body.consts.length,
+    numCarry: count,
   };
   const operands = [...body.consts, ...values, ...inputs.values];
-  const outs = config.disableJit && isEager() ? scanEagerly(operands, params) : scanP.bind(operands, params);
+  const outs =
+    config.disableJit && isEager() ? scanEagerly(operands, params) : scanP.bind(operands, params);
   return [
     unflatten(start.treedef, outs.slice(0, count)) as Output<C>,
     unflatten(body.yTree, outs.slice(count)) as Output<Y>,
@@ -81,11 +94,15 @@ function scanLength(xs: readonly Value[], tree: TreeDef, given: number | undefin
   const paths = leafPaths(tree);
   xs.forEach((x, i) => {
     if (x.ndim === 0)
-      throw new ShapeError(`scan: xs must have a first axis to loop over; got ${x.aval.toString()} at xs${paths[i]}. Capture scalars in the body, or carry them.`);
+      throw new ShapeError(
+        `scan: xs must have a first axis to loop over; got ${x.aval.toString()} at xs${paths[i]}. Capture scalars in the body, or carry them.`,
+      );
   });
   const sizes = [...(given === undefined ? [] : [given]), ...xs.map((x) => x.shape[0])];
   if (sizes.length === 0)
-    throw new ArgumentError('scan: the number of steps must be known; got no arrays in xs and no length. Pass { length }.');
+    throw new ArgumentError(
+      'scan: the number of steps must be known; got no arrays in xs and no length. Pass { length }.',
+    );
   if (sizes.some((n) => n !== sizes[0])) {
     const shown = xs.map((x, i) => `xs${paths[i]}: ${x.shape[0]}`);
     throw new ShapeError(
@@ -96,7 +113,10 @@ function scanLength(xs: readonly Value[], tree: TreeDef, given: number | undefin
 }
 
 /** The loop in JavaScript, step by step, for `disableJit`. */
-function scanEagerly(operands: readonly Value[], { jaxpr, length, reverse, numConsts, numCarry }: ScanParams): Value[] {
+function scanEagerly(
+  operands: readonly Value[],
+  { jaxpr, length, reverse, numConsts, numCarry }: ScanParams,
+): Value[] {
   const consts = operands.slice(0, numConsts);
   let carry = operands.slice(numConsts, numConsts + numCarry);
   const rows: Value[][] = [];
@@ -110,7 +130,10 @@ function scanEagerly(operands: readonly Value[], { jaxpr, length, reverse, numCo
   const ys = jaxpr.outAvals.slice(numCarry).map((aval, i) =>
     length === 0
       ? zerosOf(aval.withShape([0, ...aval.shape]))
-      : concatenate(rows.map((r) => reshape(r[i], [1, ...aval.shape])), 0),
+      : concatenate(
+          rows.map((r) => reshape(r[i], [1, ...aval.shape])),
+          0,
+        ),
   );
   return [...carry, ...ys];
 }

@@ -4,7 +4,14 @@
  */
 import { ArgumentError } from '../core/errors.ts';
 import { Jaxpr, Literal, Var } from '../core/jaxpr.ts';
-import type { AxisData, BatchDim, BatchResult, JvpResult, Primitive, Tangent } from '../core/primitive.ts';
+import type {
+  AxisData,
+  BatchDim,
+  BatchResult,
+  JvpResult,
+  Primitive,
+  Tangent,
+} from '../core/primitive.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { select } from '../lax/comparison.ts';
@@ -51,7 +58,11 @@ export const whileP: Primitive<WhileParams> = definePrimitive<WhileParams>('whil
       },
       (...now) => {
         const [condConsts, bodyConsts, carry] = splitWhile(now, params);
-        return [...condConsts, ...bodyConsts, ...context.inline(bodyJaxpr, [...bodyConsts, ...carry])];
+        return [
+          ...condConsts,
+          ...bodyConsts,
+          ...context.inline(bodyJaxpr, [...bodyConsts, ...carry]),
+        ];
       },
     );
     return outs.slice(fixed);
@@ -74,7 +85,11 @@ export const whileP: Primitive<WhileParams> = definePrimitive<WhileParams>('whil
 });
 
 /** Tangents are carried beside the carry; the condition sees values only. */
-function jvpWhile(primals: readonly Value[], tangents: readonly Tangent[], params: WhileParams): JvpResult {
+function jvpWhile(
+  primals: readonly Value[],
+  tangents: readonly Tangent[],
+  params: WhileParams,
+): JvpResult {
   const { condJaxpr, bodyJaxpr, bodyNconsts } = params;
   const [condConsts, bodyConsts, carry] = splitWhile(primals, params);
   const [, constTs, carryTs] = splitWhile(tangents, params);
@@ -89,18 +104,34 @@ function jvpWhile(primals: readonly Value[], tangents: readonly Tangent[], param
     }
     const added = derived.consts.length;
     const sizes = [added + bodyNconsts, carry.length, count(constOn), count(carried)];
-    const [fixed, values, constDots, carryDots] = split(range(0, derived.jaxpr.invars.length), sizes);
+    const [fixed, values, constDots, carryDots] = split(
+      range(0, derived.jaxpr.invars.length),
+      sizes,
+    );
     const body = reorder(
       derived.jaxpr,
       [...fixed, ...constDots, ...values, ...carryDots],
       range(0, derived.jaxpr.outvars.length),
     );
-    const dots = where(carry, carried).map((x, i) => instantiate(where(carryTs, carried)[i], x.aval));
+    const dots = where(carry, carried).map((x, i) =>
+      instantiate(where(carryTs, carried)[i], x.aval),
+    );
     const { invars, eqns, outvars } = condJaxpr;
     const outs = whileP.bind(
-      [...condConsts, ...derived.consts, ...bodyConsts, ...constTs.filter((t) => t !== null), ...carry, ...dots],
+      [
+        ...condConsts,
+        ...derived.consts,
+        ...bodyConsts,
+        ...constTs.filter((t) => t !== null),
+        ...carry,
+        ...dots,
+      ],
       {
-        condJaxpr: new Jaxpr({ invars: [...invars, ...dots.map((t) => new Var(t.aval))], eqns, outvars }),
+        condJaxpr: new Jaxpr({
+          invars: [...invars, ...dots.map((t) => new Var(t.aval))],
+          eqns,
+          outvars,
+        }),
         condNconsts: params.condNconsts,
         bodyJaxpr: body,
         bodyNconsts: added + bodyNconsts + count(constOn),
@@ -133,7 +164,11 @@ function splitWhileLoop(
   const knownConsts = [...parts.consts, ...whereNot(bodyConsts, bodyMask)];
   const knownCarry = whereNot(carry, carried);
   const known = dropDead(
-    new Jaxpr({ invars: parts.known.invars, eqns: parts.known.eqns, outvars: parts.known.outvars.slice(0, knownCarry.length) }),
+    new Jaxpr({
+      invars: parts.known.invars,
+      eqns: parts.known.eqns,
+      outvars: parts.known.outvars.slice(0, knownCarry.length),
+    }),
   );
   const knownOut = trace.known(() =>
     whileP.bind([...condConsts, ...knownConsts, ...knownCarry], {
@@ -148,7 +183,11 @@ function splitWhileLoop(
 
 /** Which inputs some equation or output uses. */
 function usedInputs(jaxpr: Jaxpr): boolean[] {
-  const used = new Set([...jaxpr.eqns.flatMap((e) => e.inputs), ...jaxpr.outvars].filter((a) => !(a instanceof Literal)));
+  const used = new Set(
+    [...jaxpr.eqns.flatMap((e) => e.inputs), ...jaxpr.outvars].filter(
+      (a) => !(a instanceof Literal),
+    ),
+  );
   return jaxpr.invars.map((v) => used.has(v));
 }
 
@@ -173,7 +212,11 @@ defineDeadCode(whileP, (usedOut, params) => {
     const bodyConsts = usedIn.slice(0, bodyNconsts);
     return {
       params: {
-        condJaxpr: new Jaxpr({ invars: invars.filter((_, i) => i < condNconsts || carried[i - condNconsts]), eqns, outvars }),
+        condJaxpr: new Jaxpr({
+          invars: invars.filter((_, i) => i < condNconsts || carried[i - condNconsts]),
+          eqns,
+          outvars,
+        }),
         condNconsts,
         bodyJaxpr: body,
         bodyNconsts: count(bodyConsts),
@@ -203,7 +246,9 @@ function batchWhile(
     const perLane = cond.dimsOut[0] !== null;
     // With a condition per lane every carry is kept or replaced per lane.
     if (perLane) carried = carried.map(() => true);
-    const body = batchJaxpr(bodyJaxpr, axis, [...bodyDims, ...carried].map(front), { force: carried });
+    const body = batchJaxpr(bodyJaxpr, axis, [...bodyDims, ...carried].map(front), {
+      force: carried,
+    });
     const next = carried.map((on, i) => on || body.dimsOut[i] !== null);
     if (next.some((on, i) => on !== carried[i])) {
       carried = next;
@@ -213,12 +258,19 @@ function batchWhile(
       args.map((x, i) => (dims[i] === null ? x : batchTo(x, dims[i], 0, axis.size))),
       params,
     );
-    const start = carry.map((x, i) => (carried[i] && carryDims[i] === null ? batchTo(x, null, 0, axis.size) : x));
+    const start = carry.map((x, i) =>
+      carried[i] && carryDims[i] === null ? batchTo(x, null, 0, axis.size) : x,
+    );
     const fixedCond = [...cond.consts, ...condConsts];
     const fixedBody = [...body.consts, ...bodyConsts];
     const loop = perLane
       ? laneLoop(cond.jaxpr, body.jaxpr, fixedCond, fixedBody, start)
-      : { condJaxpr: cond.jaxpr, bodyJaxpr: body.jaxpr, condConsts: fixedCond, bodyConsts: fixedBody };
+      : {
+          condJaxpr: cond.jaxpr,
+          bodyJaxpr: body.jaxpr,
+          condConsts: fixedCond,
+          bodyConsts: fixedBody,
+        };
     const outs = whileP.bind([...loop.condConsts, ...loop.bodyConsts, ...start], {
       condJaxpr: loop.condJaxpr,
       condNconsts: loop.condConsts.length,
@@ -251,7 +303,11 @@ function laneLoop(
   );
   const step = traceClosed(
     (xs) => {
-      const [condFixed, bodyFixed, old] = split(xs, [condConsts.length, bodyConsts.length, carry.length]);
+      const [condFixed, bodyFixed, old] = split(xs, [
+        condConsts.length,
+        bodyConsts.length,
+        carry.length,
+      ]);
       const going = evalJaxpr(cond, [...condFixed, ...old])[0];
       const next = evalJaxpr(body, [...bodyFixed, ...old]);
       return next.map((x, i) => select(broadcastInDim(going, x.shape, [0]), x, old[i]));

@@ -24,7 +24,11 @@ import { whileP, type WhileParams } from './while-call.ts';
  * @example
  * String(whileLoop((x: Value) => lax.lt(x, 100), (x: Value) => lax.mul(x, 2), 1)); // → 128.0
  */
-export function whileLoop<C>(cond: (carry: C) => Value | boolean, body: (carry: C) => C, init: Input<C>): Output<C> {
+export function whileLoop<C>(
+  cond: (carry: C) => Value | boolean,
+  body: (carry: C) => C,
+  init: Input<C>,
+): Output<C> {
   const start = flattenValues('whileLoop', 'init', init);
   const inTree = flatten([init]).treedef;
   const traced = traceCarried(
@@ -37,7 +41,10 @@ export function whileLoop<C>(cond: (carry: C) => Value | boolean, body: (carry: 
   const test = traceBody('whileLoop', cond, inTree, avals);
   checkCondition(test);
   const params: WhileParams = {
-    condJaxpr: test.jaxpr, condNconsts: test.consts.length, bodyJaxpr: traced.body.jaxpr, bodyNconsts: traced.body.consts.length,
+    condJaxpr: test.jaxpr,
+    condNconsts: test.consts.length,
+    bodyJaxpr: traced.body.jaxpr,
+    bodyNconsts: traced.body.consts.length,
   };
   const outs =
     config.disableJit && isEager()
@@ -48,10 +55,14 @@ export function whileLoop<C>(cond: (carry: C) => Value | boolean, body: (carry: 
 
 function checkCondition({ outTree, outAvals }: Body): void {
   if (!outTree.isLeaf)
-    throw new TreeError(`whileLoop: the condition must give one bool; got a tree ${outTree.show()}. Return a single comparison.`);
+    throw new TreeError(
+      `whileLoop: the condition must give one bool; got a tree ${outTree.show()}. Return a single comparison.`,
+    );
   const [aval] = outAvals;
   if (aval.dtype !== 'bool' || aval.ndim !== 0)
-    throw new DTypeError(`whileLoop: the condition must give one bool; got ${aval.toString()}. Compare, and reduce with np.any or np.all.`);
+    throw new DTypeError(
+      `whileLoop: the condition must give one bool; got ${aval.toString()}. Compare, and reduce with np.any or np.all.`,
+    );
 }
 
 /** The loop in JavaScript, step by step, for `disableJit`. */
@@ -87,17 +98,25 @@ export function foriLoop<C>(
     for (const n of [lower, upper])
       if (!Number.isInteger(n))
         throw new ArgumentError(`foriLoop: bounds must be integers; got ${n}. Round it.`);
-    const step = ([i, carry]: [Value, C]): readonly [[Value, C], null] => [[add(i, literalLike(1, i)), body(i, carry)], null];
+    const step = ([i, carry]: [Value, C]): readonly [[Value, C], null] => [
+      [add(i, literalLike(1, i)), body(i, carry)],
+      null,
+    ];
     const [[, result]] = scan<[Value, C], null, null>(
       step,
       [bound(lower), init] as Input<[Value, C]>,
       null,
-      { length: Math.max(0, upper - lower), ...(options.unroll === undefined ? {} : { unroll: options.unroll }) },
+      {
+        length: Math.max(0, upper - lower),
+        ...(options.unroll === undefined ? {} : { unroll: options.unroll }),
+      },
     ) as [[Value, Output<C>], null];
     return result;
   }
   if (options.unroll !== undefined)
-    throw new ArgumentError('foriLoop: unroll needs plain numbers as bounds; got a traced bound. Leave it out.');
+    throw new ArgumentError(
+      'foriLoop: unroll needs plain numbers as bounds; got a traced bound. Leave it out.',
+    );
   const dtype = typeof lower === 'number' ? (upper as Value).dtype : lower.dtype;
   const [from, to] = [lower, upper].map((x) => (typeof x === 'number' ? bound(x, dtype) : x));
   for (const x of [from, to])

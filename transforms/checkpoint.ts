@@ -15,7 +15,12 @@ import { flattenFunction, flattenValues, nameOf, named } from './flat-function.t
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge, where, whereNot } from './jaxpr-cache.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
-import { definePartialEval, partialEvalJaxpr, pickResiduals, type PartialTrace } from './linearize.ts';
+import {
+  definePartialEval,
+  partialEvalJaxpr,
+  pickResiduals,
+  type PartialTrace,
+} from './linearize.ts';
 import type { Inputs, Output } from './signature.ts';
 import { hasEffects, traceClosed } from './stage.ts';
 import { avalsOf } from '../core/trace.ts';
@@ -32,37 +37,53 @@ export interface CheckpointParams {
 }
 
 /** `remat2`: a call whose derivative saves nothing but the arguments. */
-export const checkpointP: Primitive<CheckpointParams> = definePrimitive<CheckpointParams>('remat2', {
-  abstractEval: (_, { jaxpr }) => jaxpr.outAvals,
-  lower(b, args, { jaxpr, differentiated, preventCse }, context) {
-    const guarded = differentiated && preventCse && args.length > 0 ? b.optimizationBarrier(args) : args;
-    return context.inline(jaxpr, guarded);
+export const checkpointP: Primitive<CheckpointParams> = definePrimitive<CheckpointParams>(
+  'remat2',
+  {
+    abstractEval: (_, { jaxpr }) => jaxpr.outAvals,
+    lower(b, args, { jaxpr, differentiated, preventCse }, context) {
+      const guarded =
+        differentiated && preventCse && args.length > 0 ? b.optimizationBarrier(args) : args;
+      return context.inline(jaxpr, guarded);
+    },
+    evaluate: (args, { jaxpr }) =>
+      runProgram(compileJaxpr('checkpoint', jaxpr, deviceOf(args)), args),
+    jvp(primals, tangents, params) {
+      const derived = jvpJaxpr(
+        params.jaxpr,
+        tangents.map((t) => t !== null),
+      );
+      const given = tangents.filter((t) => t !== null);
+      const outs = checkpointP.bind([...derived.consts, ...primals, ...given], {
+        ...params,
+        jaxpr: derived.jaxpr,
+      });
+      const count = params.jaxpr.outvars.length;
+      return [outs.slice(0, count), spread(derived.nonzeroOut, outs.slice(count))];
+    },
+    transpose: (cts, args, params) => transposeCheckpoint(cts, args, params),
+    batch(args, dims, params, axis) {
+      const derived = batchJaxpr(params.jaxpr, axis, dims, { anywhere: true });
+      return [
+        checkpointP.bind([...derived.consts, ...args], { ...params, jaxpr: derived.jaxpr }),
+        derived.dimsOut,
+      ];
+    },
+    hasEffects: ({ jaxpr }) => hasEffects(jaxpr),
+    printParams: ({ jaxpr, differentiated, preventCse }) => ({
+      differentiated: flagText(differentiated),
+      jaxpr,
+      policy: 'None',
+      prevent_cse: flagText(preventCse),
+    }),
   },
-  evaluate: (args, { jaxpr }) => runProgram(compileJaxpr('checkpoint', jaxpr, deviceOf(args)), args),
-  jvp(primals, tangents, params) {
-    const derived = jvpJaxpr(params.jaxpr, tangents.map((t) => t !== null));
-    const given = tangents.filter((t) => t !== null);
-    const outs = checkpointP.bind([...derived.consts, ...primals, ...given], { ...params, jaxpr: derived.jaxpr });
-    const count = params.jaxpr.outvars.length;
-    return [outs.slice(0, count), spread(derived.nonzeroOut, outs.slice(count))];
-  },
-  transpose: (cts, args, params) => transposeCheckpoint(cts, args, params),
-  batch(args, dims, params, axis) {
-    const derived = batchJaxpr(params.jaxpr, axis, dims, { anywhere: true });
-    return [checkpointP.bind([...derived.consts, ...args], { ...params, jaxpr: derived.jaxpr }), derived.dimsOut];
-  },
-  hasEffects: ({ jaxpr }) => hasEffects(jaxpr),
-  printParams: ({ jaxpr, differentiated, preventCse }) => ({
-    differentiated: flagText(differentiated),
-    jaxpr,
-    policy: 'None',
-    prevent_cse: flagText(preventCse),
-  }),
-});
+);
 
 defineDeadCode(checkpointP, (usedOut, params) => {
   const { jaxpr, usedIn } = pruneJaxpr(params.jaxpr, usedOut);
-  return jaxpr === params.jaxpr ? undefined : { params: { ...params, jaxpr }, usedIn, keptOut: usedOut };
+  return jaxpr === params.jaxpr
+    ? undefined
+    : { params: { ...params, jaxpr }, usedIn, keptOut: usedOut };
 });
 
 /** Known results are computed now; what is unknown is computed from the arguments when it is needed. */
@@ -73,12 +94,21 @@ function splitCheckpoint(
   params: CheckpointParams,
 ): readonly Value[] {
   const { unknownOut } = partialEvalJaxpr(params.jaxpr, unknown);
-  const known = pruneJaxpr(params.jaxpr, unknownOut.map((on) => !on));
+  const known = pruneJaxpr(
+    params.jaxpr,
+    unknownOut.map((on) => !on),
+  );
   const knownOut = trace.known(() =>
-    known.jaxpr.outvars.length === 0 ? [] : checkpointP.bind(where(args, known.usedIn), { ...params, jaxpr: known.jaxpr }),
+    known.jaxpr.outvars.length === 0
+      ? []
+      : checkpointP.bind(where(args, known.usedIn), { ...params, jaxpr: known.jaxpr }),
   );
   const rest = pruneJaxpr(params.jaxpr, unknownOut);
-  const recorded = trace.record(checkpointP, where(args, rest.usedIn), { ...params, jaxpr: rest.jaxpr, differentiated: true });
+  const recorded = trace.record(checkpointP, where(args, rest.usedIn), {
+    ...params,
+    jaxpr: rest.jaxpr,
+    differentiated: true,
+  });
   return merge<Value>(unknownOut, recorded, knownOut);
 }
 
@@ -101,16 +131,28 @@ function transposeCheckpoint(
       const knownIn = xs.slice(0, fixed.length);
       const knownOut = evalJaxpr(parts.known, [...parts.consts, ...knownIn]);
       const residuals = pickResiduals(parts.residuals, knownIn, knownOut);
-      const all = spread(cts.map((ct) => ct !== null), xs.slice(fixed.length));
+      const all = spread(
+        cts.map((ct) => ct !== null),
+        xs.slice(fixed.length),
+      );
       const operands = [...residuals, ...linearAvals.map((aval) => new LinearArg(aval))];
-      const out = backwardPass(parts.unknown, operands, where(all, parts.unknownOut)).slice(residuals.length);
+      const out = backwardPass(parts.unknown, operands, where(all, parts.unknownOut)).slice(
+        residuals.length,
+      );
       nonzeroOut = out.map((ct) => ct !== null);
       return out.filter((ct) => ct !== null);
     },
     avalsOf([...fixed, ...given]),
   );
-  const outs = checkpointP.bind([...backward.consts, ...fixed, ...given], { ...params, jaxpr: backward.jaxpr });
-  return merge<Tangent>(linear, spread(nonzeroOut, outs), whereNot(linear, linear).map(() => null));
+  const outs = checkpointP.bind([...backward.consts, ...fixed, ...given], {
+    ...params,
+    jaxpr: backward.jaxpr,
+  });
+  return merge<Tangent>(
+    linear,
+    spread(nonzeroOut, outs),
+    whereNot(linear, linear).map(() => null),
+  );
 }
 
 /** Options of `checkpoint`. */
@@ -127,15 +169,28 @@ export interface CheckpointOptions {
  * const f = checkpoint((x: Value) => lax.sin(lax.sin(x)));
  * String(grad((x: Value) => f(x))(0)); // → 1.0
  */
-export function checkpoint<A extends readonly Value[], R>(f: (...args: A) => R, options?: CheckpointOptions): (...args: Inputs<A>) => Output<R>;
-export function checkpoint<A extends readonly unknown[], R>(f: (...args: A) => R, options?: CheckpointOptions): (...args: Inputs<A>) => Output<R>;
-export function checkpoint(f: (...args: never[]) => unknown, { preventCse = true }: CheckpointOptions = {}): (...args: unknown[]) => unknown {
+export function checkpoint<A extends readonly Value[], R>(
+  f: (...args: A) => R,
+  options?: CheckpointOptions,
+): (...args: Inputs<A>) => Output<R>;
+export function checkpoint<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options?: CheckpointOptions,
+): (...args: Inputs<A>) => Output<R>;
+export function checkpoint(
+  f: (...args: never[]) => unknown,
+  { preventCse = true }: CheckpointOptions = {},
+): (...args: unknown[]) => unknown {
   return named((...args: unknown[]) => {
     if (config.disableJit && isEager()) return f(...(args as never[]));
     const { values, treedef } = flattenValues('checkpoint', 'args', args);
     const flat = flattenFunction('checkpoint', f, treedef);
     const { jaxpr, consts } = traceClosed(flat.fun, avalsOf(values), 'checkpoint');
-    const outs = checkpointP.bind([...consts, ...values], { jaxpr, differentiated: false, preventCse });
+    const outs = checkpointP.bind([...consts, ...values], {
+      jaxpr,
+      differentiated: false,
+      preventCse,
+    });
     return unflatten(flat.outTree(), outs);
   }, nameOf(f));
 }

@@ -5,7 +5,14 @@
  */
 import { ArgumentError, TracerLeakError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
-import { LinearArg, type AxisData, type BatchDim, type BatchResult, type Primitive, type Tangent } from '../core/primitive.ts';
+import {
+  LinearArg,
+  type AxisData,
+  type BatchDim,
+  type BatchResult,
+  type Primitive,
+  type Tangent,
+} from '../core/primitive.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Aval } from '../core/aval.ts';
 import type { Value } from '../core/value.ts';
@@ -49,7 +56,10 @@ export interface ForwardResult {
 }
 
 /** Residuals and cotangents of the outputs → cotangents of the arguments. */
-export type FlatBackward = (residuals: readonly Value[], cts: readonly Tangent[]) => readonly Tangent[];
+export type FlatBackward = (
+  residuals: readonly Value[],
+  cts: readonly Tangent[],
+) => readonly Tangent[];
 
 /** Parameters of `custom_vjp_call`. */
 export interface CustomVjpParams extends CustomCall {
@@ -72,40 +82,55 @@ function stageCall<P extends CustomCall>(
 }
 
 /** `custom_jvp_call`: call a function that brings its own forward derivative. */
-export const customJvpCallP: Primitive<CustomJvpParams> = definePrimitive<CustomJvpParams>('custom_jvp_call', {
-  abstractEval: abstractCall,
-  lower: (_, args, { callJaxpr }, context) => context.inline(recorded(callJaxpr), args),
-  evaluate: (args, { fun }) => fun(args),
-  stage(args, params) {
-    const staged = stageCall(args, params);
-    if (staged === undefined) return { args, params };
-    const { jaxpr, added } = staged;
-    return {
-      args: staged.args,
-      params: { ...params, callJaxpr: jaxpr, constCount: params.constCount + added, fun: (xs) => evalJaxpr(jaxpr, xs) },
-    };
+export const customJvpCallP: Primitive<CustomJvpParams> = definePrimitive<CustomJvpParams>(
+  'custom_jvp_call',
+  {
+    abstractEval: abstractCall,
+    lower: (_, args, { callJaxpr }, context) => context.inline(recorded(callJaxpr), args),
+    evaluate: (args, { fun }) => fun(args),
+    stage(args, params) {
+      const staged = stageCall(args, params);
+      if (staged === undefined) return { args, params };
+      const { jaxpr, added } = staged;
+      return {
+        args: staged.args,
+        params: {
+          ...params,
+          callJaxpr: jaxpr,
+          constCount: params.constCount + added,
+          fun: (xs) => evalJaxpr(jaxpr, xs),
+        },
+      };
+    },
+    jvp(primals, tangents, { name, jvp, constCount, symbolicZeros }) {
+      refuseCaptured(name, tangents, constCount);
+      const xs = primals.slice(constCount);
+      const given = tangents
+        .slice(constCount)
+        .map((t, i) => (symbolicZeros ? t : fill(t, xs[i].aval)));
+      return jvp(xs, given);
+    },
+    // A rule may itself call functions with custom rules; in the linear program they are plain calls.
+    transpose: (cts, args, { name, callJaxpr }) =>
+      transposeCall(name, recorded(callJaxpr), cts, args),
+    hasEffects: ({ callJaxpr }) => callJaxpr !== undefined && hasEffects(callJaxpr),
+    printParams: ({ name, callJaxpr, jvpName, symbolicZeros }) => ({
+      name,
+      call_jaxpr: callJaxpr,
+      jvp: jvpName,
+      symbolic_zeros: flagText(symbolicZeros),
+    }),
   },
-  jvp(primals, tangents, { name, jvp, constCount, symbolicZeros }) {
-    refuseCaptured(name, tangents, constCount);
-    const xs = primals.slice(constCount);
-    const given = tangents.slice(constCount).map((t, i) => (symbolicZeros ? t : fill(t, xs[i].aval)));
-    return jvp(xs, given);
-  },
-  // A rule may itself call functions with custom rules; in the linear program they are plain calls.
-  transpose: (cts, args, { name, callJaxpr }) => transposeCall(name, recorded(callJaxpr), cts, args),
-  hasEffects: ({ callJaxpr }) => callJaxpr !== undefined && hasEffects(callJaxpr),
-  printParams: ({ name, callJaxpr, jvpName, symbolicZeros }) => ({
-    name,
-    call_jaxpr: callJaxpr,
-    jvp: jvpName,
-    symbolic_zeros: flagText(symbolicZeros),
-  }),
-});
+);
 
-const fill = (t: Tangent, aval: Aval): Tangent => (isDifferentiable(aval) ? instantiate(t, aval) : t);
+const fill = (t: Tangent, aval: Aval): Tangent =>
+  isDifferentiable(aval) ? instantiate(t, aval) : t;
 
 function recorded(jaxpr: Jaxpr | undefined): Jaxpr {
-  if (jaxpr === undefined) throw new ArgumentError('custom rule: the call was not recorded; got a function. Trace it with jit first.');
+  if (jaxpr === undefined)
+    throw new ArgumentError(
+      'custom rule: the call was not recorded; got a function. Trace it with jit first.',
+    );
   return jaxpr;
 }
 
@@ -134,7 +159,10 @@ defineFunctionBatch(customJvpCallP, (trace, args, dims, params): BatchResult => 
     const [outs, found] = batchFlat(
       (xs) => {
         let next = primals.length;
-        const [ys, yTangents] = params.jvp(xs.slice(0, primals.length), tangents.map((t) => (t === null ? null : xs[next++])));
+        const [ys, yTangents] = params.jvp(
+          xs.slice(0, primals.length),
+          tangents.map((t) => (t === null ? null : xs[next++])),
+        );
         count = ys.length;
         return [...ys, ...yTangents.map((t, i) => instantiate(t, ys[i].aval))];
       },
@@ -151,49 +179,57 @@ defineFunctionBatch(customJvpCallP, (trace, args, dims, params): BatchResult => 
 });
 
 /** `custom_vjp_call`: call a function that brings its own reverse derivative. */
-export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<CustomVjpParams>('custom_vjp_call', {
-  abstractEval: abstractCall,
-  lower: (_, args, { callJaxpr }, context) => context.inline(recorded(callJaxpr), args),
-  evaluate: (args, { fun }) => fun(args),
-  stage(args, params) {
-    const staged = stageCall(args, params);
-    if (staged === undefined) return { args, params };
-    const { jaxpr, added } = staged;
-    return {
-      args: staged.args,
-      params: { ...params, callJaxpr: jaxpr, constCount: params.constCount + added, fun: (xs) => evalJaxpr(jaxpr, xs) },
-    };
+export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<CustomVjpParams>(
+  'custom_vjp_call',
+  {
+    abstractEval: abstractCall,
+    lower: (_, args, { callJaxpr }, context) => context.inline(recorded(callJaxpr), args),
+    evaluate: (args, { fun }) => fun(args),
+    stage(args, params) {
+      const staged = stageCall(args, params);
+      if (staged === undefined) return { args, params };
+      const { jaxpr, added } = staged;
+      return {
+        args: staged.args,
+        params: {
+          ...params,
+          callJaxpr: jaxpr,
+          constCount: params.constCount + added,
+          fun: (xs) => evalJaxpr(jaxpr, xs),
+        },
+      };
+    },
+    jvp(primals, tangents, params) {
+      refuseCaptured(params.name, tangents, params.constCount);
+      const xs = primals.slice(params.constCount);
+      const { outs, residuals, backward } = params.forward(xs);
+      const outAvals = avalsOf(outs);
+      const active = xs.map((x) => isDifferentiable(x.aval));
+      const given = tangents.slice(params.constCount).filter((_, i) => active[i]);
+      const filled = given.map((t, i) => instantiate(t, xs.filter((_, j) => active[j])[i].aval));
+      const outTangents = customLinP.bind([...residuals, ...filled], {
+        name: params.name,
+        residualCount: residuals.length,
+        outAvals: outAvals.filter(isDifferentiable),
+        backward: (res, cts) => {
+          let next = 0;
+          const all = outAvals.map((aval) => (isDifferentiable(aval) ? cts[next++] : null));
+          return backward(res, all).filter((_, i) => active[i]);
+        },
+      });
+      let next = 0;
+      return [outs, outAvals.map((aval) => (isDifferentiable(aval) ? outTangents[next++] : null))];
+    },
+    hasEffects: ({ callJaxpr }) => callJaxpr !== undefined && hasEffects(callJaxpr),
+    printParams: ({ name, callJaxpr, forwardName, backwardName, symbolicZeros }) => ({
+      name,
+      bwd: backwardName,
+      call_jaxpr: callJaxpr,
+      fwd: forwardName,
+      symbolic_zeros: flagText(symbolicZeros),
+    }),
   },
-  jvp(primals, tangents, params) {
-    refuseCaptured(params.name, tangents, params.constCount);
-    const xs = primals.slice(params.constCount);
-    const { outs, residuals, backward } = params.forward(xs);
-    const outAvals = avalsOf(outs);
-    const active = xs.map((x) => isDifferentiable(x.aval));
-    const given = tangents.slice(params.constCount).filter((_, i) => active[i]);
-    const filled = given.map((t, i) => instantiate(t, xs.filter((_, j) => active[j])[i].aval));
-    const outTangents = customLinP.bind([...residuals, ...filled], {
-      name: params.name,
-      residualCount: residuals.length,
-      outAvals: outAvals.filter(isDifferentiable),
-      backward: (res, cts) => {
-        let next = 0;
-        const all = outAvals.map((aval) => (isDifferentiable(aval) ? cts[next++] : null));
-        return backward(res, all).filter((_, i) => active[i]);
-      },
-    });
-    let next = 0;
-    return [outs, outAvals.map((aval) => (isDifferentiable(aval) ? outTangents[next++] : null))];
-  },
-  hasEffects: ({ callJaxpr }) => callJaxpr !== undefined && hasEffects(callJaxpr),
-  printParams: ({ name, callJaxpr, forwardName, backwardName, symbolicZeros }) => ({
-    name,
-    bwd: backwardName,
-    call_jaxpr: callJaxpr,
-    fwd: forwardName,
-    symbolic_zeros: flagText(symbolicZeros),
-  }),
-});
+);
 
 defineFunctionBatch(customVjpCallP, (trace, args, dims, params): BatchResult => {
   const { axis, tag } = trace;
@@ -228,7 +264,10 @@ defineFunctionBatch(customVjpCallP, (trace, args, dims, params): BatchResult => 
 });
 
 function made<T>(x: T | undefined): T {
-  if (x === undefined) throw new ArgumentError('customVjp: the forward function was not called. Call it before its backward function.');
+  if (x === undefined)
+    throw new ArgumentError(
+      'customVjp: the forward function was not called. Call it before its backward function.',
+    );
   return x;
 }
 
@@ -246,7 +285,10 @@ function batchBackward(
     const [outs, found] = batchFlat(
       (xs) => {
         let next = residuals.length;
-        const all = backward(xs.slice(0, residuals.length), cts.map((ct) => (ct === null ? null : xs[next++])));
+        const all = backward(
+          xs.slice(0, residuals.length),
+          cts.map((ct) => (ct === null ? null : xs[next++])),
+        );
         present = all.map((ct) => ct !== null);
         return all.filter((ct) => ct !== null);
       },
@@ -279,18 +321,23 @@ export interface CustomLinParams {
  * `custom_lin`: the derivative of a function with a custom VJP, known only backwards. Operands are residuals and tangents; it
  * stands in linear programs until it is transposed, and can never be computed forwards.
  */
-export const customLinP: Primitive<CustomLinParams> = definePrimitive<CustomLinParams>('custom_lin', {
-  abstractEval: (_, { outAvals }) => outAvals,
-  lower: (_b, _args, params) => refuseForward(params),
-  evaluate: (_, params) => refuseForward(params),
-  jvp: (_primals, _tangents, params) => refuseForward(params),
-  transpose(cts, args, { residualCount, outAvals, backward }) {
-    const residuals = args.slice(0, residualCount).filter((x): x is Value => !(x instanceof LinearArg));
-    const filled = cts.map((ct, i) => instantiate(ct, outAvals[i]));
-    return [...residuals.map(() => null), ...backward(residuals, filled)];
+export const customLinP: Primitive<CustomLinParams> = definePrimitive<CustomLinParams>(
+  'custom_lin',
+  {
+    abstractEval: (_, { outAvals }) => outAvals,
+    lower: (_b, _args, params) => refuseForward(params),
+    evaluate: (_, params) => refuseForward(params),
+    jvp: (_primals, _tangents, params) => refuseForward(params),
+    transpose(cts, args, { residualCount, outAvals, backward }) {
+      const residuals = args
+        .slice(0, residualCount)
+        .filter((x): x is Value => !(x instanceof LinearArg));
+      const filled = cts.map((ct, i) => instantiate(ct, outAvals[i]));
+      return [...residuals.map(() => null), ...backward(residuals, filled)];
+    },
+    printParams: ({ name }) => ({ bwd: name }),
   },
-  printParams: ({ name }) => ({ bwd: name }),
-});
+);
 
 defineFunctionBatch(customLinP, (trace, args, dims, params): BatchResult => {
   const { axis, tag } = trace;
@@ -299,7 +346,13 @@ defineFunctionBatch(customLinP, (trace, args, dims, params): BatchResult => {
   const outs = customLinP.bind([...args.slice(0, count), ...tangents], {
     ...params,
     outAvals: params.outAvals.map((aval) => aval.withShape([axis.size, ...aval.shape])),
-    backward: batchBackward(params.backward, axis, tag, dims.slice(0, count), tangents.map(() => 0)),
+    backward: batchBackward(
+      params.backward,
+      axis,
+      tag,
+      dims.slice(0, count),
+      tangents.map(() => 0),
+    ),
   });
   return [outs, outs.map(() => 0)];
 });

@@ -18,7 +18,14 @@ import {
   type FlatJvpRule,
   type ForwardResult,
 } from './custom-call.ts';
-import { checkSync, flattenFunction, flattenValues, nameOf, named, toValue } from './flat-function.ts';
+import {
+  checkSync,
+  flattenFunction,
+  flattenValues,
+  nameOf,
+  named,
+  toValue,
+} from './flat-function.ts';
 import { matchTangents } from './forward.ts';
 import type { Inputs, Output } from './signature.ts';
 import { addTangents, instantiate, isDifferentiable } from './zeros.ts';
@@ -55,7 +62,11 @@ interface SplitCall {
   readonly fill: (diff: readonly unknown[]) => never[];
 }
 
-function splitCall(op: string, args: readonly unknown[], nondiffArgnums: readonly number[]): SplitCall {
+function splitCall(
+  op: string,
+  args: readonly unknown[],
+  nondiffArgnums: readonly number[],
+): SplitCall {
   const fixed = new Set(nondiffArgnums.map((n) => (n < 0 ? n + args.length : n)));
   for (const n of fixed)
     if (!Number.isInteger(n) || n < 0 || n >= args.length)
@@ -82,8 +93,14 @@ function splitCall(op: string, args: readonly unknown[], nondiffArgnums: readonl
  * f.defjvp(([x]: Value[], [t]: Value[]) => [f(x), lax.mul(t, 10)]);
  * String(grad(f)(0)); // → 10.0
  */
-export function customJvp<A extends readonly Value[], R>(f: (...args: A) => R, options?: CustomOptions): CustomJvp<A, R>;
-export function customJvp<A extends readonly unknown[], R>(f: (...args: A) => R, options?: CustomOptions): CustomJvp<A, R>;
+export function customJvp<A extends readonly Value[], R>(
+  f: (...args: A) => R,
+  options?: CustomOptions,
+): CustomJvp<A, R>;
+export function customJvp<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options?: CustomOptions,
+): CustomJvp<A, R>;
 export function customJvp(
   f: (...args: never[]) => unknown,
   { nondiffArgnums = [] }: CustomOptions = {},
@@ -94,7 +111,11 @@ export function customJvp(
   const call = (...args: unknown[]): unknown => {
     const split = splitCall('customJvp', args, nondiffArgnums);
     const { values, treedef } = flattenValues('customJvp', 'args', split.diff);
-    const flat = flattenFunction('customJvp', (...diff: never[]) => f(...split.fill(diff)), treedef);
+    const flat = flattenFunction(
+      'customJvp',
+      (...diff: never[]) => f(...split.fill(diff)),
+      treedef,
+    );
     let outTree: TreeDef | undefined;
     const jvp: FlatJvpRule = (primals, tangents) => {
       const given = tangents.map((t, i) => (symbolicZeros ? t : instantiate(t, primals[i].aval)));
@@ -108,7 +129,13 @@ export function customJvp(
     };
     const jvpName = rule === undefined ? 'None' : nameOf(rule);
     const outs = customJvpCallP.bind(values, {
-      name, fun: flat.fun, jvp, jvpName, symbolicZeros, callJaxpr: undefined, constCount: 0,
+      name,
+      fun: flat.fun,
+      jvp,
+      jvpName,
+      symbolicZeros,
+      callJaxpr: undefined,
+      constCount: 0,
     });
     return unflatten(outTree ?? flat.outTree(), outs);
   };
@@ -122,7 +149,13 @@ export function customJvp(
       return custom.defjvp((...all: unknown[]) => {
         const [primals, tangents] = all.slice(-2) as [unknown[], unknown[]];
         const nondiff = all.slice(0, -2);
-        return sumOfRules(custom(...fillArguments(nondiff, primals, nondiffArgnums)), rules, primals, tangents, nondiff);
+        return sumOfRules(
+          custom(...fillArguments(nondiff, primals, nondiffArgnums)),
+          rules,
+          primals,
+          tangents,
+          nondiff,
+        );
       });
     },
   });
@@ -130,7 +163,11 @@ export function customJvp(
 }
 
 /** All arguments in their places, from the two lists that a rule gets. */
-function fillArguments(nondiff: readonly unknown[], diff: readonly unknown[], nondiffArgnums: readonly number[]): unknown[] {
+function fillArguments(
+  nondiff: readonly unknown[],
+  diff: readonly unknown[],
+  nondiffArgnums: readonly number[],
+): unknown[] {
   const count = nondiff.length + diff.length;
   const fixed = new Set(nondiffArgnums.map((n) => (n < 0 ? n + count : n)));
   let [i, j] = [0, 0];
@@ -156,22 +193,39 @@ function sumOfRules(
     const terms = matchTangents('defjvps', 'tangent', part, treedef, avalsOf(values));
     sum = sum.map((s, k) => addTangents(s, terms[k]));
   });
-  return [out, unflatten(treedef, sum.map((t, i) => instantiate(t, values[i].aval)))];
+  return [
+    out,
+    unflatten(
+      treedef,
+      sum.map((t, i) => instantiate(t, values[i].aval)),
+    ),
+  ];
 }
 
 function checkRule<T>(name: string, rule: T | undefined): T {
   if (rule === undefined)
-    throw new ArgumentError(`customJvp: ${name} is differentiated and has no rule; got no defjvp. Call ${name}.defjvp((primals, tangents) => …).`);
+    throw new ArgumentError(
+      `customJvp: ${name} is differentiated and has no rule; got no defjvp. Call ${name}.defjvp((primals, tangents) => …).`,
+    );
   return rule;
 }
 
-function flattenRule(name: string, pair: unknown): { readonly outs: Value[]; readonly outTree: TreeDef; readonly tangents: Tangent[] } {
+function flattenRule(
+  name: string,
+  pair: unknown,
+): { readonly outs: Value[]; readonly outTree: TreeDef; readonly tangents: Tangent[] } {
   if (!Array.isArray(pair) || pair.length !== 2)
     throw new TreeError(
       `customJvp: the rule must return a pair [out, tangentOut]; got ${describe(pair)} from the rule of ${name}. Return both.`,
     );
   const { values, treedef } = flattenValues('customJvp', 'the result of the rule', pair[0]);
-  const tangents = matchTangents(`customJvp (rule of ${name})`, 'tangent', pair[1], treedef, avalsOf(values));
+  const tangents = matchTangents(
+    `customJvp (rule of ${name})`,
+    'tangent',
+    pair[1],
+    treedef,
+    avalsOf(values),
+  );
   return { outs: values, outTree: treedef, tangents };
 }
 
@@ -182,7 +236,10 @@ export interface CustomVjp<A extends readonly unknown[], R> {
    * Set the rule: `fwd(…args) → [out, residuals]` and `bwd(…nondiff, residuals, cotangent) → [one entry per differentiable
    * argument, null for zero]`.
    */
-  defvjp<F extends (...args: never[]) => unknown, B extends (...args: never[]) => unknown>(fwd: F, bwd: B): CustomVjp<A, R>;
+  defvjp<F extends (...args: never[]) => unknown, B extends (...args: never[]) => unknown>(
+    fwd: F,
+    bwd: B,
+  ): CustomVjp<A, R>;
 }
 
 /**
@@ -196,8 +253,14 @@ export interface CustomVjp<A extends readonly unknown[], R> {
  * f.defvjp((x: Value) => [f(x), x], (x: Value, ct: Value) => [lax.mul(ct, 10)]);
  * String(grad(f)(0)); // → 10.0
  */
-export function customVjp<A extends readonly Value[], R>(f: (...args: A) => R, options?: CustomOptions): CustomVjp<A, R>;
-export function customVjp<A extends readonly unknown[], R>(f: (...args: A) => R, options?: CustomOptions): CustomVjp<A, R>;
+export function customVjp<A extends readonly Value[], R>(
+  f: (...args: A) => R,
+  options?: CustomOptions,
+): CustomVjp<A, R>;
+export function customVjp<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options?: CustomOptions,
+): CustomVjp<A, R>;
 export function customVjp(
   f: (...args: never[]) => unknown,
   { nondiffArgnums = [] }: CustomOptions = {},
@@ -207,7 +270,11 @@ export function customVjp(
   const call = (...args: unknown[]): unknown => {
     const split = splitCall('customVjp', args, nondiffArgnums);
     const { values, treedef } = flattenValues('customVjp', 'args', split.diff);
-    const flat = flattenFunction('customVjp', (...diff: never[]) => f(...split.fill(diff)), treedef);
+    const flat = flattenFunction(
+      'customVjp',
+      (...diff: never[]) => f(...split.fill(diff)),
+      treedef,
+    );
     let outTree: TreeDef | undefined;
     const forward = (xs: readonly Value[]): ForwardResult => {
       const { result, tree } = runForward(name, rules, split, treedef, xs);
@@ -249,14 +316,20 @@ function runForward(
   xs: readonly Value[],
 ): { readonly result: ForwardResult; readonly tree: TreeDef } {
   if (rules === undefined)
-    throw new ArgumentError(`customVjp: ${name} is differentiated and has no rule; got no defvjp. Call ${name}.defvjp(fwd, bwd).`);
+    throw new ArgumentError(
+      `customVjp: ${name} is differentiated and has no rule; got no defvjp. Call ${name}.defvjp(fwd, bwd).`,
+    );
   const diff = unflatten(treedef, xs) as unknown[];
   const pair = checkSync('customVjp', rules.fwd, rules.fwd(...split.fill(diff)));
   if (!Array.isArray(pair) || pair.length !== 2)
     throw new TreeError(
       `customVjp: the forward function must return a pair [out, residuals]; got ${describe(pair)} from that of ${name}. Return both.`,
     );
-  const { values, treedef: tree } = flattenValues('customVjp', 'the result of the forward function', pair[0]);
+  const { values, treedef: tree } = flattenValues(
+    'customVjp',
+    'the result of the forward function',
+    pair[0],
+  );
   const saved = flatten(pair[1]);
   const isArray = saved.leaves.map((leaf) => leaf instanceof Value);
   const trees = diff.map((arg) => flatten(arg).treedef);
@@ -264,9 +337,19 @@ function runForward(
   const outAvals = avalsOf(values);
   const backward: FlatBackward = (residuals, cts) => {
     let next = 0;
-    const res = unflatten(saved.treedef, saved.leaves.map((leaf, i) => (isArray[i] ? residuals[next++] : leaf)));
-    const ct = unflatten(tree, cts.map((c, i) => instantiate(c, outAvals[i])));
-    const out = checkSync('customVjp', rules.bwd, rules.bwd(...([...split.nondiff, res, ct] as never[])));
+    const res = unflatten(
+      saved.treedef,
+      saved.leaves.map((leaf, i) => (isArray[i] ? residuals[next++] : leaf)),
+    );
+    const ct = unflatten(
+      tree,
+      cts.map((c, i) => instantiate(c, outAvals[i])),
+    );
+    const out = checkSync(
+      'customVjp',
+      rules.bwd,
+      rules.bwd(...([...split.nondiff, res, ct] as never[])),
+    );
     return flattenCotangents(name, out, trees, inAvals);
   };
   const residuals = saved.leaves.filter((leaf) => leaf instanceof Value);
@@ -274,7 +357,12 @@ function runForward(
 }
 
 /** The backward function's answer as a flat list, checked against the arguments. */
-function flattenCotangents(name: string, out: unknown, trees: readonly TreeDef[], avals: readonly Aval[]): Tangent[] {
+function flattenCotangents(
+  name: string,
+  out: unknown,
+  trees: readonly TreeDef[],
+  avals: readonly Aval[],
+): Tangent[] {
   if (!Array.isArray(out) || out.length !== trees.length)
     throw new TreeError(
       `customVjp: the backward function must return a list with one entry per differentiable argument (${trees.length}); got ${describe(out)} from that of ${name}. Return null where the cotangent is zero.`,
@@ -295,7 +383,11 @@ function flattenCotangents(name: string, out: unknown, trees: readonly TreeDef[]
 
 function matchCotangent(name: string, leaf: unknown, aval: Aval): Tangent {
   if (!isDifferentiable(aval)) return null;
-  const value = toValue('customVjp', leaf, () => `the cotangents from the backward function of ${name}`);
+  const value = toValue(
+    'customVjp',
+    leaf,
+    () => `the cotangents from the backward function of ${name}`,
+  );
   if (!sameShape(value.shape, aval.shape))
     throw new ShapeError(
       `customVjp: a cotangent must have the shape of its argument; got shape ${showShape(value.shape)} for ${aval.toString()} from the backward function of ${name}. Sum over the axes that were broadcast.`,

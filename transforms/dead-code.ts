@@ -16,7 +16,10 @@ export interface Pruned<P> {
 }
 
 /** Make an equation smaller, given which of its outputs are used (at least one). Undefined when nothing can be dropped. */
-export type DeadCodeRule<P = unknown> = (usedOut: readonly boolean[], params: P) => Pruned<P> | undefined;
+export type DeadCodeRule<P = unknown> = (
+  usedOut: readonly boolean[],
+  params: P,
+) => Pruned<P> | undefined;
 
 const deadCodeRules: RuleTable<DeadCodeRule> = new RuleTable('deadCode');
 
@@ -36,7 +39,11 @@ export interface PrunedJaxpr {
 const cache = new WeakMap<Jaxpr, Map<string, PrunedJaxpr>>();
 
 /** Keep the outputs in `usedOut` and what they need. Inputs in `keepIn` remain although nobody needs them. */
-export function pruneJaxpr(jaxpr: Jaxpr, usedOut: readonly boolean[], keepIn: readonly boolean[] = []): PrunedJaxpr {
+export function pruneJaxpr(
+  jaxpr: Jaxpr,
+  usedOut: readonly boolean[],
+  keepIn: readonly boolean[] = [],
+): PrunedJaxpr {
   const key = `${usedOut.join()} ${keepIn.join()}`;
   let entries = cache.get(jaxpr);
   if (entries === undefined) cache.set(jaxpr, (entries = new Map()));
@@ -58,8 +65,11 @@ function prune(jaxpr: Jaxpr, usedOut: readonly boolean[], keepIn: readonly boole
   const usedIn = jaxpr.invars.map((v, i) => live.has(v) || keepIn[i] === true);
   const constOn = jaxpr.constvars.map((v) => live.has(v));
   const isSame =
-    usedIn.every(Boolean) && usedOut.every(Boolean) && constOn.every(Boolean) &&
-    kept.length === jaxpr.eqns.length && kept.every((e, i) => e === jaxpr.eqns[kept.length - 1 - i]);
+    usedIn.every(Boolean) &&
+    usedOut.every(Boolean) &&
+    constOn.every(Boolean) &&
+    kept.length === jaxpr.eqns.length &&
+    kept.every((e, i) => e === jaxpr.eqns[kept.length - 1 - i]);
   if (isSame) return { jaxpr, usedIn };
   const pruned = new Jaxpr({
     constvars: where(jaxpr.constvars, constOn),

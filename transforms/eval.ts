@@ -35,7 +35,12 @@ export class EvalTrace extends Trace {
   }
 }
 
-function compileOne<P>(prim: Primitive<P>, args: readonly Value[], params: P, device: Device): Program {
+function compileOne<P>(
+  prim: Primitive<P>,
+  args: readonly Value[],
+  params: P,
+  device: Device,
+): Program {
   const outAvals = prim.rules.abstractEval(avalsOf(args), params);
   checkSupported(prim.name, device, [...avalsOf(args), ...outAvals]);
   const invars = args.map((x) => new Var(x.aval));

@@ -4,7 +4,13 @@
  */
 import { NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
-import { defaultDevice, type Device, type DeviceBuffer, type Executable, type LoweredModule } from '../core/backend.ts';
+import {
+  defaultDevice,
+  type Device,
+  type DeviceBuffer,
+  type Executable,
+  type LoweredModule,
+} from '../core/backend.ts';
 import { configKey } from '../core/config.ts';
 import { DTypeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
@@ -75,13 +81,19 @@ export const compilationCount = (): number => compilations;
 const symbolName = (name: string): string => name.replace(/[^A-Za-z0-9_.$]/g, '_');
 
 /** Lower and compile a jaxpr for a device. */
-export function compileJaxpr(name: string, jaxpr: Jaxpr, device: Device, options: ProgramOptions = {}): Program {
+export function compileJaxpr(
+  name: string,
+  jaxpr: Jaxpr,
+  device: Device,
+  options: ProgramOptions = {},
+): Program {
   const key = `${device.kind}:${device.id} ${configKey()} ${name} ${options.donated?.join() ?? ''}`;
   let programs = byJaxpr.get(jaxpr);
   const known = programs?.get(key);
   if (known !== undefined && known.device === device) return known;
   const { module, kept } = lowerToModule(name, jaxpr, options);
-  const donated = options.donated === undefined ? undefined : kept.map((i) => options.donated?.[i] === true);
+  const donated =
+    options.donated === undefined ? undefined : kept.map((i) => options.donated?.[i] === true);
   const executable = compileModule(module, device, donated);
   const program: Program = { module, executable, device, kept, outAvals: jaxpr.outAvals };
   if (programs === undefined) byJaxpr.set(jaxpr, (programs = new Map()));
@@ -103,7 +115,11 @@ export function lowerToModule(
   });
 }
 
-function compileModule(module: LoweredModule, device: Device, donated: readonly boolean[] | undefined): Executable {
+function compileModule(
+  module: LoweredModule,
+  device: Device,
+  donated: readonly boolean[] | undefined,
+): Executable {
   let executables = byText.get(device);
   if (executables === undefined) byText.set(device, (executables = new BoundedMap(2048)));
   const key = `${configKey()} ${donated?.join() ?? ''}\n${module.toString()}`;
@@ -117,17 +133,26 @@ function compileModule(module: LoweredModule, device: Device, donated: readonly 
 }
 
 /** Run a program on concrete arrays. */
-export function runProgram(program: Program, args: readonly Value[], donated?: readonly boolean[]): NDArray[] {
+export function runProgram(
+  program: Program,
+  args: readonly Value[],
+  donated?: readonly boolean[],
+): NDArray[] {
   const { executable, device, kept, outAvals } = program;
   const buffers: DeviceBuffer[] = [];
   for (const i of kept) buffers.push((args[i] as NDArray).bufferOn(device));
-  const given = donated === undefined ? undefined : donate(args as readonly NDArray[], donated, kept);
+  const given =
+    donated === undefined ? undefined : donate(args as readonly NDArray[], donated, kept);
   const outs = executable.run(buffers, given);
   return outs.map((buffer, i) => NDArray.fromBuffer(outAvals[i], buffer));
 }
 
 /** Take the donated arrays away from the caller; give the flags of the inputs that the program may overwrite. */
-function donate(args: readonly NDArray[], donated: readonly boolean[], kept: readonly number[]): boolean[] {
+function donate(
+  args: readonly NDArray[],
+  donated: readonly boolean[],
+  kept: readonly number[],
+): boolean[] {
   const used = new Set(kept);
   const given = kept.map((i) => donated[i] && args[i].scalar === undefined);
   donated.forEach((on, i) => {

@@ -19,7 +19,11 @@ export const isArrayLike = (x: unknown): x is ArrayLike =>
 
 /** Whether a leaf is static by itself: strings, functions, symbols, undefined, registered static objects. */
 export const isStaticLeaf = (x: unknown): boolean =>
-  typeof x === 'string' || typeof x === 'function' || typeof x === 'symbol' || x === undefined || isStatic(x);
+  typeof x === 'string' ||
+  typeof x === 'function' ||
+  typeof x === 'symbol' ||
+  x === undefined ||
+  isStatic(x);
 
 /** A tree of arrays as a list. */
 export interface FlatValues {
@@ -34,7 +38,10 @@ export interface FlatValues {
  */
 export function flattenValues(op: string, what: string, tree: unknown): FlatValues {
   const { leaves, treedef } = flatten(tree);
-  return { values: leaves.map((leaf, i) => toValue(op, leaf, () => what + pathOf(tree, i))), treedef };
+  return {
+    values: leaves.map((leaf, i) => toValue(op, leaf, () => what + pathOf(tree, i))),
+    treedef,
+  };
 }
 
 /** One leaf as a value. @throws TreeError naming it when it is no array. */
@@ -48,10 +55,12 @@ export function toValue(op: string, leaf: unknown, where: () => string): Value {
 }
 
 /** The key path of leaf number `index`, as `['w'][0]`. */
-export const pathOf = (tree: unknown, index: number): string => flattenWithPath(tree)[index]?.[0] ?? '';
+export const pathOf = (tree: unknown, index: number): string =>
+  flattenWithPath(tree)[index]?.[0] ?? '';
 
 /** Names of the leaves of a list of arguments: `args[0]['w']`. */
-export const argumentPath = (args: readonly unknown[], index: number): string => `args${pathOf(args, index)}`;
+export const argumentPath = (args: readonly unknown[], index: number): string =>
+  `args${pathOf(args, index)}`;
 
 /** A function of trees as a function of lists; `treedef` and `aux` tell about its last call. */
 export interface FlatUserFunction {
@@ -99,13 +108,19 @@ export function flattenFunction(
     aux(values) {
       const { leaves, treedef } = called(op, aux);
       let next = 0;
-      return unflatten(treedef, leaves.map((leaf) => (leaf instanceof Value ? values[next++] : leaf)));
+      return unflatten(
+        treedef,
+        leaves.map((leaf) => (leaf instanceof Value ? values[next++] : leaf)),
+      );
     },
   };
 }
 
 function called<T>(op: string, x: T | undefined): T {
-  if (x === undefined) throw new ArgumentError(`${op}: the function was not called. Call it before asking for its result.`);
+  if (x === undefined)
+    throw new ArgumentError(
+      `${op}: the function was not called. Call it before asking for its result.`,
+    );
   return x;
 }
 
@@ -115,7 +130,12 @@ function called<T>(op: string, x: T | undefined): T {
  * @throws AsyncFunctionError naming the function.
  */
 export function checkSync(op: string, f: (...args: never[]) => unknown, result: unknown): unknown {
-  if (typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function') {
+  if (
+    typeof result === 'object' &&
+    result !== null &&
+    'then' in result &&
+    typeof result.then === 'function'
+  ) {
     // Nobody will await it: its failure must not become an unhandled rejection on top of this error.
     Promise.resolve(result as PromiseLike<unknown>).then(undefined, () => undefined);
     throw new AsyncFunctionError(
@@ -134,7 +154,8 @@ function checkPair(op: string, result: unknown): readonly [unknown, unknown] {
 }
 
 /** The name of a function, `<lambda>` when it has none. */
-export const nameOf = (f: { readonly name: string }): string => (f.name === '' ? '<lambda>' : f.name);
+export const nameOf = (f: { readonly name: string }): string =>
+  f.name === '' ? '<lambda>' : f.name;
 
 /** Give a transformed function the name of the original, as jaxprs show it. */
 export function named<F extends (...args: never[]) => unknown>(f: F, name: string): F {

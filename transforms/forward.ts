@@ -53,7 +53,13 @@ export function jvp(
       `jvp: primals and tangents must be lists with one entry per argument; got ${typeof primals} and ${typeof tangents}. Write jvp(f, [x], [dx]).`,
     );
   const { values, treedef } = flattenValues('jvp', 'primals', primals);
-  const flatTangents = matchTangents('jvp', 'tangent', tangents, treedef, values.map((v) => v.aval));
+  const flatTangents = matchTangents(
+    'jvp',
+    'tangent',
+    tangents,
+    treedef,
+    values.map((v) => v.aval),
+  );
   const flat = flattenFunction('jvp', f, treedef, hasAux);
   const [outs, outTangents] = jvpFlat(flat.fun, values, flatTangents);
   const count = flat.outCount();
@@ -87,7 +93,10 @@ export function linearize<A extends readonly unknown[], R>(
     const given = matchTangents('linearize', 'tangent', tangents, treedef, avals);
     const filled = where(given, nonzero).map((t, i) => instantiate(t, where(avals, nonzero)[i]));
     const result = spread(nonzeroOut, evalJaxpr(linear, filled));
-    return unflatten(outTree, result.map((t, i) => instantiate(t, outAvals[i])));
+    return unflatten(
+      outTree,
+      result.map((t, i) => instantiate(t, outAvals[i])),
+    );
   };
   return [unflatten(outTree, outs) as Output<R>, push as (...tangents: Inputs<A>) => Output<R>];
 }

@@ -32,7 +32,11 @@ export function vjpFlat(
   const pullback: Pullback = (cotangents) => {
     const args = linear.inAvals.map((aval) => new LinearArg(aval));
     const cts = backwardPass(linear, args, where(cotangents, nonzeroOut));
-    return merge(nonzero, cts, primals.filter((_, i) => !nonzero[i]).map(() => null));
+    return merge(
+      nonzero,
+      cts,
+      primals.filter((_, i) => !nonzero[i]).map(() => null),
+    );
   };
   return { outs, pullback };
 }
@@ -89,7 +93,10 @@ function vjpTree(
   const pull = (ct: unknown): unknown => {
     const cts = matchTangents('vjp', 'cotangent', ct, outTree, outAvals);
     const rest = outs.slice(count).map(() => null);
-    return unflatten(treedef, pullback([...cts, ...rest]).map((t, i) => instantiate(t, inAvals[i])));
+    return unflatten(
+      treedef,
+      pullback([...cts, ...rest]).map((t, i) => instantiate(t, inAvals[i])),
+    );
   };
   const aux = hasAux ? flat.aux(outs.slice(count)) : undefined;
   return { out: unflatten(outTree, outs.slice(0, count)), pull, aux };
@@ -142,7 +149,10 @@ export function grad<A extends readonly unknown[], X, const N extends Argnums = 
   f: (...args: A) => readonly [Scalar, X],
   options: WithAux<N>,
 ): (...args: Inputs<A>) => [Gradient<A, N>, Output<X>];
-export function grad(f: (...args: never[]) => unknown, options: GradOptions = {}): (...args: unknown[]) => unknown {
+export function grad(
+  f: (...args: never[]) => unknown,
+  options: GradOptions = {},
+): (...args: unknown[]) => unknown {
   return named((...args: unknown[]) => {
     const { gradient, aux } = differentiate('grad', f, args, options);
     return options.hasAux === true ? [gradient, aux] : gradient;
@@ -192,7 +202,10 @@ function differentiate(
   const count = flat.outCount();
   checkOutput(op, outs.slice(0, count), holomorphic, flat.outTree().toString());
   const cts = pullback([onesOf(outs[0].aval), ...outs.slice(1).map(() => null)]);
-  const gradients = unflatten(treedef, cts.map((ct, i) => instantiate(ct, values[i].aval))) as unknown[];
+  const gradients = unflatten(
+    treedef,
+    cts.map((ct, i) => instantiate(ct, values[i].aval)),
+  ) as unknown[];
   return {
     value: outs[0],
     gradient: typeof argnums === 'number' ? gradients[0] : gradients,
@@ -211,7 +224,11 @@ export interface ChosenArguments {
  *
  * @throws ArgumentError when a position names no argument.
  */
-export function chooseArguments(op: string, args: readonly unknown[], argnums: Argnums): ChosenArguments {
+export function chooseArguments(
+  op: string,
+  args: readonly unknown[],
+  argnums: Argnums,
+): ChosenArguments {
   const positions = (typeof argnums === 'number' ? [argnums] : argnums).map((n) => {
     const at = n < 0 ? n + args.length : n;
     if (!Number.isInteger(n) || at < 0 || at >= args.length)
@@ -240,7 +257,9 @@ export function chooseArguments(op: string, args: readonly unknown[], argnums: A
 export function checkInput(op: string, aval: Aval, holomorphic: boolean, allowInt: boolean): void {
   const dtype = dtypeInfo[aval.dtype].longName;
   if (holomorphic && !isComplex(aval.dtype))
-    throw new DTypeError(`${op}: with holomorphic all arguments must be complex; got ${dtype}. Convert them, or leave holomorphic out.`);
+    throw new DTypeError(
+      `${op}: with holomorphic all arguments must be complex; got ${dtype}. Convert them, or leave holomorphic out.`,
+    );
   if (!isDifferentiable(aval) && !allowInt)
     throw new DTypeError(
       `${op}: arguments to differentiate must be floats; got ${dtype}. Convert with x.astype('f32'), choose other argnums, or pass allowInt.`,
@@ -249,7 +268,9 @@ export function checkInput(op: string, aval: Aval, holomorphic: boolean, allowIn
 
 function checkOutput(op: string, outs: readonly Value[], holomorphic: boolean, tree: string): void {
   if (outs.length !== 1)
-    throw new ShapeError(`${op}: the function must return one scalar; got a tree ${tree}. Return one number, and the rest through hasAux.`);
+    throw new ShapeError(
+      `${op}: the function must return one scalar; got a tree ${tree}. Return one number, and the rest through hasAux.`,
+    );
   const { aval } = outs[0];
   if (aval.ndim !== 0)
     throw new ShapeError(
@@ -262,4 +283,3 @@ function checkOutput(op: string, outs: readonly Value[], holomorphic: boolean, t
         (isComplex(aval.dtype) ? 'Pass holomorphic, or use vjp.' : "Convert with x.astype('f32')."),
     );
 }
-

@@ -65,7 +65,10 @@ interface Trees {
 }
 
 /** A tree of outputs of trees of inputs from `blocks[out][in]`. */
-function assemble(blocks: readonly (readonly Value[])[], { inTree, outTree, argnums }: Trees): unknown {
+function assemble(
+  blocks: readonly (readonly Value[])[],
+  { inTree, outTree, argnums }: Trees,
+): unknown {
   return unflatten(
     outTree,
     blocks.map((row) => {
@@ -141,7 +144,9 @@ export function jacrev<A extends readonly unknown[], R, const N extends Argnums 
       unitVectors(outAvals),
       outAvals.map(() => 0),
     );
-    const byInput = rows.map((row, j) => unstackUnits(batchTo(row, dims[j], 0, total), 0, outAvals));
+    const byInput = rows.map((row, j) =>
+      unstackUnits(batchTo(row, dims[j], 0, total), 0, outAvals),
+    );
     const blocks = outAvals.map((_, i) => byInput.map((pieces) => pieces[i]));
     return assemble(blocks, { inTree: treedef, outTree: flat.outTree(), argnums });
   }, nameOf(f)) as (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>>;

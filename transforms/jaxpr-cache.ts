@@ -24,13 +24,16 @@ export class JaxprCache<T extends { readonly consts: readonly Value[] }> {
 }
 
 /** A mask as a key: `101`. */
-export const maskKey = (mask: readonly boolean[]): string => mask.map((on) => (on ? '1' : '0')).join('');
+export const maskKey = (mask: readonly boolean[]): string =>
+  mask.map((on) => (on ? '1' : '0')).join('');
 
 /** The elements where the mask is on. */
-export const where = <T>(xs: readonly T[], mask: readonly boolean[]): T[] => xs.filter((_, i) => mask[i]);
+export const where = <T>(xs: readonly T[], mask: readonly boolean[]): T[] =>
+  xs.filter((_, i) => mask[i]);
 
 /** The elements where the mask is off. */
-export const whereNot = <T>(xs: readonly T[], mask: readonly boolean[]): T[] => xs.filter((_, i) => !mask[i]);
+export const whereNot = <T>(xs: readonly T[], mask: readonly boolean[]): T[] =>
+  xs.filter((_, i) => !mask[i]);
 
 /** Put two lists back together: elements of `on` where the mask is on, of `off` elsewhere, each in order. */
 export function merge<T>(mask: readonly boolean[], on: readonly T[], off: readonly T[]): T[] {

@@ -15,7 +15,9 @@ export class Environment {
   /** Give variables their values. */
   set(variables: readonly Var[], values: readonly Value[]): void {
     if (variables.length !== values.length)
-      throw new InternalError(`a program with ${variables.length} variables met ${values.length} values.`);
+      throw new InternalError(
+        `a program with ${variables.length} variables met ${values.length} values.`,
+      );
     variables.forEach((v, i) => this.#values.set(v, values[i]));
   }
 
@@ -44,7 +46,13 @@ export function evalJaxpr(jaxpr: Jaxpr, args: readonly Value[]): Value[] {
   env.set(jaxpr.invars, args);
   const dying = lastUses(jaxpr);
   jaxpr.eqns.forEach((eqn, i) => {
-    env.set(eqn.outputs, eqn.prim.bind(eqn.inputs.map((a) => env.get(a)), eqn.params));
+    env.set(
+      eqn.outputs,
+      eqn.prim.bind(
+        eqn.inputs.map((a) => env.get(a)),
+        eqn.params,
+      ),
+    );
     for (const v of dying[i]) env.drop(v);
   });
   return jaxpr.outvars.map((a) => env.get(a));

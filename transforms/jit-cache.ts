@@ -34,7 +34,11 @@ export interface JitArguments {
 }
 
 /** Flatten the arguments of a call and tell dynamic leaves from static ones. @throws TreeError for leaves that are neither. */
-export function splitArguments(op: string, args: readonly unknown[], settings: JitSettings): JitArguments {
+export function splitArguments(
+  op: string,
+  args: readonly unknown[],
+  settings: JitSettings,
+): JitArguments {
   const statics = positions(op, 'staticArgnums', settings.staticArgnums, args.length);
   const donated = positions(op, 'donateArgnums', settings.donateArgnums, args.length);
   const shown = args.map((arg, i) => (statics.has(i) ? new StaticArgument(arg) : arg));
@@ -47,12 +51,20 @@ export function splitArguments(op: string, args: readonly unknown[], settings: J
       key += `|=${leaf instanceof StaticArgument ? keyOf(leaf.value) : keyOf(leaf)}`;
       return leaf;
     }
-    const value = leaf instanceof ShapeDtypeStruct ? leaf : toValue(op, leaf, () => argumentPath(shown, i));
+    const value =
+      leaf instanceof ShapeDtypeStruct ? leaf : toValue(op, leaf, () => argumentPath(shown, i));
     avals.push(value.aval);
     key += `|${value.aval.key}`;
     return value;
   });
-  return { treedef, leaves: out, isStatic, avals, donated: donatedLeaves(args, donated, statics, isStatic), key };
+  return {
+    treedef,
+    leaves: out,
+    isStatic,
+    avals,
+    donated: donatedLeaves(args, donated, statics, isStatic),
+    key,
+  };
 }
 
 /** A whole argument in `staticArgnums`: one leaf, whatever it is. */
@@ -63,7 +75,12 @@ class StaticArgument {
   }
 }
 
-function positions(op: string, what: string, argnums: readonly number[], count: number): ReadonlySet<number> {
+function positions(
+  op: string,
+  what: string,
+  argnums: readonly number[],
+  count: number,
+): ReadonlySet<number> {
   return new Set(
     argnums.map((n) => {
       const at = n < 0 ? n + count : n;
@@ -94,7 +111,9 @@ export function dynamicValues(op: string, { leaves, isStatic }: JitArguments): V
     .filter((_, i) => !isStatic[i])
     .map((leaf) => {
       if (leaf instanceof ShapeDtypeStruct)
-        throw new ArgumentError(`${op}: a call needs arrays; got ${leaf.toString()}. Use jit(f).lower(…) or evalShape with types alone.`);
+        throw new ArgumentError(
+          `${op}: a call needs arrays; got ${leaf.toString()}. Use jit(f).lower(…) or evalShape with types alone.`,
+        );
       return leaf as Value;
     });
 }
@@ -121,10 +140,17 @@ export function traceFunction(
     const filled = leaves.map((leaf, i) => (isStatic[i] ? staticValue(leaf) : values[next++]));
     return flat.fun(filled as Value[]);
   }, avals);
-  return { ...hoistConsts(jaxpr), name: settings.name, outTree: flat.outTree(), inAvals: avals, donated };
+  return {
+    ...hoistConsts(jaxpr),
+    name: settings.name,
+    outTree: flat.outTree(),
+    inAvals: avals,
+    donated,
+  };
 }
 
-const staticValue = (leaf: unknown): unknown => (leaf instanceof StaticArgument ? leaf.value : leaf);
+const staticValue = (leaf: unknown): unknown =>
+  leaf instanceof StaticArgument ? leaf.value : leaf;
 
 /** One remembered call: the traced function and the program that it became. */
 export class JitEntry {
@@ -143,7 +169,8 @@ export class JitEntry {
   /** The operands of a call that is this entry's, or undefined: the short way for arrays and numbers as arguments. */
   accept(args: readonly unknown[]): readonly Value[] | undefined {
     const { inAvals } = this.traced;
-    if (!this.isPlain || this.program === undefined || args.length !== inAvals.length) return undefined;
+    if (!this.isPlain || this.program === undefined || args.length !== inAvals.length)
+      return undefined;
     const values: Value[] = [];
     for (let i = 0; i < args.length; i++) {
       const x = args[i];
@@ -163,7 +190,8 @@ export class JitEntry {
 
 function sameKey(a: Aval, b: Aval): boolean {
   if (a === b) return true;
-  if (a.dtype !== b.dtype || a.weakType !== b.weakType || a.shape.length !== b.shape.length) return false;
+  if (a.dtype !== b.dtype || a.weakType !== b.weakType || a.shape.length !== b.shape.length)
+    return false;
   for (let i = 0; i < a.shape.length; i++) if (a.shape[i] !== b.shape[i]) return false;
   return true;
 }
@@ -203,4 +231,5 @@ export function entryFor(
 }
 
 /** Whether every argument is a leaf. */
-const isFlat = ({ treedef, leaves }: JitArguments): boolean => treedef.key === flatten(leaves.map(() => 0)).treedef.key;
+const isFlat = ({ treedef, leaves }: JitArguments): boolean =>
+  treedef.key === flatten(leaves.map(() => 0)).treedef.key;

@@ -12,7 +12,12 @@ import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge, where, whereNot } from './jaxpr-cache.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
-import { definePartialEval, partialEvalJaxpr, pickResiduals, type PartialTrace } from './linearize.ts';
+import {
+  definePartialEval,
+  partialEvalJaxpr,
+  pickResiduals,
+  type PartialTrace,
+} from './linearize.ts';
 import { hasEffects } from './stage.ts';
 import { transposeJaxpr } from './transpose.ts';
 import { batchJaxpr } from './vmap-trace.ts';
@@ -64,11 +69,19 @@ export function transposeCall(
   args: readonly (Value | LinearArg)[],
 ): Tangent[] {
   const linear = args.map((x) => x instanceof LinearArg);
-  const derived = transposeJaxpr(jaxpr, linear, cts.map((ct) => ct !== null));
+  const derived = transposeJaxpr(
+    jaxpr,
+    linear,
+    cts.map((ct) => ct !== null),
+  );
   const fixed = args.filter((x): x is Value => !(x instanceof LinearArg));
   const given = cts.filter((ct) => ct !== null);
   const outs = callJaxpr(name, derived.jaxpr, [...derived.consts, ...fixed, ...given]);
-  return merge(linear, spread(derived.nonzeroOut, outs), fixed.map(() => null));
+  return merge(
+    linear,
+    spread(derived.nonzeroOut, outs),
+    fixed.map(() => null),
+  );
 }
 
 /** Split the call of a program: the known part is called on the parent, the rest is recorded. */
@@ -93,5 +106,7 @@ definePartialEval(jitP, splitCall);
 
 defineDeadCode(jitP, (usedOut, params) => {
   const { jaxpr, usedIn } = pruneJaxpr(params.jaxpr, usedOut);
-  return jaxpr === params.jaxpr ? undefined : { params: { ...params, jaxpr }, usedIn, keptOut: usedOut };
+  return jaxpr === params.jaxpr
+    ? undefined
+    : { params: { ...params, jaxpr }, usedIn, keptOut: usedOut };
 });

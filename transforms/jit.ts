@@ -9,7 +9,14 @@ import type { Value } from '../core/value.ts';
 import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
 import { nameOf, named } from './flat-function.ts';
 import { jitP } from './jit-call.ts';
-import { cacheOf, dynamicValues, entryFor, splitArguments, type JitEntry, type JitSettings } from './jit-cache.ts';
+import {
+  cacheOf,
+  dynamicValues,
+  entryFor,
+  splitArguments,
+  type JitEntry,
+  type JitSettings,
+} from './jit-cache.ts';
 import type { Inputs, Output } from './signature.ts';
 import { traceStage, type Lowered, type Traced } from './stages.ts';
 
@@ -42,9 +49,18 @@ export interface Jitted<A extends readonly unknown[], R> {
  * const f = jit((x) => lax.mul(lax.sin(x), 2));
  * String(f(0)); // → 0.0
  */
-export function jit<A extends readonly Value[], R>(f: (...args: A) => R, options?: JitOptions): Jitted<A, R>;
-export function jit<A extends readonly unknown[], R>(f: (...args: A) => R, options?: JitOptions): Jitted<A, R>;
-export function jit(f: (...args: never[]) => unknown, options: JitOptions = {}): Jitted<unknown[], unknown> {
+export function jit<A extends readonly Value[], R>(
+  f: (...args: A) => R,
+  options?: JitOptions,
+): Jitted<A, R>;
+export function jit<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options?: JitOptions,
+): Jitted<A, R>;
+export function jit(
+  f: (...args: never[]) => unknown,
+  options: JitOptions = {},
+): Jitted<unknown[], unknown> {
   const settings = settingsOf(f, options);
   const cache = cacheOf(f, settings);
   const call = (...args: unknown[]): unknown => {
@@ -61,7 +77,10 @@ export function jit(f: (...args: never[]) => unknown, options: JitOptions = {}):
   };
   const trace = (...args: unknown[]): Traced<unknown[], unknown> =>
     traceStage(f, splitArguments('jit', args, settings), settings);
-  return Object.assign(named(call, nameOf(f)), { trace, lower: (...args: unknown[]) => trace(...args).lower() });
+  return Object.assign(named(call, nameOf(f)), {
+    trace,
+    lower: (...args: unknown[]) => trace(...args).lower(),
+  });
 }
 
 function settingsOf(f: { readonly name: string }, options: JitOptions): JitSettings {
@@ -75,7 +94,11 @@ function settingsOf(f: { readonly name: string }, options: JitOptions): JitSetti
 }
 
 /** Run on concrete arrays. */
-function run(entry: JitEntry, values: readonly Value[], donated: readonly boolean[] | undefined): unknown {
+function run(
+  entry: JitEntry,
+  values: readonly Value[],
+  donated: readonly boolean[] | undefined,
+): unknown {
   const { traced } = entry;
   const all = traced.consts.length === 0 ? values : [...traced.consts, ...values];
   const flags = donated === undefined ? undefined : [...traced.consts.map(() => false), ...donated];

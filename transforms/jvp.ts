@@ -63,7 +63,12 @@ export class JvpTrace extends Trace {
   }
 }
 
-function applyRule<P>(prim: Primitive<P>, primals: readonly Value[], tangents: readonly Tangent[], params: P): JvpResult {
+function applyRule<P>(
+  prim: Primitive<P>,
+  primals: readonly Value[],
+  tangents: readonly Tangent[],
+  params: P,
+): JvpResult {
   const rule = prim.rules.jvp;
   if (rule === undefined) throw new MissingRuleError(prim.name, 'jvp');
   if (rule === 'zero') return [prim.bind(primals, params), []];
@@ -112,17 +117,22 @@ export function jvpJaxpr(
   return cache.get(jaxpr, `${maskKey(nonzeroIn)} ${maskKey(instantiateOut)}`, () => {
     const { inAvals } = jaxpr;
     let nonzeroOut: boolean[] = [];
-    const closed = traceClosed((args) => {
-      const primals = args.slice(0, inAvals.length);
-      let next = inAvals.length;
-      const tangents = nonzeroIn.map((on) => (on ? args[next++] : null));
-      const [outs, outTangents] = jvpFlat((xs) => evalJaxpr(jaxpr, xs), primals, tangents);
-      const filled = outs.map((out, i) =>
-        instantiateOut[i] && isDifferentiable(out.aval) ? instantiate(outTangents[i], out.aval) : outTangents[i],
-      );
-      nonzeroOut = filled.map((t) => t !== null);
-      return [...outs, ...filled.filter((t) => t !== null)];
-    }, [...inAvals, ...where(inAvals, nonzeroIn)]);
+    const closed = traceClosed(
+      (args) => {
+        const primals = args.slice(0, inAvals.length);
+        let next = inAvals.length;
+        const tangents = nonzeroIn.map((on) => (on ? args[next++] : null));
+        const [outs, outTangents] = jvpFlat((xs) => evalJaxpr(jaxpr, xs), primals, tangents);
+        const filled = outs.map((out, i) =>
+          instantiateOut[i] && isDifferentiable(out.aval)
+            ? instantiate(outTangents[i], out.aval)
+            : outTangents[i],
+        );
+        nonzeroOut = filled.map((t) => t !== null);
+        return [...outs, ...filled.filter((t) => t !== null)];
+      },
+      [...inAvals, ...where(inAvals, nonzeroIn)],
+    );
     return { ...closed, nonzeroOut };
   });
 }

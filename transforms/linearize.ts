@@ -53,7 +53,9 @@ export const partialEvalRules: RuleTable<PartialEvalRule> = new RuleTable('parti
 /** Set the rule of a primitive. */
 export function definePartialEval<P>(prim: Primitive<P>, rule: PartialEvalRule<P>): void {
   // The registry door: the table holds rules of all parameter types.
-  partialEvalRules.set(prim, (trace, args, unknown, params) => rule(trace, args, unknown, params as P));
+  partialEvalRules.set(prim, (trace, args, unknown, params) =>
+    rule(trace, args, unknown, params as P),
+  );
 }
 
 /** A function at a point: its values there, and its derivative there as a linear program. */
@@ -79,7 +81,8 @@ export function linearizeFlat(
   try {
     const tangents = primals.map((p, i) => (nonzeroIn[i] ? trace.input(p.aval) : null));
     const [outs, outTangents] = withTrace(trace, () => jvpFlat(fun, primals, tangents, name));
-    if (outs.some((out) => trace.owns(out))) throw new MissingRuleError(mixedPrimitive(trace, outs), 'partialEval');
+    if (outs.some((out) => trace.owns(out)))
+      throw new MissingRuleError(mixedPrimitive(trace, outs), 'partialEval');
     return {
       outs,
       linear: dropDead(trace.close(outTangents.filter((t) => t !== null))),
@@ -128,7 +131,11 @@ export function partialEvalJaxpr(
   return cache.get(jaxpr, key, () => splitJaxpr(jaxpr, unknownIn, forceOut));
 }
 
-function splitJaxpr(jaxpr: Jaxpr, unknownIn: readonly boolean[], forceOut: readonly boolean[]): PartialJaxpr {
+function splitJaxpr(
+  jaxpr: Jaxpr,
+  unknownIn: readonly boolean[],
+  forceOut: readonly boolean[],
+): PartialJaxpr {
   const outer = new JaxprTrace();
   const inner = new PartialTrace(outer);
   try {
@@ -163,4 +170,3 @@ export const pickResiduals = (
   knownIn: readonly Value[],
   knownOut: readonly Value[],
 ): Value[] => residuals.map(({ from, index }) => (from === 'input' ? knownIn : knownOut)[index]);
-

@@ -12,7 +12,16 @@ export type AnyFunction<R = unknown> = (...args: never[]) => R;
 /** What may be passed for an argument of type `T`: numbers and typed arrays wherever the tree has an array. */
 export type Input<T> = T extends Value | TypedArray
   ? ArrayLike
-  : T extends AnyFunction | ReadonlyMap<unknown, unknown> | string | number | bigint | boolean | symbol | null | undefined
+  : T extends
+        | AnyFunction
+        | ReadonlyMap<unknown, unknown>
+        | string
+        | number
+        | bigint
+        | boolean
+        | symbol
+        | null
+        | undefined
     ? T
     : T extends object
       ? { [K in keyof T]: Input<T[K]> }

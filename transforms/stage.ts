@@ -79,7 +79,8 @@ export class JaxprTrace extends Trace {
    */
   atom(op: string, x: Value): Atom {
     if (this.owns(x)) return x.variable;
-    if (x instanceof NDArray && isLiteralArray(x) && x.scalar !== undefined) return new Literal(x.scalar, x.aval);
+    if (x instanceof NDArray && isLiteralArray(x) && x.scalar !== undefined)
+      return new Literal(x.scalar, x.aval);
     checkAlive(op, x);
     let variable = this.#consts.get(x);
     if (variable === undefined) {
@@ -134,7 +135,10 @@ export interface Closed {
 export function hoistConsts(jaxpr: Jaxpr): Closed {
   if (jaxpr.constvars.length === 0) return { jaxpr, consts: [] };
   const { constvars, invars, eqns, outvars } = jaxpr;
-  return { jaxpr: new Jaxpr({ invars: [...constvars, ...invars], eqns, outvars }), consts: jaxpr.consts };
+  return {
+    jaxpr: new Jaxpr({ invars: [...constvars, ...invars], eqns, outvars }),
+    consts: jaxpr.consts,
+  };
 }
 
 /** Record a flat function as a jaxpr whose captured values are its first operands. */
@@ -142,7 +146,8 @@ export const traceClosed = (fun: FlatFunction, avals: readonly Aval[], name?: st
   hoistConsts(traceToJaxpr(fun, avals, name));
 
 /** Whether a jaxpr may be kept for later calls: it captures no value of a live transformation. */
-export const isCacheable = (consts: readonly Value[]): boolean => !consts.some((x) => x instanceof Tracer);
+export const isCacheable = (consts: readonly Value[]): boolean =>
+  !consts.some((x) => x instanceof Tracer);
 
 /** Whether some equation must stay although nobody uses its outputs. */
 export const hasEffects = (jaxpr: Jaxpr): boolean =>
@@ -154,7 +159,8 @@ export function dropDead(jaxpr: Jaxpr): Jaxpr {
   const kept: Eqn[] = [];
   for (let i = jaxpr.eqns.length - 1; i >= 0; i--) {
     const eqn = jaxpr.eqns[i];
-    if (!eqn.outputs.some((v) => live.has(v)) && eqn.prim.rules.hasEffects?.(eqn.params) !== true) continue;
+    if (!eqn.outputs.some((v) => live.has(v)) && eqn.prim.rules.hasEffects?.(eqn.params) !== true)
+      continue;
     for (const atom of eqn.inputs) live.add(atom);
     kept.push(eqn);
   }

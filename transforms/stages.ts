@@ -6,7 +6,14 @@ import { defaultDevice, type LoweredModule } from '../core/backend.ts';
 import { NDArray } from '../core/array.ts';
 import { flattenWithPath, unflatten } from '../core/tree.ts';
 import { compileJaxpr, lowerToModule, runProgram } from './executables.ts';
-import { dynamicValues, splitArguments, traceFunction, type JitArguments, type JitSettings, type TracedFunction } from './jit-cache.ts';
+import {
+  dynamicValues,
+  splitArguments,
+  traceFunction,
+  type JitArguments,
+  type JitSettings,
+  type TracedFunction,
+} from './jit-cache.ts';
 import { ShapeDtypeStruct } from './shape-struct.ts';
 import type { Inputs, Output } from './signature.ts';
 
@@ -57,7 +64,10 @@ export function traceStage<A extends readonly unknown[], R>(
     eqns: jaxpr.eqns,
     outvars: jaxpr.outvars,
   });
-  const outInfo = unflatten(traced.outTree, jaxpr.outAvals.map((aval) => ShapeDtypeStruct.of(aval)));
+  const outInfo = unflatten(
+    traced.outTree,
+    jaxpr.outAvals.map((aval) => ShapeDtypeStruct.of(aval)),
+  );
   return { jaxpr: shown, outInfo, lower: () => lowerStage(traced, shown, outInfo, args, settings) };
 }
 
@@ -68,7 +78,10 @@ function lowerStage<A extends readonly unknown[], R>(
   args: JitArguments,
   settings: JitSettings,
 ): Lowered<A, R> {
-  const donated = traced.donated.length === 0 ? undefined : [...traced.consts.map(() => false), ...traced.donated];
+  const donated =
+    traced.donated.length === 0
+      ? undefined
+      : [...traced.consts.map(() => false), ...traced.donated];
   const resultInfo = flattenWithPath(outInfo).map(([path]) => `result${path}`);
   const name = `jit_${traced.name}`;
   const { module } = lowerToModule(name, traced.jaxpr, { donated, resultInfo });
@@ -115,4 +128,5 @@ function compileStage<A extends readonly unknown[], R>(
 /** The key without weak types: a compiled program does not depend on them. */
 const strongKey = ({ key }: JitArguments): string => key.replaceAll('|~', '|');
 
-const showTypes = ({ treedef, avals }: JitArguments): string => `(${avals.map((a) => a.key).join(', ')}) in ${treedef.toString()}`;
+const showTypes = ({ treedef, avals }: JitArguments): string =>
+  `(${avals.map((a) => a.key).join(', ')}) in ${treedef.toString()}`;

@@ -43,7 +43,8 @@ function forwardResiduals(jaxpr: Jaxpr, env: Environment): Eqn[] {
   const linear: Eqn[] = [];
   for (const eqn of jaxpr.eqns) {
     const inputs = eqn.inputs.map((a) => env.find(a));
-    if (inputs.every((x) => x !== undefined)) env.set(eqn.outputs, eqn.prim.bind(inputs, eqn.params));
+    if (inputs.every((x) => x !== undefined))
+      env.set(eqn.outputs, eqn.prim.bind(inputs, eqn.params));
     else linear.push(eqn);
   }
   return linear;
@@ -66,7 +67,10 @@ class Cotangents {
   readonly #sums = new Map<Var, Value>();
 
   add(variable: Var, ct: Tangent): void {
-    const sum = addTangents(this.#sums.get(variable) ?? null, isDifferentiable(variable.aval) ? ct : null);
+    const sum = addTangents(
+      this.#sums.get(variable) ?? null,
+      isDifferentiable(variable.aval) ? ct : null,
+    );
     if (sum !== null) this.#sums.set(variable, sum);
   }
 
@@ -104,15 +108,23 @@ export function transposeJaxpr(
   return cache.get(jaxpr, key, () => {
     const fixed = whereNot(jaxpr.inAvals, linearIn);
     let nonzeroOut: boolean[] = [];
-    const closed = traceClosed((xs) => {
-      let next = 0;
-      const args = jaxpr.inAvals.map((aval, i) => (linearIn[i] ? new LinearArg(aval) : xs[next++]));
-      const cts = where(backwardPass(jaxpr, args, spread(nonzeroCts, xs.slice(fixed.length))), linearIn);
-      const avals = where(jaxpr.inAvals, linearIn);
-      const filled = instantiateOut ? cts.map((ct, i) => instantiate(ct, avals[i])) : cts;
-      nonzeroOut = filled.map((ct) => ct !== null);
-      return filled.filter((ct) => ct !== null);
-    }, [...fixed, ...where(jaxpr.outAvals, nonzeroCts)]);
+    const closed = traceClosed(
+      (xs) => {
+        let next = 0;
+        const args = jaxpr.inAvals.map((aval, i) =>
+          linearIn[i] ? new LinearArg(aval) : xs[next++],
+        );
+        const cts = where(
+          backwardPass(jaxpr, args, spread(nonzeroCts, xs.slice(fixed.length))),
+          linearIn,
+        );
+        const avals = where(jaxpr.inAvals, linearIn);
+        const filled = instantiateOut ? cts.map((ct, i) => instantiate(ct, avals[i])) : cts;
+        nonzeroOut = filled.map((ct) => ct !== null);
+        return filled.filter((ct) => ct !== null);
+      },
+      [...fixed, ...where(jaxpr.outAvals, nonzeroCts)],
+    );
     return { ...closed, nonzeroOut };
   });
 }

@@ -143,7 +143,9 @@ export function batchJaxpr(
     const closed = traceClosed(
       (args) => {
         const [outs, found] = batchFlat((xs) => evalJaxpr(jaxpr, xs), axis, args, dims);
-        dimsOut = found.map((d, i) => (d === null ? (force[i] === true ? 0 : null) : anywhere ? d : 0));
+        dimsOut = found.map((d, i) =>
+          d === null ? (force[i] === true ? 0 : null) : anywhere ? d : 0,
+        );
         return outs.map((out, i) => {
           const to = dimsOut[i];
           return to === null ? out : batchTo(out, found[i], to, axis.size);

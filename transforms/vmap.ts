@@ -9,7 +9,12 @@ import type { Inputs, Output } from './signature.ts';
 import { batchFlat } from './vmap-trace.ts';
 
 /** Axes of a tree: a number or null for all of it, or a tree of those that is a prefix. */
-export type Axes = number | null | readonly Axes[] | { readonly [key: string]: Axes } | ReadonlyMap<unknown, Axes>;
+export type Axes =
+  | number
+  | null
+  | readonly Axes[]
+  | { readonly [key: string]: Axes }
+  | ReadonlyMap<unknown, Axes>;
 
 /** Options of `vmap`. */
 export interface VmapOptions {
@@ -39,14 +44,19 @@ export function vmap<A extends readonly unknown[], R>(
   f: (...args: A) => R,
   options?: VmapOptions,
 ): (...args: Inputs<A>) => Output<R>;
-export function vmap(f: (...args: never[]) => unknown, options: VmapOptions = {}): (...args: unknown[]) => unknown {
+export function vmap(
+  f: (...args: never[]) => unknown,
+  options: VmapOptions = {},
+): (...args: unknown[]) => unknown {
   const { inAxes = 0, outAxes = 0, axisName } = options;
   return named((...args: unknown[]) => {
     const { leaves, treedef } = flatten(args);
     const axes = inputAxes(inAxes, args, treedef);
     const mapped = leaves.map((leaf) => !isStaticLeaf(leaf));
     const paths = (): string[] => leafPaths(treedef).map((path) => `args${path}`);
-    const values = leaves.flatMap((leaf, i) => (mapped[i] ? [toValue('vmap', leaf, () => paths()[i])] : []));
+    const values = leaves.flatMap((leaf, i) =>
+      mapped[i] ? [toValue('vmap', leaf, () => paths()[i])] : [],
+    );
     const given = axes.filter((_, i) => mapped[i]);
     const names = (): string[] => paths().filter((_, i) => mapped[i]);
     const dims = values.map((x, i) => inputDim(x, given[i], () => names()[i]));
@@ -61,13 +71,19 @@ export function vmap(f: (...args: never[]) => unknown, options: VmapOptions = {}
     const wanted = broadcastPrefix('vmap', 'outAxes', outAxes, outTree);
     return unflatten(
       outTree,
-      outs.map((out, i) => placeOutput(out, found[i], wanted[i], size, () => `result${leafPaths(outTree)[i]}`)),
+      outs.map((out, i) =>
+        placeOutput(out, found[i], wanted[i], size, () => `result${leafPaths(outTree)[i]}`),
+      ),
     );
   }, nameOf(f));
 }
 
 /** One axis per leaf of the arguments. */
-function inputAxes(inAxes: VmapOptions['inAxes'], args: readonly unknown[], treedef: TreeDef): unknown[] {
+function inputAxes(
+  inAxes: VmapOptions['inAxes'],
+  args: readonly unknown[],
+  treedef: TreeDef,
+): unknown[] {
   if (Array.isArray(inAxes) && inAxes.length !== args.length)
     throw new ArgumentError(
       `vmap: inAxes must have one entry per argument; got ${inAxes.length} entries for a call with ${args.length} arguments. Write null for arguments that are not mapped.`,
@@ -75,9 +91,15 @@ function inputAxes(inAxes: VmapOptions['inAxes'], args: readonly unknown[], tree
   return broadcastPrefix('vmap', 'inAxes', inAxes, treedef);
 }
 
-function checkAxis(what: string, axis: unknown, where: () => string): asserts axis is number | null {
+function checkAxis(
+  what: string,
+  axis: unknown,
+  where: () => string,
+): asserts axis is number | null {
   if (axis !== null && (typeof axis !== 'number' || !Number.isInteger(axis)))
-    throw new TreeError(`vmap: ${what} must be integers, null, or trees of those; got ${typeof axis} ${String(axis)} for ${where()}. Name the axis by its position.`);
+    throw new TreeError(
+      `vmap: ${what} must be integers, null, or trees of those; got ${typeof axis} ${String(axis)} for ${where()}. Name the axis by its position.`,
+    );
 }
 
 function inputDim(x: Value, axis: unknown, where: () => string): BatchDim {
@@ -103,12 +125,16 @@ function mappedSize(
   });
   const size = axisSize ?? sizes[0];
   if (size === undefined)
-    throw new ArgumentError('vmap: at least one argument must be mapped; got none, and no axisSize. Map an argument, or pass { axisSize }.');
+    throw new ArgumentError(
+      'vmap: at least one argument must be mapped; got none, and no axisSize. Map an argument, or pass { axisSize }.',
+    );
   if (sizes.some((n) => n !== size)) {
     const all = names();
     const shown = values.flatMap((x, i) => {
       const dim = dims[i];
-      return dim === null ? [] : [`${all[i]} ${x.aval.toString()} has ${x.shape[dim]} along axis ${dim}`];
+      return dim === null
+        ? []
+        : [`${all[i]} ${x.aval.toString()} has ${x.shape[dim]} along axis ${dim}`];
     });
     throw new ShapeError(
       `vmap: all mapped axes must have one size${axisSize === undefined ? '' : `, axisSize ${axisSize}`}; got ${shown.join('; ')}. Change inAxes, or slice the arguments.`,
@@ -117,7 +143,13 @@ function mappedSize(
   return size;
 }
 
-function placeOutput(out: Value, found: BatchDim, axis: unknown, size: number, where: () => string): Value {
+function placeOutput(
+  out: Value,
+  found: BatchDim,
+  axis: unknown,
+  size: number,
+  where: () => string,
+): Value {
   checkAxis('outAxes', axis, where);
   if (axis === null) {
     if (found === null) return out;
@@ -128,6 +160,8 @@ function placeOutput(out: Value, found: BatchDim, axis: unknown, size: number, w
   const ndim = out.ndim + (found === null ? 1 : 0);
   const at = axis < 0 ? axis + ndim : axis;
   if (at < 0 || at >= ndim)
-    throw new ShapeError(`vmap: outAxes must be axes of the results; got ${axis} for ${where()}, which has ${ndim} axes. Choose one from ${-ndim} to ${ndim - 1}.`);
+    throw new ShapeError(
+      `vmap: outAxes must be axes of the results; got ${axis} for ${where()}, which has ${ndim} axes. Choose one from ${-ndim} to ${ndim - 1}.`,
+    );
   return batchTo(out, found, at, size);
 }

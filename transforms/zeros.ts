@@ -10,7 +10,11 @@ import { broadcastInDim } from '../lax/structure.ts';
 
 /** Ones of this abstract value. */
 export const onesOf = (aval: Aval): Value =>
-  broadcastInDim(NDArray.fromScalar(scalarFor(1, aval.dtype), aval.dtype, aval.weakType), aval.shape, []);
+  broadcastInDim(
+    NDArray.fromScalar(scalarFor(1, aval.dtype), aval.dtype, aval.weakType),
+    aval.shape,
+    [],
+  );
 
 /** The tangent as an array: the symbolic zero becomes zeros. */
 export const instantiate = (tangent: Tangent, aval: Aval): Value => tangent ?? zerosOf(aval);

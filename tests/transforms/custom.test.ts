@@ -51,11 +51,23 @@ describe('customJvp', () => {
   test('in loops and branches', () => {
     const looped = (x: Value): Value => foriLoop(0, 2, (_: Value, c: Value) => marked(c), x);
     expect(js(grad(looped)(0))).toBe(100);
-    const scanned = (x: Value): Value => scan((c: Value, _: null) => [marked(c), null], x, null, { length: 3 })[0];
+    const scanned = (x: Value): Value =>
+      scan((c: Value, _: null) => [marked(c), null], x, null, { length: 3 })[0];
     expect(js(jit(grad(scanned))(0))).toBe(1000);
-    const chosen = (x: Value): Value => cond(lt(x, 1), (v: Value) => marked(v), (v: Value) => v, x);
+    const chosen = (x: Value): Value =>
+      cond(
+        lt(x, 1),
+        (v: Value) => marked(v),
+        (v: Value) => v,
+        x,
+      );
     expect(js(vmap(grad(chosen))(array([0, 2])))).toEqual([10, 1]);
-    const until = (x: Value): Value => whileLoop((c: Value) => lt(c, 0.5), (c: Value) => add(marked(c), 1), x);
+    const until = (x: Value): Value =>
+      whileLoop(
+        (c: Value) => lt(c, 0.5),
+        (c: Value) => add(marked(c), 1),
+        x,
+      );
     expect(js(jvp(until, [0], [1])[1])).toBe(10);
   });
 
@@ -67,13 +79,25 @@ describe('customJvp', () => {
   });
 
   test('trees, nondiffArgnums and several results', () => {
-    const f = customJvp((op: (v: Value) => Value, t: { a: Value; b: Value }) => [op(t.a), t.b] as const, { nondiffArgnums: [0] });
-    f.defjvp((op: (v: Value) => Value, [t]: { a: Value; b: Value }[], [d]: { a: Value; b: Value }[]) => [
-      [op(t.a), t.b],
-      [mul(d.a, 3), mul(d.b, 5)],
+    const f = customJvp(
+      (op: (v: Value) => Value, t: { a: Value; b: Value }) => [op(t.a), t.b] as const,
+      { nondiffArgnums: [0] },
+    );
+    f.defjvp(
+      (op: (v: Value) => Value, [t]: { a: Value; b: Value }[], [d]: { a: Value; b: Value }[]) => [
+        [op(t.a), t.b],
+        [mul(d.a, 3), mul(d.b, 5)],
+      ],
+    );
+    const [out, tangent] = jvp(
+      (t: { a: Value; b: Value }) => f(cos, t),
+      [{ a: 0, b: 1 }],
+      [{ a: 1, b: 1 }],
+    );
+    expect([js(out), js(tangent)]).toEqual([
+      [1, 1],
+      [3, 5],
     ]);
-    const [out, tangent] = jvp((t: { a: Value; b: Value }) => f(cos, t), [{ a: 0, b: 1 }], [{ a: 1, b: 1 }]);
-    expect([js(out), js(tangent)]).toEqual([[1, 1], [3, 5]]);
     const g = grad((t: { a: Value; b: Value }) => f(sin, t)[1]);
     expect(js(g({ a: 0, b: 1 }))).toEqual({ a: 0, b: 5 });
   });
@@ -81,7 +105,9 @@ describe('customJvp', () => {
   test('defjvps, with null for a zero derivative', () => {
     const f = customJvp((x: Value, y: Value) => mul(x, y));
     f.defjvps((t: Value, out: Value, x: Value, y: Value) => mul(t, mul(out, mul(x, y))), null);
-    expect(grad((x: Value, y: Value) => f(x, y), { argnums: [0, 1] })(2, 3).map(js)).toEqual([36, 0]);
+    expect(grad((x: Value, y: Value) => f(x, y), { argnums: [0, 1] })(2, 3).map(js)).toEqual([
+      36, 0,
+    ]);
   });
 
   test('symbolic zeros', () => {
@@ -126,26 +152,38 @@ describe('customVjp', () => {
     expect(js(grad((v: Value) => reduceSum(vmap(f)(v)))(xs))).toEqual(tens);
     expect(js(grad((v: Value) => reduceSum(jit(vmap(jit(f)))(v)))(xs))).toEqual(tens);
     expect(js(jit(vmap(jit(grad(f))))(xs))).toEqual(tens);
-    expect(js(jacrev(vmap(f))(xs))).toEqual([[10, 0], [0, 10]]);
+    expect(js(jacrev(vmap(f))(xs))).toEqual([
+      [10, 0],
+      [0, 10],
+    ]);
   });
 
   test('in loops and branches', () => {
     expect(js(grad((x: Value) => foriLoop(0, 2, (_: Value, c: Value) => f(c), x))(0))).toBe(100);
-    const scanned = (x: Value): Value => reduceSum(scan((c: Value, a: Value) => [c, f(mul(c, a))], x, xs)[1]);
+    const scanned = (x: Value): Value =>
+      reduceSum(scan((c: Value, a: Value) => [c, f(mul(c, a))], x, xs)[1]);
     expect(js(jit(grad(scanned))(0))).toBe(15);
-    expect(js(vmap(grad((x: Value) => cond(lt(x, 1), f, (v: Value) => v, x)))(array([0, 2])))).toEqual([10, 1]);
+    expect(
+      js(vmap(grad((x: Value) => cond(lt(x, 1), f, (v: Value) => v, x)))(array([0, 2]))),
+    ).toEqual([10, 1]);
   });
 
   test('the backward function is differentiated in turn', () => {
     const square = customVjp((x: Value) => mul(x, x));
-    square.defvjp((x: Value) => [mul(x, x), x], (x: Value, ct: Value) => [mul(ct, mul(x, mul(x, x)))]);
+    square.defvjp(
+      (x: Value) => [mul(x, x), x],
+      (x: Value, ct: Value) => [mul(ct, mul(x, mul(x, x)))],
+    );
     expect(js(grad(grad((x: Value) => square(x)))(2))).toBe(12);
     expect(js(hessian((x: Value) => square(x))(2))).toBe(12);
   });
 
   test('cotangents of arguments that are the same for the whole batch are summed', () => {
     const scale = customVjp((x: Value, w: Value) => mul(x, w));
-    scale.defvjp((x: Value, w: Value) => [mul(x, w), [x, w]], ([x, w]: Value[], ct: Value) => [mul(ct, w), mul(ct, x)]);
+    scale.defvjp(
+      (x: Value, w: Value) => [mul(x, w), [x, w]],
+      ([x, w]: Value[], ct: Value) => [mul(ct, w), mul(ct, x)],
+    );
     const loss = (w: Value): Value => reduceSum(vmap((x: Value) => scale(x, w))(xs));
     expect(js(grad(loss)(3))).toBe(1.5);
     const mapped = vmap((x: Value, w: Value) => scale(x, w), { inAxes: [0, null] });
@@ -154,15 +192,17 @@ describe('customVjp', () => {
   });
 
   test('trees, integers, nondiffArgnums, null for zero', () => {
-    const g = customVjp((p: { w: Value; n: Value }, k: number, y: Value) => mul(mul(p.w, y), k), { nondiffArgnums: [1] });
+    const g = customVjp((p: { w: Value; n: Value }, k: number, y: Value) => mul(mul(p.w, y), k), {
+      nondiffArgnums: [1],
+    });
     g.defvjp(
       (p: { w: Value; n: Value }, k: number, y: Value) => [mul(mul(p.w, y), k), y],
       (k: number, y: Value, ct: Value) => [{ w: mul(mul(ct, y), 100 * k), n: 0 }, null],
     );
-    const [value, [dp, dy]] = valueAndGrad((p: { w: Value; n: Value }, y: Value) => g(p, 2, y), { argnums: [0, 1], allowInt: true })(
-      { w: 3, n: array([7], [], 'i32') },
-      5,
-    );
+    const [value, [dp, dy]] = valueAndGrad((p: { w: Value; n: Value }, y: Value) => g(p, 2, y), {
+      argnums: [0, 1],
+      allowInt: true,
+    })({ w: 3, n: array([7], [], 'i32') }, 5);
     expect([js(value), js(dp), js(dy)]).toEqual([30, { w: 1000, n: 0 }, 0]);
   });
 
@@ -178,10 +218,14 @@ describe('customVjp', () => {
     );
     const [, pull] = vjp((x: Value) => [g(x)[1], x] as const, 0);
     expect(js(pull([1, 0])[0])).toBe(2);
-    expect(js(grad((x: Value) => {
-      g(x);
-      return x;
-    })(1))).toBe(1);
+    expect(
+      js(
+        grad((x: Value) => {
+          g(x);
+          return x;
+        })(1),
+      ),
+    ).toBe(1);
     expect(calls).toBe(1);
   });
 });

@@ -44,7 +44,13 @@ test('a nested jit, and a captured array', () => {
 });
 
 test('cond keeps the false branch first', () => {
-  const f = (x: Value): Value => cond(gt(x, 0), (y: Value) => sin(y), (y: Value) => cos(y), x);
+  const f = (x: Value): Value =>
+    cond(
+      gt(x, 0),
+      (y: Value) => sin(y),
+      (y: Value) => cos(y),
+      x,
+    );
   expect(String(makeJaxpr(f)(f32()))).toMatchInlineSnapshot(`
     "{ lambda ; a:f32[]. let
         b:bool[] = gt a 0.0:f32[]

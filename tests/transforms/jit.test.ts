@@ -13,7 +13,9 @@ import { vmap } from '../../transforms/vmap.ts';
 import { array, failure, flat, js } from './setup.ts';
 
 /** A function that counts how often it is traced. */
-function counted<A extends readonly unknown[], R>(f: (...args: A) => R): { f: (...args: A) => R; traces: () => number } {
+function counted<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+): { f: (...args: A) => R; traces: () => number } {
   let n = 0;
   return {
     f: (...args) => {
@@ -70,10 +72,12 @@ describe('when a function is traced', () => {
 
 describe('static values', () => {
   test('strings, functions, null and registered objects are part of the key', () => {
-    const { f, traces } = counted((x: Value, mode: string, op: (v: Value) => Value, nothing: null) => [
-      mode === 'neg' ? neg(op(x)) : op(x),
-      nothing,
-    ]);
+    const { f, traces } = counted(
+      (x: Value, mode: string, op: (v: Value) => Value, nothing: null) => [
+        mode === 'neg' ? neg(op(x)) : op(x),
+        nothing,
+      ],
+    );
     const g = jit(f);
     expect(js(g(0, 'neg', cos, null))).toEqual([-1, null]);
     expect(js(g(0, 'pos', cos, null))).toEqual([1, null]);
@@ -113,7 +117,11 @@ describe('captured values', () => {
     const captured = array([1, 2, 3]);
     const f = (x: Value): Value => add(x, captured);
     expect(js(jit(f)(array([1, 1, 1])))).toEqual([2, 3, 4]);
-    expect(jit(f).lower(array([1, 1, 1])).asText()).toContain('%arg1: tensor<3xf32>');
+    expect(
+      jit(f)
+        .lower(array([1, 1, 1]))
+        .asText(),
+    ).toContain('%arg1: tensor<3xf32>');
   });
 
   test('values of outer transformations are operands of the call, traced anew each time', () => {
@@ -151,7 +159,9 @@ describe('donation', () => {
     expect(js(f(x, y))).toEqual([4, 6]);
     expect(x.isDeleted).toBe(true);
     expect(y.isDeleted).toBe(false);
-    expect(failure(() => f(x, y))).toMatchInlineSnapshot(`"DeletedArrayError: array: f32[2] was donated to a jitted function and cannot be used any more. Keep a result of the call instead, or leave the argument out of donateArgnums."`);
+    expect(failure(() => f(x, y))).toMatchInlineSnapshot(
+      `"DeletedArrayError: array: f32[2] was donated to a jitted function and cannot be used any more. Keep a result of the call instead, or leave the argument out of donateArgnums."`,
+    );
     expect(f.lower(array([1, 2]), y).asText()).toContain('tf.aliasing_output = 0');
   });
 
@@ -171,7 +181,10 @@ describe('donation', () => {
 });
 
 describe('stages', () => {
-  const f = (x: Value, w: { a: Value }): { y: Value; z: Value[] } => ({ y: sin(mul(x, w.a)), z: [x] });
+  const f = (x: Value, w: { a: Value }): { y: Value; z: Value[] } => ({
+    y: sin(mul(x, w.a)),
+    z: [x],
+  });
 
   test('trace, lower, compile', () => {
     const traced = jit(f).trace(new ShapeDtypeStruct([2]), { a: 3 });
@@ -181,7 +194,9 @@ describe('stages', () => {
           d:f32[2] = sin c
         in (d, a) }"
     `);
-    expect(String((traced.outInfo as { y: unknown }).y)).toBe('ShapeDtypeStruct(shape=(2,), dtype=float32)');
+    expect(String((traced.outInfo as { y: unknown }).y)).toBe(
+      'ShapeDtypeStruct(shape=(2,), dtype=float32)',
+    );
     const lowered = traced.lower();
     expect(lowered.asText()).toMatchInlineSnapshot(`
       "module @jit_f attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} {
@@ -200,18 +215,32 @@ describe('stages', () => {
   });
 
   test('a compiled function takes only what it was compiled for', () => {
-    const compiled = jit(f).lower(new ShapeDtypeStruct([2]), { a: 3 }).compile();
-    expect(failure(() => compiled(array([1, 2, 3]), { a: 1 }))).toMatchInlineSnapshot(`"ArgumentError: compiled: the arguments must have the types that the function was compiled for; got (f32[3], ~f32[]) in PyTreeDef([*, {'a': *}]) for (f32[2], ~f32[]) in PyTreeDef([*, {'a': *}]). Lower and compile it for these types."`);
-    expect(failure(() => jit((x: Value) => compiled(x, { a: 1 }))(array([1, 2])))).toMatchInlineSnapshot(`"ArgumentError: compiled: a compiled function runs on concrete arrays; got Traced<f32[2]> with jit. Call the jitted function inside transformations."`);
+    const compiled = jit(f)
+      .lower(new ShapeDtypeStruct([2]), { a: 3 })
+      .compile();
+    expect(failure(() => compiled(array([1, 2, 3]), { a: 1 }))).toMatchInlineSnapshot(
+      `"ArgumentError: compiled: the arguments must have the types that the function was compiled for; got (f32[3], ~f32[]) in PyTreeDef([*, {'a': *}]) for (f32[2], ~f32[]) in PyTreeDef([*, {'a': *}]). Lower and compile it for these types."`,
+    );
+    expect(
+      failure(() => jit((x: Value) => compiled(x, { a: 1 }))(array([1, 2]))),
+    ).toMatchInlineSnapshot(
+      `"ArgumentError: compiled: a compiled function runs on concrete arrays; got Traced<f32[2]> with jit. Call the jitted function inside transformations."`,
+    );
   });
 
   test('evalShape computes nothing', () => {
     const out = evalShape((x: Value) => [reduceSum(x), x], new ShapeDtypeStruct([4, 2], 'i32'));
-    expect(String(out)).toBe('ShapeDtypeStruct(shape=(), dtype=int32),ShapeDtypeStruct(shape=(4, 2), dtype=int32)');
+    expect(String(out)).toBe(
+      'ShapeDtypeStruct(shape=(), dtype=int32),ShapeDtypeStruct(shape=(4, 2), dtype=int32)',
+    );
   });
 
   test('unused arguments are not operands', () => {
-    expect(jit((_: Value, y: Value) => neg(y)).lower(array([1, 2]), 1).asText()).toContain('main(%arg0: tensor<f32>)');
+    expect(
+      jit((_: Value, y: Value) => neg(y))
+        .lower(array([1, 2]), 1)
+        .asText(),
+    ).toContain('main(%arg0: tensor<f32>)');
   });
 });
 
@@ -229,19 +258,25 @@ test('disableJit runs the function each time', () => {
 test('results that are inputs or constants', () => {
   expect(js(jit((x: Value) => [x, x, 2, null])(array([1])))).toEqual([[1], [1], 2, null]);
   expect(js(jit(() => 5)())).toBe(5);
-  expect(js(jit((t: Map<string, Value>) => t)(new Map([['k', array([1])]])))).toEqual(new Map([['k', [1]]]));
+  expect(js(jit((t: Map<string, Value>) => t)(new Map([['k', array([1])]])))).toEqual(
+    new Map([['k', [1]]]),
+  );
 });
 
 test('nested calls of one function share one private function', () => {
   const g = jit(function g(x: Value) {
     return sin(x);
   });
-  const text = jit((x: Value) => add(g(x), g(g(x)))).lower(1).asText();
+  const text = jit((x: Value) => add(g(x), g(g(x))))
+    .lower(1)
+    .asText();
   expect(text.match(/func\.func private/g)).toHaveLength(1);
 });
 
 test('zero-size and rank-0 arrays', () => {
   expect(flat(jit((x: Value) => sin(x))(array([], [0, 3])))).toEqual([]);
   expect(js(jit((x: Value) => reduceSum(x))(array([], [0])))).toBe(0);
-  expect(String(makeJaxpr((x: Value) => sin(x))(array([], [0])))).toBe('{ lambda ; a:f32[0]. let b:f32[0] = sin a in (b,) }');
+  expect(String(makeJaxpr((x: Value) => sin(x))(array([], [0])))).toBe(
+    '{ lambda ; a:f32[0]. let b:f32[0] = sin a in (b,) }',
+  );
 });

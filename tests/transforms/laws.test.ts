@@ -39,7 +39,8 @@ law('programs are well typed', true, (f) => {
 
 law('jvp = differences', false, (f) => {
   const step = 1e-2;
-  const at = (s: number): number[] => flat(f(array(flat(point).map((x, i) => x + s * step * flat(direction)[i]))));
+  const at = (s: number): number[] =>
+    flat(f(array(flat(point).map((x, i) => x + s * step * flat(direction)[i]))));
   // Five points: the error is of the fourth order, so that f32 rounding and truncation are both small.
   const [a, b, c, d] = [at(-2), at(-1), at(1), at(2)];
   const slope = a.map((x, i) => (x - 8 * b[i] + 8 * c[i] - d[i]) / (12 * step));
@@ -50,7 +51,9 @@ law('jvp = differences', false, (f) => {
   const left = a.map((x, i) => (b[i] - x) / step);
   const right = c.map((x, i) => (d[i] - x) / step);
   const middle = b.map((x, i) => (c[i] - x) / (2 * step));
-  const kink = Math.max(...left.map((x, i) => Math.max(Math.abs(x - right[i]), Math.abs(x - middle[i]))));
+  const kink = Math.max(
+    ...left.map((x, i) => Math.max(Math.abs(x - right[i]), Math.abs(x - middle[i]))),
+  );
   expect(kink).toBeGreaterThan(1e-2 * steep);
 });
 
@@ -78,7 +81,12 @@ law('vmap = loop', true, (f) => {
   const xs = noise([3, 3], 5);
   const rows = [0, 1, 2].map((i) => flat(f(array(flat(xs).slice(3 * i, 3 * i + 3)))));
   expect(distance(vmap(f)(xs), array(rows.flat(), [3, 3]))).toBeLessThan(1e-5);
-  expect(distance(jit(vmap(f, { inAxes: 1, outAxes: 1 }))(array(flat(xs), [3, 3])), vmap(f, { inAxes: 1, outAxes: 1 })(xs))).toBeLessThan(1e-5);
+  expect(
+    distance(
+      jit(vmap(f, { inAxes: 1, outAxes: 1 }))(array(flat(xs), [3, 3])),
+      vmap(f, { inAxes: 1, outAxes: 1 })(xs),
+    ),
+  ).toBeLessThan(1e-5);
 });
 
 law('vmap of grad = loop over grad', true, (f) => {

@@ -15,9 +15,22 @@ import { vmap } from '../../transforms/vmap.ts';
 
 /** One step of a program. */
 export type Step =
-  | { readonly kind: 'sin' | 'cos' | 'tanh' | 'rev' | 'spread' | 'customJvp' | 'customVjp' | 'vmapped' }
+  | {
+      readonly kind:
+        | 'sin'
+        | 'cos'
+        | 'tanh'
+        | 'rev'
+        | 'spread'
+        | 'customJvp'
+        | 'customVjp'
+        | 'vmapped';
+    }
   | { readonly kind: 'add' | 'mul' | 'sub'; readonly back: number }
-  | { readonly kind: 'jit' | 'checkpoint' | 'fori' | 'scan' | 'capture' | 'closure'; readonly body: readonly Step[] }
+  | {
+      readonly kind: 'jit' | 'checkpoint' | 'fori' | 'scan' | 'capture' | 'closure';
+      readonly body: readonly Step[];
+    }
   | { readonly kind: 'cond'; readonly body: readonly Step[]; readonly other: readonly Step[] };
 
 /** A smooth function with its own forward rule. */
@@ -67,7 +80,11 @@ function apply(step: Step, stack: readonly Value[]): Value {
     case 'fori':
       return foriLoop(0, 2, (_: Value, a: Value) => tanh(run(step.body, a)), x);
     case 'scan': {
-      const [last, all] = scan((c: Value, a: Value) => [sin(add(c, a)), mul(c, a)], 0.1, tanh(run(step.body, x)));
+      const [last, all] = scan(
+        (c: Value, a: Value) => [sin(add(c, a)), mul(c, a)],
+        0.1,
+        tanh(run(step.body, x)),
+      );
       return add(broadcastInDim(last, [3], []), all);
     }
     case 'capture': {
@@ -79,7 +96,12 @@ function apply(step: Step, stack: readonly Value[]): Value {
       return sub(last, tanh(all));
     }
     case 'cond':
-      return cond(gt(reduceSum(x), 0.3), (a: Value) => run(step.body, a), (a: Value) => run(step.other, a), x);
+      return cond(
+        gt(reduceSum(x), 0.3),
+        (a: Value) => run(step.body, a),
+        (a: Value) => run(step.other, a),
+        x,
+      );
   }
 }
 
@@ -92,14 +114,36 @@ export function run(steps: readonly Step[], x: Value): Value {
 
 /** Programs of a few steps, nested a few levels deep. With `reverseOnly` also functions without a forward derivative. */
 export function programs(reverseOnly = false): fc.Arbitrary<readonly Step[]> {
-  const leaf = ['sin', 'cos', 'tanh', 'rev', 'spread', 'customJvp', 'vmapped', ...(reverseOnly ? ['customVjp'] : [])] as const;
+  const leaf = [
+    'sin',
+    'cos',
+    'tanh',
+    'rev',
+    'spread',
+    'customJvp',
+    'vmapped',
+    ...(reverseOnly ? ['customVjp'] : []),
+  ] as const;
   return fc.letrec<{ steps: Step[]; step: Step }>((tie) => ({
     steps: fc.array(tie('step'), { minLength: 1, maxLength: 4, depthIdentifier: 'program' }),
     step: fc.oneof(
       { depthIdentifier: 'program', maxDepth: 3 },
       fc.record({ kind: fc.constantFrom(...leaf) }) as fc.Arbitrary<Step>,
-      fc.record({ kind: fc.constantFrom('add' as const, 'mul' as const, 'sub' as const), back: fc.nat(3) }),
-      fc.record({ kind: fc.constantFrom('jit' as const, 'checkpoint' as const, 'fori' as const, 'scan' as const, 'capture' as const, 'closure' as const), body: tie('steps') }),
+      fc.record({
+        kind: fc.constantFrom('add' as const, 'mul' as const, 'sub' as const),
+        back: fc.nat(3),
+      }),
+      fc.record({
+        kind: fc.constantFrom(
+          'jit' as const,
+          'checkpoint' as const,
+          'fori' as const,
+          'scan' as const,
+          'capture' as const,
+          'closure' as const,
+        ),
+        body: tie('steps'),
+      }),
       fc.record({ kind: fc.constant('cond' as const), body: tie('steps'), other: tie('steps') }),
     ),
   })).steps;

@@ -11,15 +11,25 @@ import '../../transforms/eval.ts';
 registerDevice(new InterpreterDevice());
 
 /** An array from numbers. */
-export const array = (values: readonly number[], shape: Shape = [values.length], dtype: DType = 'f32'): NDArray =>
-  NDArray.fromHost(values, shape, dtype);
+export const array = (
+  values: readonly number[],
+  shape: Shape = [values.length],
+  dtype: DType = 'f32',
+): NDArray => NDArray.fromHost(values, shape, dtype);
 
 /** Numbers that look random, between -1 and 1. */
 export const noise = (shape: Shape, seed = 1): NDArray =>
-  array(Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 0.95), shape);
+  array(
+    Array.from(
+      { length: sizeOf(shape) },
+      (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 0.95,
+    ),
+    shape,
+  );
 
 /** The values of a tree of arrays. */
-export const js = (x: unknown): unknown => tree.map((leaf) => (leaf instanceof NDArray ? leaf.jsSync() : leaf), x);
+export const js = (x: unknown): unknown =>
+  tree.map((leaf) => (leaf instanceof NDArray ? leaf.jsSync() : leaf), x);
 
 /** All elements of a tree of arrays, in one list. */
 export const flat = (x: unknown): number[] =>
@@ -32,7 +42,6 @@ export function distance(a: unknown, b: unknown): number {
   const scale = Math.max(1, ...xs.map(Math.abs), ...ys.map(Math.abs));
   return Math.max(0, ...xs.map((x, i) => (Object.is(x, ys[i]) ? 0 : Math.abs(x - ys[i]) / scale)));
 }
-
 
 /** Class and first line of the error that `body` throws. */
 export function failure(body: () => unknown): string {

@@ -22,7 +22,10 @@ test('parameters without a type are arrays, numbers are welcome where arrays are
   const a: Value = jit((x) => mul(x, x))(3);
   const b: Value = grad((x) => mul(x, x))(3);
   const c: [Value, Value] = grad((x, y) => mul(x, y), { argnums: [0, 1] })(3, 4);
-  const [d, e]: [Value, Value] = valueAndGrad((x, y) => mul(x, y), { argnums: 1 })(3, array([4], []));
+  const [d, e]: [Value, Value] = valueAndGrad((x, y) => mul(x, y), { argnums: 1 })(
+    3,
+    array([4], []),
+  );
   const f: Value = vmap((x, y) => add(x, y), { inAxes: [0, null] })(array([1]), 2);
   expect([a, b, ...c, d, e, f].map(js)).toEqual([9, 6, 4, 3, 12, 3, [3]]);
 });
@@ -34,7 +37,13 @@ test('trees keep their types', () => {
   const [value, h]: [Value, Params] = valueAndGrad(loss)(params, array([1, 1]));
   const step = jit((p: Params, x: Value) => ({ params: grad(loss)(p, x), loss: loss(p, x) }));
   const out: { params: Params; loss: Value } = step(params, array([3, 4]));
-  expect([js(g.w), js(value), js(h.layers[0].b), js(out.params.w), js(out.loss)]).toEqual([[1, 1], 3, [1, 1], [3, 4], 11]);
+  expect([js(g.w), js(value), js(h.layers[0].b), js(out.params.w), js(out.loss)]).toEqual([
+    [1, 1],
+    3,
+    [1, 1],
+    [3, 4],
+    11,
+  ]);
 });
 
 test('auxiliary results, pullbacks, pushforwards', () => {
@@ -45,12 +54,23 @@ test('auxiliary results, pullbacks, pushforwards', () => {
   const [dx, dp]: [Value, Params] = pull({ s: 1 });
   const [, push] = linearize((x: Value) => mul(x, x), 3);
   const [p, t]: [Value, Value] = jvp((x: Value) => mul(x, x), [3], [1]);
-  expect([g, aux.y, v, g2, y.s, dx, dp.w, push(1), p, t].map(js)).toEqual([0, 0, 9, 6, 6, 3, 2, 6, 9, 6]);
+  expect([g, aux.y, v, g2, y.s, dx, dp.w, push(1), p, t].map(js)).toEqual([
+    0, 0, 9, 6, 6, 3, 2, 6, 9, 6,
+  ]);
 });
 
 test('control flow', () => {
-  const [last, ys]: [Value, { y: Value }] = scan((c: Value, x: Value) => [add(c, x), { y: c }], 0, array([1, 2]));
+  const [last, ys]: [Value, { y: Value }] = scan(
+    (c: Value, x: Value) => [add(c, x), { y: c }],
+    0,
+    array([1, 2]),
+  );
   const n: Value = foriLoop(0, 3, (_: Value, c: Value) => add(c, 1), 0);
-  const c: Value = cond(true, (x: Value) => x, () => 0, 5);
+  const c: Value = cond(
+    true,
+    (x: Value) => x,
+    () => 0,
+    5,
+  );
   expect([last, ys.y, n, c].map(js)).toEqual([3, [0, 1], 3, 5]);
 });
