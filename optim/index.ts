@@ -25,4 +25,9 @@ export {
   type AdamwOptions,
   type SgdOptions,
 } from './optimizers.ts';
-export { constantSchedule, cosineDecaySchedule, linearSchedule, warmupCosineDecaySchedule } from './schedules.ts';
+export {
+  constantSchedule,
+  cosineDecaySchedule,
+  linearSchedule,
+  warmupCosineDecaySchedule,
+} from './schedules.ts';

@@ -5,7 +5,16 @@ import type { Value } from '../core/value.ts';
 import { add, div, mul, square, sub } from '../lax/arithmetic.ts';
 import { convertElementType } from '../lax/convert.ts';
 import { pow, sqrt } from '../lax/transcendental.ts';
-import { chain, mapTrees, scaleByLearningRate, stateless, zerosOfTree, type GradientTransformation, type Schedule, type Tree } from './transformation.ts';
+import {
+  chain,
+  mapTrees,
+  scaleByLearningRate,
+  stateless,
+  zerosOfTree,
+  type GradientTransformation,
+  type Schedule,
+  type Tree,
+} from './transformation.ts';
 
 /** Options of `sgd`. */
 export interface SgdOptions {
@@ -20,7 +29,11 @@ export function trace(decay: number, nesterov = false): GradientTransformation {
   return {
     init: (params) => ({ trace: zerosOfTree(params) }),
     update(updates, state) {
-      const next = mapTrees((u, t) => add(u, mul(t, decay)), updates, (state as { trace: Tree }).trace);
+      const next = mapTrees(
+        (u, t) => add(u, mul(t, decay)),
+        updates,
+        (state as { trace: Tree }).trace,
+      );
       const given = nesterov ? mapTrees((u, t) => add(u, mul(t, decay)), updates, next) : next;
       return [given, { trace: next }];
     },
@@ -35,14 +48,20 @@ export function trace(decay: number, nesterov = false): GradientTransformation {
  * const [updates] = optimizer.update(np.float32(2), optimizer.init(np.float32(1)));
  * String(updates); // → -0.2
  */
-export function sgd(learningRate: number | Schedule, { momentum: decay, nesterov = false }: SgdOptions = {}): GradientTransformation {
+export function sgd(
+  learningRate: number | Schedule,
+  { momentum: decay, nesterov = false }: SgdOptions = {},
+): GradientTransformation {
   const descent = scaleByLearningRate(learningRate);
   return decay === undefined ? descent : chain(trace(decay, nesterov), descent);
 }
 
 /** Gradient descent with momentum. */
-export const momentum = (learningRate: number | Schedule, decay = 0.9, nesterov = false): GradientTransformation =>
-  sgd(learningRate, { momentum: decay, nesterov });
+export const momentum = (
+  learningRate: number | Schedule,
+  decay = 0.9,
+  nesterov = false,
+): GradientTransformation => sgd(learningRate, { momentum: decay, nesterov });
 
 /** Options of `adam`. */
 export interface AdamOptions {
@@ -63,11 +82,20 @@ interface AdamState {
 }
 
 /** Divide the running mean of gradients by the root of the running mean of their squares, both without bias. @throws ArgumentError for rates outside [0, 1). */
-export function scaleByAdam({ b1 = 0.9, b2 = 0.999, eps = 1e-8 }: AdamOptions = {}): GradientTransformation {
+export function scaleByAdam({
+  b1 = 0.9,
+  b2 = 0.999,
+  eps = 1e-8,
+}: AdamOptions = {}): GradientTransformation {
   for (const [name, rate] of Object.entries({ b1, b2 }))
-    if (!(rate >= 0 && rate < 1)) throw new ArgumentError(`adam: ${name} must be in [0, 1); got ${rate}.`);
+    if (!(rate >= 0 && rate < 1))
+      throw new ArgumentError(`adam: ${name} must be in [0, 1); got ${rate}.`);
   return {
-    init: (params) => ({ count: NDArray.fromHost([0], [], 'i32'), mu: zerosOfTree(params), nu: zerosOfTree(params) }),
+    init: (params) => ({
+      count: NDArray.fromHost([0], [], 'i32'),
+      mu: zerosOfTree(params),
+      nu: zerosOfTree(params),
+    }),
     update(updates, state) {
       const { count, mu, nu } = state as AdamState;
       const next = add(count, 1);
@@ -93,14 +121,22 @@ export function scaleByAdam({ b1 = 0.9, b2 = 0.999, eps = 1e-8 }: AdamOptions = 
 /** Add a share of the parameters to the updates. */
 export const addDecayedWeights = (weightDecay: number): GradientTransformation =>
   stateless((updates, params) => {
-    if (params === undefined) throw new ArgumentError('adamw: update needs the parameters; got none. Call update(gradients, state, params).');
+    if (params === undefined)
+      throw new ArgumentError(
+        'adamw: update needs the parameters; got none. Call update(gradients, state, params).',
+      );
     return mapTrees((u, p) => add(u, mul(p, weightDecay)), updates, params);
   });
 
 /** Adam. */
-export const adam = (learningRate: number | Schedule, options: AdamOptions = {}): GradientTransformation =>
-  chain(scaleByAdam(options), scaleByLearningRate(learningRate));
+export const adam = (
+  learningRate: number | Schedule,
+  options: AdamOptions = {},
+): GradientTransformation => chain(scaleByAdam(options), scaleByLearningRate(learningRate));
 
 /** Adam with decoupled weight decay. */
-export const adamw = (learningRate: number | Schedule, { weightDecay = 1e-4, ...options }: AdamwOptions = {}): GradientTransformation =>
+export const adamw = (
+  learningRate: number | Schedule,
+  { weightDecay = 1e-4, ...options }: AdamwOptions = {},
+): GradientTransformation =>
   chain(scaleByAdam(options), addDecayedWeights(weightDecay), scaleByLearningRate(learningRate));

@@ -8,10 +8,12 @@ import { cos } from '../lax/transcendental.ts';
 import type { Schedule } from './transformation.ts';
 
 function checkSteps(op: string, steps: number): void {
-  if (!(Number.isFinite(steps) && steps > 0)) throw new ArgumentError(`${op}: the number of steps must be positive; got ${steps}.`);
+  if (!(Number.isFinite(steps) && steps > 0))
+    throw new ArgumentError(`${op}: the number of steps must be positive; got ${steps}.`);
 }
 
-const progress = (count: Value, steps: number): Value => min(div(convertElementType(count, 'f32'), steps), 1);
+const progress = (count: Value, steps: number): Value =>
+  min(div(convertElementType(count, 'f32'), steps), 1);
 
 /** The same rate always. */
 export const constantSchedule =
@@ -40,5 +42,5 @@ export function warmupCosineDecaySchedule(peak: number, warmup: number, steps: n
   checkSteps('warmupCosineDecaySchedule', steps - warmup);
   const rise = linearSchedule(0, peak, warmup);
   const fall = cosineDecaySchedule(peak, steps - warmup);
-  return (count) => select(lt(count, warmup), rise(count) as Value, fall(add(count, -warmup)) as Value);
+  return (count) => select(lt(count, warmup), rise(count), fall(add(count, -warmup)));
 }

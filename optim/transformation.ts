@@ -23,14 +23,22 @@ export interface GradientTransformation {
   /** The state for these parameters. */
   readonly init: (params: Tree) => OptState;
   /** Updates to add to the parameters, and the next state. */
-  readonly update: (updates: Tree, state: OptState, params?: Tree) => [updates: Tree, state: OptState];
+  readonly update: (
+    updates: Tree,
+    state: OptState,
+    params?: Tree,
+  ) => [updates: Tree, state: OptState];
 }
 
 /** A learning rate that depends on the number of steps made (i32[] → f32[]). */
 export type Schedule = (count: Value) => Value | number;
 
 /** Apply a function to the arrays of several trees of one structure. */
-export function mapTrees(f: (...xs: Value[]) => Value, first: Tree, ...rest: readonly Tree[]): Tree {
+export function mapTrees(
+  f: (...xs: Value[]) => Value,
+  first: Tree,
+  ...rest: readonly Tree[]
+): Tree {
   return map(f as (...xs: unknown[]) => unknown, first, ...rest);
 }
 
@@ -55,7 +63,9 @@ export function chain(...parts: readonly GradientTransformation[]): GradientTran
     update(updates, state, params) {
       const states = state as readonly OptState[];
       if (!Array.isArray(state) || states.length !== parts.length)
-        throw new ArgumentError(`chain: the state must come from init of the same chain of ${parts.length} parts; got another. Call init(params) again.`);
+        throw new ArgumentError(
+          `chain: the state must come from init of the same chain of ${parts.length} parts; got another. Call init(params) again.`,
+        );
       let current = updates;
       const next = parts.map((part, i) => {
         const [changed, after] = part.update(current, states[i], params);
@@ -68,7 +78,8 @@ export function chain(...parts: readonly GradientTransformation[]): GradientTran
 }
 
 /** Multiply all updates by a number. */
-export const scale = (factor: number): GradientTransformation => stateless((updates) => mapTrees((u) => mul(u, factor), updates));
+export const scale = (factor: number): GradientTransformation =>
+  stateless((updates) => mapTrees((u) => mul(u, factor), updates));
 
 /** Multiply all updates by a number that depends on how many steps were made. */
 export function scaleBySchedule(schedule: Schedule): GradientTransformation {
@@ -77,7 +88,10 @@ export function scaleBySchedule(schedule: Schedule): GradientTransformation {
     update(updates, state) {
       const { count } = state as { count: Value };
       const factor = schedule(count);
-      const scaled = mapTrees((u) => mul(u, typeof factor === 'number' ? factor : convertElementType(factor, u.dtype)), updates);
+      const scaled = mapTrees(
+        (u) => mul(u, typeof factor === 'number' ? factor : convertElementType(factor, u.dtype)),
+        updates,
+      );
       return [scaled, { count: add(count, 1) }];
     },
   };
@@ -94,13 +108,16 @@ export const scaleByLearningRate = (rate: number | Schedule): GradientTransforma
 
 /** The square root of the sum of squares over all arrays: f32[]. */
 export function globalNorm(tree: Tree): Value {
-  const squares = flatten(tree).leaves.map((x) => convertElementType(reduceSum(square(x as Value)), 'f32'));
+  const squares = flatten(tree).leaves.map((x) =>
+    convertElementType(reduceSum(square(x as Value)), 'f32'),
+  );
   return sqrt(squares.reduce((a, b) => add(a, b), NDArray.fromScalar(0, 'f32') as Value));
 }
 
 /** Scale updates down so that their global norm is at most `maxNorm`. @throws ArgumentError when it is not positive. */
 export function clipByGlobalNorm(maxNorm: number): GradientTransformation {
-  if (!(maxNorm > 0)) throw new ArgumentError(`clipByGlobalNorm: maxNorm must be positive; got ${maxNorm}.`);
+  if (!(maxNorm > 0))
+    throw new ArgumentError(`clipByGlobalNorm: maxNorm must be positive; got ${maxNorm}.`);
   return stateless((updates) => {
     const factor = min(div(maxNorm, globalNorm(updates)), 1);
     return mapTrees((u) => mul(u, convertElementType(factor, u.dtype)), updates);
@@ -114,4 +131,5 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransformation {
  * @example
  * String(optim.applyUpdates(np.float32(1), np.float32(2))); // → 3.0
  */
-export const applyUpdates = <P>(params: P, updates: Tree): P => mapTrees((p, u) => add(p, convertElementType(u, p.dtype)), params, updates) as P;
+export const applyUpdates = <P>(params: P, updates: Tree): P =>
+  mapTrees((p, u) => add(p, convertElementType(u, p.dtype)), params, updates) as P;

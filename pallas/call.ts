@@ -6,8 +6,15 @@ import { describe, NDArray, type ArrayLike } from '../core/array.ts';
 import { Aval } from '../core/aval.ts';
 import { isInteger } from '../core/dtype.ts';
 import { ArgumentError, MissingRuleError, ShapeError, TreeError } from '../core/errors.ts';
-import { Jaxpr } from '../core/jaxpr.ts';
-import type { AxisData, BatchDim, BatchResult, JvpResult, Primitive, Tangent } from '../core/primitive.ts';
+import type { Jaxpr } from '../core/jaxpr.ts';
+import type {
+  AxisData,
+  BatchDim,
+  BatchResult,
+  JvpResult,
+  Primitive,
+  Tangent,
+} from '../core/primitive.ts';
 import { sameShape } from '../core/shape.ts';
 import { avalsOf, isEager } from '../core/trace.ts';
 import { flatten, unflatten } from '../core/tree.ts';
@@ -24,7 +31,8 @@ import { dropDead, reorder, traceToJaxpr } from '../transforms/stage.ts';
 import { ShapeDtypeStruct } from '../transforms/shape-struct.ts';
 import { isDifferentiable } from '../transforms/zeros.ts';
 import { emulate } from './emulate.ts';
-import { BlockSpec, withGrid, type BlockSize, type DimensionSemantics, type IndexMap } from './grid.ts';
+import type { BlockSpec } from './grid.ts';
+import { withGrid, type BlockSize, type DimensionSemantics, type IndexMap } from './grid.ts';
 import { kernelOf } from './lower.ts';
 import { refAval, type CostEstimate, type OperandBlocks, type PallasParams } from './params.ts';
 import { Ref } from './ref.ts';
@@ -34,7 +42,10 @@ export const pallasCallP: Primitive<PallasParams> = definePrimitive<PallasParams
   abstractEval: (_, { outputs }) => outputs.map((o) => o.array),
   jvp: (primals, tangents, params) => jvpCall(primals, tangents, params),
   transpose() {
-    throw new MissingRuleError('pallas_call', 'transpose (a kernel has no derivative in reverse mode by itself; wrap the call in customVjp with a backward kernel)');
+    throw new MissingRuleError(
+      'pallas_call',
+      'transpose (a kernel has no derivative in reverse mode by itself; wrap the call in customVjp with a backward kernel)',
+    );
   },
   batch: (args, dims, params, axis) => batchCall(args, dims, params, axis),
   lower(b, args, params, context) {
@@ -46,16 +57,30 @@ export const pallasCallP: Primitive<PallasParams> = definePrimitive<PallasParams
     });
     const types = params.outputs.map(({ array: { shape, dtype } }) => ({ shape, dtype }));
     if (params.interpret) return emulate(b, kernel, operands);
-    const symbol = context.defineBody(`${kernel.name}_emulation`, operands.map((x) => x.type), (inner, inputs) => emulate(inner, kernel, inputs));
+    const symbol = context.defineBody(
+      `${kernel.name}_emulation`,
+      operands.map((x) => x.type),
+      (inner, inputs) => emulate(inner, kernel, inputs),
+    );
     return b.composite(kernelComposite, symbol, { kernel: printKernel(kernel) }, operands, types);
   },
-  printParams: ({ grid, jaxpr, name }) => ({ grid: `(${grid.join(', ')}${grid.length === 1 ? ',' : ''})`, jaxpr, name }),
+  printParams: ({ grid, jaxpr, name }) => ({
+    grid: `(${grid.join(', ')}${grid.length === 1 ? ',' : ''})`,
+    jaxpr,
+    name,
+  }),
 });
 
 /** Differentiate the body: every float ref gets a ref of tangents beside it. */
-function jvpCall(primals: readonly Value[], tangents: readonly Tangent[], params: PallasParams): JvpResult {
+function jvpCall(
+  primals: readonly Value[],
+  tangents: readonly Tangent[],
+  params: PallasParams,
+): JvpResult {
   if (params.aliases.length > 0)
-    throw new ArgumentError('pallasCall: a kernel with input-output aliases has no forward derivative; got one to differentiate. Wrap it in customJvp or customVjp.');
+    throw new ArgumentError(
+      'pallasCall: a kernel with input-output aliases has no forward derivative; got one to differentiate. Wrap it in customJvp or customVjp.',
+    );
   const nonzero = tangents.map((t) => t !== null);
   const outs = params.outputs.map((o) => isDifferentiable(o.array));
   const scratch = params.scratch.map((s) => isDifferentiable(s));
@@ -63,7 +88,8 @@ function jvpCall(primals: readonly Value[], tangents: readonly Tangent[], params
   const { jaxpr } = jvpJaxpr(params.jaxpr, mask);
   const [nIn, nOut, nScratch] = [nonzero.length, outs.length, scratch.length];
   const count = (flags: readonly boolean[]): number => flags.filter(Boolean).length;
-  const range = (from: number, n: number): number[] => Array.from({ length: n }, (_, i) => from + i);
+  const range = (from: number, n: number): number[] =>
+    Array.from({ length: n }, (_, i) => from + i);
   const first = nIn + nOut + nScratch;
   const [inDots, outDots, scratchDots] = [count(nonzero), count(outs), count(scratch)];
   const order = [
@@ -87,7 +113,12 @@ function jvpCall(primals: readonly Value[], tangents: readonly Tangent[], params
 }
 
 /** One more parallel axis in front of the grid; a squeezed dimension in the blocks of what is batched. */
-function batchCall(args: readonly Value[], dims: readonly BatchDim[], params: PallasParams, { size }: AxisData): BatchResult {
+function batchCall(
+  args: readonly Value[],
+  dims: readonly BatchDim[],
+  params: PallasParams,
+  { size }: AxisData,
+): BatchResult {
   const aliased = new Set(params.aliases.map(([input]) => input));
   const placed = args.map((x, i) => (aliased.has(i) ? batchTo(x, dims[i], 0, size) : x));
   const at = dims.map((d, i) => (aliased.has(i) ? 0 : d));
@@ -158,27 +189,45 @@ export type KernelFunction = (...refs: Ref[]) => void;
 function gridOf(grid: PallasOptions['grid']): number[] {
   const extents = grid === undefined ? [] : typeof grid === 'number' ? [grid] : [...grid];
   if (!extents.every((n) => Number.isInteger(n) && n > 0))
-    throw new ArgumentError(`pallasCall: grid must be a list of positive integers; got (${extents.join(', ')}). Return zeros yourself when there is nothing to do.`);
+    throw new ArgumentError(
+      `pallasCall: grid must be a list of positive integers; got (${extents.join(', ')}). Return zeros yourself when there is nothing to do.`,
+    );
   return extents;
 }
 
 const scalarAvals = (grid: readonly number[]): Aval[] => grid.map(() => new Aval([], 'i32'));
 
-function traceIndexMap(map: IndexMap | undefined, what: string, grid: readonly number[], rank: number): Jaxpr {
-  if (map === undefined) return traceToJaxpr(() => Array.from({ length: rank }, () => zero()), scalarAvals(grid), 'index map');
+function traceIndexMap(
+  map: IndexMap | undefined,
+  what: string,
+  grid: readonly number[],
+  rank: number,
+): Jaxpr {
+  if (map === undefined)
+    return traceToJaxpr(
+      () => Array.from({ length: rank }, () => zero()),
+      scalarAvals(grid),
+      'index map',
+    );
   const jaxpr = traceToJaxpr(
     (ids) => {
       const returned = withGrid(grid, () => map(...ids));
-      const indices = Array.isArray(returned) ? (returned as readonly (Value | number)[]) : [returned as Value | number];
+      const indices = Array.isArray(returned)
+        ? (returned as readonly (Value | number)[])
+        : [returned as Value | number];
       if (indices.length !== rank)
-        throw new ShapeError(`pallasCall: the index map of ${what} must return one index per axis of its block; got ${indices.length} for ${rank} axes.`);
+        throw new ShapeError(
+          `pallasCall: the index map of ${what} must return one index per axis of its block; got ${indices.length} for ${rank} axes.`,
+        );
       return indices.map((index, i) => scalarIndex(index, what, i));
     },
     scalarAvals(grid),
     'index map',
   );
   if (jaxpr.consts.length > 0)
-    throw new ArgumentError(`pallasCall: the index map of ${what} must not capture arrays; got ${avalsOf(jaxpr.consts).join(', ')}. Use JavaScript numbers and the grid indices.`);
+    throw new ArgumentError(
+      `pallasCall: the index map of ${what} must not capture arrays; got ${avalsOf(jaxpr.consts).join(', ')}. Use JavaScript numbers and the grid indices.`,
+    );
   return jaxpr;
 }
 
@@ -187,10 +236,17 @@ const zero = (): Value => NDArray.fromScalar(0, 'i32');
 function scalarIndex(index: Value | number, what: string, axis: number): Value {
   if (typeof index === 'number' && Number.isInteger(index)) return NDArray.fromScalar(index, 'i32');
   if (index instanceof Value && index.ndim === 0 && isInteger(index.dtype)) return index;
-  throw new ArgumentError(`pallasCall: the index map of ${what} must return integer scalars; got ${describe(index)} for axis ${axis}.`);
+  throw new ArgumentError(
+    `pallasCall: the index map of ${what} must return integer scalars; got ${describe(index)} for axis ${axis}.`,
+  );
 }
 
-function blocksOf(array: Aval, spec: BlockSpec | null | undefined, what: string, grid: readonly number[]): OperandBlocks {
+function blocksOf(
+  array: Aval,
+  spec: BlockSpec | null | undefined,
+  what: string,
+  grid: readonly number[],
+): OperandBlocks {
   const blockShape: readonly BlockSize[] = spec?.blockShape ?? array.shape;
   if (blockShape.length !== array.ndim)
     throw new ShapeError(
@@ -198,26 +254,42 @@ function blocksOf(array: Aval, spec: BlockSpec | null | undefined, what: string,
     );
   blockShape.forEach((n, axis) => {
     if (n !== null && !(Number.isInteger(n) && n >= 1))
-      throw new ShapeError(`pallasCall: block sizes must be positive integers or null; got ${String(n)} on axis ${axis} of ${what}. Zero-size arrays have no blocks.`);
+      throw new ShapeError(
+        `pallasCall: block sizes must be positive integers or null; got ${String(n)} on axis ${axis} of ${what}. Zero-size arrays have no blocks.`,
+      );
   });
   return { array, blockShape, indexMap: traceIndexMap(spec?.indexMap, what, grid, array.ndim) };
 }
 
-function specsFor(op: string, specs: PallasOptions['inSpecs'], count: number): readonly (BlockSpec | null)[] {
+function specsFor(
+  op: string,
+  specs: PallasOptions['inSpecs'],
+  count: number,
+): readonly (BlockSpec | null)[] {
   if (specs === undefined) return Array.from({ length: count }, () => null);
   if (specs.length !== count)
-    throw new TreeError(`pallasCall: ${op} must have one entry per array; got ${specs.length} for ${count} arrays. Write null for a whole array.`);
+    throw new TreeError(
+      `pallasCall: ${op} must have one entry per array; got ${specs.length} for ${count} arrays. Write null for a whole array.`,
+    );
   return specs;
 }
 
-function aliasesOf(options: PallasOptions, inputs: readonly OperandBlocks[], outputs: readonly OperandBlocks[]): (readonly [number, number])[] {
+function aliasesOf(
+  options: PallasOptions,
+  inputs: readonly OperandBlocks[],
+  outputs: readonly OperandBlocks[],
+): (readonly [number, number])[] {
   return Object.entries(options.inputOutputAliases ?? {}).map(([from, output]) => {
     const input = Number(from);
     const [a, b] = [inputs[input]?.array, outputs[output]?.array];
     if (a === undefined || b === undefined)
-      throw new ArgumentError(`pallasCall: inputOutputAliases must name inputs and outputs that exist; got ${input} → ${output} with ${inputs.length} inputs and ${outputs.length} outputs.`);
+      throw new ArgumentError(
+        `pallasCall: inputOutputAliases must name inputs and outputs that exist; got ${input} → ${output} with ${inputs.length} inputs and ${outputs.length} outputs.`,
+      );
     if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape))
-      throw new ShapeError(`pallasCall: an input and the output that it becomes must have one type; got ${a.toString()} for input ${input} and ${b.toString()} for output ${output}.`);
+      throw new ShapeError(
+        `pallasCall: an input and the output that it becomes must have one type; got ${a.toString()} for input ${input} and ${b.toString()} for output ${output}.`,
+      );
     return [input, output] as const;
   });
 }
@@ -225,35 +297,62 @@ function aliasesOf(options: PallasOptions, inputs: readonly OperandBlocks[], out
 function shapeOf(x: unknown): Aval {
   if (x instanceof Value) return x.aval.strong();
   if (x instanceof ShapeDtypeStruct) return new Aval(x.shape, x.dtype);
-  throw new TreeError(`pallasCall: outShape and scratchShapes must be arrays or shapeDtypeStruct(shape, dtype); got ${describe(x)}.`);
+  throw new TreeError(
+    `pallasCall: outShape and scratchShapes must be arrays or shapeDtypeStruct(shape, dtype); got ${describe(x)}.`,
+  );
 }
 
-function traceKernel(kernel: KernelFunction, refs: readonly Aval[], name: string, grid: readonly number[]): Jaxpr {
+function traceKernel(
+  kernel: KernelFunction,
+  refs: readonly Aval[],
+  name: string,
+  grid: readonly number[],
+): Jaxpr {
   const jaxpr = traceToJaxpr(
     (tracers) => {
       const returned: unknown = withGrid(grid, () => kernel(...tracers.map((t) => new Ref(t))));
       if (returned !== undefined)
-        throw new ArgumentError(`pallasCall: the kernel ${name} must return nothing; got ${describe(returned)}. Write results with \`ref.set(value)\`.`);
+        throw new ArgumentError(
+          `pallasCall: the kernel ${name} must return nothing; got ${describe(returned)}. Write results with \`ref.set(value)\`.`,
+        );
       return [];
     },
     refs,
     `kernel ${name}`,
   );
   if (jaxpr.consts.length > 0)
-    throw new ArgumentError(`pallasCall: the kernel ${name} must not capture arrays; got ${avalsOf(jaxpr.consts).join(', ')}. Pass them as inputs.`);
+    throw new ArgumentError(
+      `pallasCall: the kernel ${name} must not capture arrays; got ${avalsOf(jaxpr.consts).join(', ')}. Pass them as inputs.`,
+    );
   return dropDead(jaxpr);
 }
 
-function paramsFor(kernel: KernelFunction, options: PallasOptions, inAvals: readonly Aval[], outAvals: readonly Aval[]): PallasParams {
+function paramsFor(
+  kernel: KernelFunction,
+  options: PallasOptions,
+  inAvals: readonly Aval[],
+  outAvals: readonly Aval[],
+): PallasParams {
   const grid = gridOf(options.grid);
   const name = options.name ?? (kernel.name === '' ? 'kernel' : kernel.name);
   const semantics = options.dimensionSemantics ?? grid.map(() => 'arbitrary' as const);
   if (semantics.length !== grid.length)
-    throw new ArgumentError(`pallasCall: dimensionSemantics must have one entry per axis of the grid; got ${semantics.length} for grid (${grid.join(', ')}).`);
-  const outSpecs = options.outSpecs === undefined || Array.isArray(options.outSpecs) ? options.outSpecs : [options.outSpecs as BlockSpec | null];
-  const inputs = specsFor('inSpecs', options.inSpecs, inAvals.length).map((spec, i) => blocksOf(inAvals[i], spec, `input ${i}`, grid));
-  const outputs = specsFor('outSpecs', outSpecs as PallasOptions['inSpecs'], outAvals.length).map((spec, i) => blocksOf(outAvals[i], spec, `output ${i}`, grid));
-  const scratch = (options.scratchShapes ?? []).map((s) => new Aval(shapeOf(s).shape, shapeOf(s).dtype, false, true));
+    throw new ArgumentError(
+      `pallasCall: dimensionSemantics must have one entry per axis of the grid; got ${semantics.length} for grid (${grid.join(', ')}).`,
+    );
+  const outSpecs =
+    options.outSpecs === undefined || Array.isArray(options.outSpecs)
+      ? options.outSpecs
+      : [options.outSpecs as BlockSpec | null];
+  const inputs = specsFor('inSpecs', options.inSpecs, inAvals.length).map((spec, i) =>
+    blocksOf(inAvals[i], spec, `input ${i}`, grid),
+  );
+  const outputs = specsFor('outSpecs', outSpecs as PallasOptions['inSpecs'], outAvals.length).map(
+    (spec, i) => blocksOf(outAvals[i], spec, `output ${i}`, grid),
+  );
+  const scratch = (options.scratchShapes ?? []).map(
+    (s) => new Aval(shapeOf(s).shape, shapeOf(s).dtype, false, true),
+  );
   const refs = [...inputs.map(refAval), ...outputs.map(refAval), ...scratch];
   const params: PallasParams = {
     name,
@@ -279,7 +378,10 @@ function interpretCall(params: PallasParams, args: readonly NDArray[]): NDArray[
   const bytes = (x: NDArray): Uint8Array => {
     const buffer = x.bufferOn(x.device);
     const read = buffer.device.readSync?.(buffer);
-    if (read === undefined) throw new ArgumentError(`pallasCall: interpret: true needs arrays on a host device; got one on ${buffer.device.kind}. Use the wasm device.`);
+    if (read === undefined)
+      throw new ArgumentError(
+        `pallasCall: interpret: true needs arrays on a host device; got one on ${buffer.device.kind}. Use the wasm device.`,
+      );
     return read;
   };
   const outs = params.outputs.map(({ array }, i) => {
@@ -287,7 +389,9 @@ function interpretCall(params: PallasParams, args: readonly NDArray[]): NDArray[
     return alias === undefined ? new Uint8Array(array.byteLength) : bytes(args[alias[0]]);
   });
   interpretKernel(kernel, [...args.map(bytes), ...outs], { checked: true });
-  return params.outputs.map(({ array }, i) => NDArray.fromBuffer(array, (device ?? NDArray.fromScalar(0, 'f32').device).upload(outs[i])));
+  return params.outputs.map(({ array }, i) =>
+    NDArray.fromBuffer(array, (device ?? NDArray.fromScalar(0, 'f32').device).upload(outs[i])),
+  );
 }
 
 /**
@@ -304,7 +408,10 @@ function interpretCall(params: PallasParams, args: readonly NDArray[]): NDArray[
  *   outSpecs: new pl.BlockSpec([4], (i) => [i]),
  * });
  */
-export function pallasCall<R = Value>(kernel: KernelFunction, options: PallasOptions): (...args: ArrayLike[]) => R {
+export function pallasCall<R = Value>(
+  kernel: KernelFunction,
+  options: PallasOptions,
+): (...args: ArrayLike[]) => R {
   const { leaves, treedef } = flatten(options.outShape);
   const outAvals = leaves.map(shapeOf);
   const traced = new Map<string, PallasParams>();
@@ -319,7 +426,7 @@ export function pallasCall<R = Value>(kernel: KernelFunction, options: PallasOpt
       traced.set(key, params);
     }
     const eager = params.interpret && isEager() && inputs.every((x) => x instanceof NDArray);
-    const outs = eager ? interpretCall(params, inputs as NDArray[]) : pallasCallP.bind(inputs, params);
+    const outs = eager ? interpretCall(params, inputs) : pallasCallP.bind(inputs, params);
     return unflatten(treedef, outs) as R;
   };
 }

@@ -5,13 +5,20 @@
  * Every buffer is padded on all sides by the largest window that is cut out of it, so that overhanging blocks read zeros (or their fill) and write
  * into the margin, which is cut off at the end. Programs run in lexicographic order.
  */
-import { isFloat } from '../core/dtype.ts';
-import { InternalError, LoweringError } from '../core/errors.ts';
-import { neutral } from '../lowering/fuse/emit-reduce.ts';
+import { InternalError } from '../core/errors.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
 import type { HloValue } from '../lowering/hlo/ir.ts';
-import type { Combiner, CompareFn, ScalarFn } from '../lowering/scalar.ts';
-import type { Kernel, Operand, RefType, TileOp, TileRegion, TileType, TileValue } from '../lowering/tile/ir.ts';
+import type {
+  Kernel,
+  Operand,
+  RefType,
+  TileOp,
+  TileRegion,
+  TileType,
+  TileValue,
+} from '../lowering/tile/ir.ts';
+import { emulateValue } from './emulate-values.ts';
+import { margins } from './margins.ts';
 
 /** One axis of a window: which dimension of the memory, from where (in padded coordinates), how many, how far apart. */
 interface RefAxis {
@@ -34,8 +41,6 @@ interface Memory {
   readonly margin: readonly number[];
 }
 
-const compares: readonly string[] = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'];
-
 class Emulation {
   readonly #b: HloBuilder;
   readonly #kernel: Kernel;
@@ -46,7 +51,13 @@ class Emulation {
   readonly #tiles = new Map<TileValue, HloValue>();
   readonly #refs = new Map<TileValue, RefState>();
 
-  constructor(b: HloBuilder, kernel: Kernel, about: readonly Memory[], values: readonly HloValue[], ids: readonly HloValue[]) {
+  constructor(
+    b: HloBuilder,
+    kernel: Kernel,
+    about: readonly Memory[],
+    values: readonly HloValue[],
+    ids: readonly HloValue[],
+  ) {
     this.#b = b;
     this.#kernel = kernel;
     this.#about = [...about];
@@ -60,7 +71,8 @@ class Emulation {
 
   #tile(value: TileValue): HloValue {
     const tile = this.#tiles.get(value);
-    if (tile === undefined) throw new InternalError('emulate: a tile is used before it is computed.');
+    if (tile === undefined)
+      throw new InternalError('emulate: a tile is used before it is computed.');
     return tile;
   }
 
@@ -83,7 +95,11 @@ class Emulation {
 
   #whole(memory: number): RefState {
     const { extent, margin } = this.#about[memory];
-    return { memory, axes: extent.map((size, dim) => ({ dim, start: this.#int(margin[dim]), size, stride: 1 })), fixed: [] };
+    return {
+      memory,
+      axes: extent.map((size, dim) => ({ dim, start: this.#int(margin[dim]), size, stride: 1 })),
+      fixed: [],
+    };
   }
 
   #block(operand: Operand, memory: number): RefState {
@@ -94,11 +110,18 @@ class Emulation {
     const starts = indexMap.results.map((r, dim) => {
       const index = this.#tile(r);
       const spec = dims[dim];
-      const start = spec.kind === 'blocked' && spec.size !== 1 ? b.scalar('mul', index, this.#int(spec.size)) : index;
+      const start =
+        spec.kind === 'blocked' && spec.size !== 1
+          ? b.scalar('mul', index, this.#int(spec.size))
+          : index;
       return b.scalar('add', start, this.#int(margin[dim]));
     });
-    const axes = dims.flatMap((spec, dim) => (spec.kind === 'squeezed' ? [] : [{ dim, start: starts[dim], size: spec.size, stride: 1 }]));
-    const fixed = dims.flatMap((spec, dim) => (spec.kind === 'squeezed' ? [{ dim, start: starts[dim] }] : []));
+    const axes = dims.flatMap((spec, dim) =>
+      spec.kind === 'squeezed' ? [] : [{ dim, start: starts[dim], size: spec.size, stride: 1 }],
+    );
+    const fixed = dims.flatMap((spec, dim) =>
+      spec.kind === 'squeezed' ? [{ dim, start: starts[dim] }] : [],
+    );
     return { memory, axes, fixed };
   }
 
@@ -131,9 +154,22 @@ class Emulation {
     const { starts, sizes, strides } = this.#box(ref);
     const memory = this.values[ref.memory];
     const cut = starts.length === 0 ? memory : b.dynamicSlice(memory, starts, sizes);
-    const thin = strides.every((s) => s === 1) ? cut : b.slice(cut, sizes.map(() => 0), sizes, strides);
+    const thin = strides.every((s) => s === 1)
+      ? cut
+      : b.slice(
+          cut,
+          sizes.map(() => 0),
+          sizes,
+          strides,
+        );
     const byDim = ref.axes.toSorted((x, y) => x.dim - y.dim);
-    const dense = ref.fixed.length === 0 ? thin : b.reshape(thin, byDim.map((a) => a.size));
+    const dense =
+      ref.fixed.length === 0
+        ? thin
+        : b.reshape(
+            thin,
+            byDim.map((a) => a.size),
+          );
     const order = ref.axes.map((a) => byDim.indexOf(a));
     const value = order.every((o, i) => o === i) ? dense : b.transpose(dense, order);
     const isZero = Number(fill) === 0;
@@ -147,7 +183,11 @@ class Emulation {
     const { extent, margin } = this.#about[ref.memory];
     let inside: HloValue | undefined;
     ref.axes.forEach(({ dim, start, stride }, axis) => {
-      const steps = b.scalar('mul', b.iota('i32', shape, axis), b.broadcastInDim(this.#int(stride), shape, []));
+      const steps = b.scalar(
+        'mul',
+        b.iota('i32', shape, axis),
+        b.broadcastInDim(this.#int(stride), shape, []),
+      );
       const at = b.scalar('add', steps, b.broadcastInDim(start, shape, []));
       const low = b.compare('ge', at, b.constant(margin[dim], 'i32', shape));
       const high = b.compare('lt', at, b.constant(margin[dim] + extent[dim], 'i32', shape));
@@ -167,7 +207,12 @@ class Emulation {
     const thinShape = sizes.map((n, d) => Math.ceil(n / strides[d]));
     const full = ref.fixed.length === 0 ? turned : b.reshape(turned, thinShape);
     if (starts.length === 0) this.values[ref.memory] = full;
-    else this.values[ref.memory] = b.dynamicUpdateSlice(this.values[ref.memory], this.#spread(ref, full, strides), starts);
+    else
+      this.values[ref.memory] = b.dynamicUpdateSlice(
+        this.values[ref.memory],
+        this.#spread(ref, full, strides),
+        starts,
+      );
   }
 
   /** Write a strided window by putting it between what is there. */
@@ -185,10 +230,30 @@ class Emulation {
   }
 
   #op(op: TileOp): void {
-    const results = this.#memoryOp(op) ?? this.#controlOp(op) ?? this.#valueOp(op);
+    const results =
+      this.#gridOp(op) ?? this.#memoryOp(op) ?? this.#controlOp(op) ?? this.#valueOp(op);
     op.results.forEach((r, i) => {
       if (results[i] !== undefined) this.#tiles.set(r, results[i]);
     });
+  }
+
+  #gridOp(op: TileOp): readonly HloValue[] | undefined {
+    switch (op.kind) {
+      case 'programId':
+        return [this.#ids[op.attrs.axis]];
+      case 'numPrograms':
+        return [this.#int(this.#kernel.grid[op.attrs.axis].extent)];
+      case 'print':
+      case 'check':
+        return [];
+      default:
+        return undefined;
+    }
+  }
+
+  #valueOp(op: TileOp): readonly HloValue[] {
+    const args = op.operands.map((x) => this.#tile(x));
+    return emulateValue(this.#b, op, args, (region, values) => this.#region(region, values));
   }
 
   #memoryOp(op: TileOp): readonly HloValue[] | undefined {
@@ -198,11 +263,18 @@ class Emulation {
         const value = this.#load(this.#ref(op.operands[0]), op.attrs.fill);
         if (op.operands.length === 1) return [value];
         const { shape, dtype } = value.type;
-        const other = op.operands[2] === undefined ? b.constant(op.attrs.fill ?? 0, dtype, shape) : this.#tile(op.operands[2]);
+        const other =
+          op.operands[2] === undefined
+            ? b.constant(op.attrs.fill ?? 0, dtype, shape)
+            : this.#tile(op.operands[2]);
         return [b.select(this.#tile(op.operands[1]), value, other)];
       }
       case 'store':
-        this.#store(this.#ref(op.operands[0]), this.#tile(op.operands[1]), op.operands[2] && this.#tile(op.operands[2]));
+        this.#store(
+          this.#ref(op.operands[0]),
+          this.#tile(op.operands[1]),
+          op.operands[2] && this.#tile(op.operands[2]),
+        );
         return [];
       case 'accumulate': {
         const ref = this.#ref(op.operands[0]);
@@ -214,7 +286,8 @@ class Emulation {
         const ref = this.#ref(op.operands[0]);
         const old = this.#load(ref);
         const value = this.#tile(op.operands[1]);
-        const next = op.attrs.combiner === 'exchange' ? value : b.scalar(op.attrs.combiner, old, value);
+        const next =
+          op.attrs.combiner === 'exchange' ? value : b.scalar(op.attrs.combiner, old, value);
         this.#store(ref, next, op.operands[2] && this.#tile(op.operands[2]));
         return [old];
       }
@@ -235,7 +308,10 @@ class Emulation {
         return [];
       case 'transpose_ref': {
         const ref = this.#ref(op.operands[0]);
-        this.#refs.set(op.results[0], { ...ref, axes: op.attrs.permutation.map((p) => ref.axes[p]) });
+        this.#refs.set(op.results[0], {
+          ...ref,
+          axes: op.attrs.permutation.map((p) => ref.axes[p]),
+        });
         return [];
       }
       default:
@@ -250,7 +326,12 @@ class Emulation {
     const moved = ref.axes.map(({ dim, start, stride }, i): RefAxis => {
       const by = this.#tile(op.operands[i + 1]);
       const scaled = stride === 1 ? by : b.scalar('mul', by, this.#int(stride));
-      return { dim, start: b.scalar('add', start, scaled), size: sizes[i], stride: stride * strides[i] };
+      return {
+        dim,
+        start: b.scalar('add', start, scaled),
+        size: sizes[i],
+        stride: stride * strides[i],
+      };
     });
     return {
       memory: ref.memory,
@@ -260,7 +341,10 @@ class Emulation {
   }
 
   /** Index tiles as one array [positions, axes], and which positions are inside. */
-  #positions(ref: RefState, indices: readonly HloValue[]): { index: HloValue; inside: HloValue; count: number } {
+  #positions(
+    ref: RefState,
+    indices: readonly HloValue[],
+  ): { index: HloValue; inside: HloValue; count: number } {
     const b = this.#b;
     const count = indices[0].type.shape.reduce((n, d) => n * d, 1);
     const columns = indices.map((x) => b.reshape(x, [count, 1]));
@@ -278,30 +362,67 @@ class Emulation {
     const b = this.#b;
     const ref = this.#ref(op.operands[0]);
     const rank = ref.axes.length;
-    const { index, inside, count } = this.#positions(ref, op.operands.slice(1, 1 + rank).map((x) => this.#tile(x)));
+    const { index, inside, count } = this.#positions(
+      ref,
+      op.operands.slice(1, 1 + rank).map((x) => this.#tile(x)),
+    );
     const all = Array.from({ length: rank }, (_, i) => i);
-    const dims = { offsetDims: [], collapsedSliceDims: all, operandBatchingDims: [], startIndicesBatchingDims: [], startIndexMap: all, indexVectorDim: 1 };
+    const dims = {
+      offsetDims: [],
+      collapsedSliceDims: all,
+      operandBatchingDims: [],
+      startIndicesBatchingDims: [],
+      startIndexMap: all,
+      indexVectorDim: 1,
+    };
     const { shape, dtype } = op.results[0].type as TileType;
-    const read = b.gather(this.#load(ref), index, dims, all.map(() => 1));
+    const read = b.gather(
+      this.#load(ref),
+      index,
+      dims,
+      all.map(() => 1),
+    );
     const fill = b.constant(op.attrs.fill ?? 0, dtype, [count]);
     const value = b.reshape(b.select(inside, read, fill), shape);
     if (!op.attrs.masked) return value;
-    return b.select(this.#tile(op.operands[op.operands.length - 1]), value, b.constant(op.attrs.fill ?? 0, dtype, shape));
+    return b.select(
+      this.#tile(op.operands[op.operands.length - 1]),
+      value,
+      b.constant(op.attrs.fill ?? 0, dtype, shape),
+    );
   }
 
   #scatter(op: TileOp<'scatter'>): void {
     const b = this.#b;
     const ref = this.#ref(op.operands[0]);
     const rank = ref.axes.length;
-    const { index, inside, count } = this.#positions(ref, op.operands.slice(1, 1 + rank).map((x) => this.#tile(x)));
-    const masks = op.attrs.masked ? b.scalar('and', inside, b.reshape(this.#tile(op.operands[op.operands.length - 1]), [count])) : inside;
+    const { index, inside, count } = this.#positions(
+      ref,
+      op.operands.slice(1, 1 + rank).map((x) => this.#tile(x)),
+    );
+    const masks = op.attrs.masked
+      ? b.scalar('and', inside, b.reshape(this.#tile(op.operands[op.operands.length - 1]), [count]))
+      : inside;
     const far = b.constant(-1, 'i32', [count, rank]);
     const where = b.select(b.broadcastInDim(masks, [count, rank], [0]), index, far);
     const updates = b.reshape(this.#tile(op.operands[1 + rank]), [count]);
     const all = Array.from({ length: rank }, (_, i) => i);
-    const dims = { updateWindowDims: [], insertedWindowDims: all, inputBatchingDims: [], scatterIndicesBatchingDims: [], scatterDimsToOperandDims: all, indexVectorDim: 1 };
+    const dims = {
+      updateWindowDims: [],
+      insertedWindowDims: all,
+      inputBatchingDims: [],
+      scatterIndicesBatchingDims: [],
+      scatterDimsToOperandDims: all,
+      indexVectorDim: 1,
+    };
     const { combiner } = op.attrs;
-    const [next] = b.scatter([this.#load(ref)], where, [updates], dims, combiner === 'set' ? (_old, update) => [update] : combiner);
+    const [next] = b.scatter(
+      [this.#load(ref)],
+      where,
+      [updates],
+      dims,
+      combiner === 'set' ? (_old, update) => [update] : combiner,
+    );
     this.#store(ref, next);
   }
 
@@ -333,7 +454,9 @@ class Emulation {
           (i) => b.compare('lt', i, high),
           (i, ...now) => [
             b.scalar('add', i, step),
-            ...this.#nested(now.slice(k), () => this.#region(op.regions[0], [i, ...now.slice(0, k)])),
+            ...this.#nested(now.slice(k), () =>
+              this.#region(op.regions[0], [i, ...now.slice(0, k)]),
+            ),
           ],
         );
         return adopt(outs.slice(1));
@@ -343,156 +466,35 @@ class Emulation {
         const k = inits.length;
         const outs = b.while(
           [...inits, ...this.values],
-          (...now) => this.#nested(now.slice(k), () => this.#region(op.regions[0], now.slice(0, k)))[0],
-          (...now) => this.#nested(now.slice(k), () => this.#region(op.regions[1], now.slice(0, k))),
+          (...now) =>
+            this.#nested(now.slice(k), () => this.#region(op.regions[0], now.slice(0, k)))[0],
+          (...now) =>
+            this.#nested(now.slice(k), () => this.#region(op.regions[1], now.slice(0, k))),
         );
         return adopt(outs);
       }
       case 'if': {
         const index = b.select(this.#tile(op.operands[0]), this.#int(0), this.#int(1));
-        const types = [...op.results.map((r) => r.type as TileType), ...this.values.map((v) => v.type)];
+        const types = [
+          ...op.results.map((r) => r.type as TileType),
+          ...this.values.map((v) => v.type),
+        ];
         const before = [...this.values];
-        const branches = op.regions.map((region) => () => this.#nested(before, () => this.#region(region, [])));
-        return adopt(b.case(index, branches, types.map(({ shape, dtype }) => ({ shape, dtype }))));
+        const branches = op.regions.map(
+          (region) => () => this.#nested(before, () => this.#region(region, [])),
+        );
+        return adopt(
+          b.case(
+            index,
+            branches,
+            types.map(({ shape, dtype }) => ({ shape, dtype })),
+          ),
+        );
       }
       default:
         return undefined;
     }
   }
-
-  #valueOp(op: TileOp): readonly HloValue[] {
-    const b = this.#b;
-    if (op.kind === 'print' || op.kind === 'check') return [];
-    const args = op.operands.map((x) => this.#tile(x));
-    const { shape, dtype } = op.results[0].type as TileType;
-    switch (op.kind) {
-      case 'programId':
-        return [this.#ids[op.attrs.axis]];
-      case 'numPrograms':
-        return [this.#int(this.#kernel.grid[op.attrs.axis].extent)];
-      case 'constant':
-        return [b.constant(op.attrs.value, dtype, shape)];
-      case 'iota':
-        return [b.iota(dtype, shape, op.attrs.axis)];
-      case 'scalar':
-        return [this.#scalar(op.attrs.fn, args)];
-      case 'select':
-        return [b.select(args[0], args[1], args[2])];
-      case 'cast':
-        return [b.convert(args[0], dtype)];
-      case 'bitcast':
-        return [b.bitcastConvert(args[0], dtype)];
-      case 'broadcast':
-        return [b.broadcastInDim(args[0], shape, op.attrs.dims)];
-      case 'reshape':
-        return [b.reshape(args[0], shape)];
-      case 'transpose':
-        return [b.transpose(args[0], op.attrs.permutation)];
-      case 'slice':
-        return [b.slice(args[0], op.attrs.starts, op.attrs.limits, op.attrs.strides)];
-      case 'concat':
-        return [b.concatenate(args, op.attrs.axis)];
-      case 'pad':
-        return [b.pad(args[0], args[1], op.attrs.low, op.attrs.high, op.attrs.interior)];
-      case 'rev':
-        return [b.reverse(args[0], op.attrs.axes)];
-      case 'assume':
-        return [args[0]];
-      default:
-        return this.#contraction(op, args);
-    }
-  }
-
-  #scalar(fn: ScalarFn, args: readonly HloValue[]): HloValue {
-    const b = this.#b;
-    if (compares.includes(fn)) return b.compare(fn as CompareFn, args[0], args[1]);
-    if (fn === 'fma') return b.scalar('add', b.scalar('mul', args[0], args[1]), args[2]);
-    return b.scalar(fn as Exclude<ScalarFn, CompareFn>, ...args);
-  }
-
-  #contraction(op: TileOp, args: readonly HloValue[]): readonly HloValue[] {
-    const b = this.#b;
-    switch (op.kind) {
-      case 'reduce': {
-        const { axes, combiner } = op.attrs;
-        const shapes = op.results.map((r) => (r.type as TileType).shape);
-        if (combiner !== undefined) return [b.reshape(b.reduce(args[0], combiner, axes), shapes[0])];
-        const k = op.results.length;
-        const outs = b.reduceRegion(args.slice(0, k), args.slice(k), axes, (...xs) => this.#region(op.regions[0], xs));
-        return outs.map((x, i) => b.reshape(x, shapes[i]));
-      }
-      case 'argreduce':
-        return [this.#argreduce(op, args[0])];
-      case 'scan':
-        return [this.#scan(args[0], op.attrs)];
-      case 'sort':
-        return b.sort(args, op.attrs.axis, (...pairs) => this.#region(op.regions[0], pairs)[0]);
-      case 'dot': {
-        const rank = args[0].type.shape.length;
-        const batch = Array.from({ length: rank - 2 }, (_, i) => i);
-        const dims = { lhsBatch: batch, rhsBatch: batch, lhsContract: [rank - 1], rhsContract: [rank - 2] };
-        const product = b.dotGeneral(args[0], args[1], dims, { precision: 'HIGHEST', dtype: (op.results[0].type as TileType).dtype });
-        return [args[2] === undefined ? product : b.scalar('add', args[2], product)];
-      }
-      default:
-        throw new LoweringError(`emulate: ${op.kind} has no StableHLO form.`);
-    }
-  }
-
-  #argreduce(op: TileOp<'argreduce'>, x: HloValue): HloValue {
-    const b = this.#b;
-    const { axis, which } = op.attrs;
-    const { dtype, shape } = x.type;
-    const inits = [b.constant(neutral(which, dtype), dtype), b.constant(0, 'i32')];
-    const [, index] = b.reduceRegion([x, b.iota('i32', shape, axis)], inits, [axis], (accValue, accIndex, value, at) => {
-      const better = b.compare(which === 'max' ? 'gt' : 'lt', accValue, value);
-      const wins = isFloat(dtype) ? b.scalar('or', better, b.compare('ne', accValue, accValue)) : better;
-      const tie = b.scalar('and', b.compare('eq', accValue, value), b.compare('lt', accIndex, at));
-      return [b.select(wins, accValue, value), b.select(b.scalar('or', wins, tie), accIndex, at)];
-    });
-    return b.reshape(index, (op.results[0].type as TileType).shape);
-  }
-
-  #scan(x: HloValue, { axis, reverse, combiner }: { axis: number; reverse: boolean; combiner?: Combiner }): HloValue {
-    if (combiner === undefined) throw new LoweringError('emulate: a scan with a combiner region has no StableHLO form.');
-    const b = this.#b;
-    const { shape, dtype } = x.type;
-    const ones = shape.map(() => 1);
-    const margin = shape[axis] - 1;
-    const padding = shape.map((_, i): [number, number] => (i !== axis ? [0, 0] : reverse ? [0, margin] : [margin, 0]));
-    const window = { dimensions: ones.with(axis, shape[axis]), strides: ones, baseDilations: ones, windowDilations: ones, padding };
-    return b.reduceWindow([x], [b.constant(neutral(combiner, dtype), dtype)], window, combiner)[0];
-  }
-}
-
-/** The largest window on every dimension of every memory. */
-function margins(kernel: Kernel): number[][] {
-  const memoryOf = new Map<TileValue, { memory: number; dims: readonly number[] }>();
-  const margin = kernel.operands.map((o) => o.block.dims.map((d) => (d.kind === 'squeezed' ? 1 : d.size)));
-  kernel.operands.forEach((o, memory) => {
-    const dims = o.block.dims.flatMap((d, i) => (d.kind === 'squeezed' ? [] : [i]));
-    memoryOf.set(kernel.body.args[memory], { memory, dims });
-  });
-  const pending: TileRegion[] = [kernel.body];
-  for (let region = pending.pop(); region !== undefined; region = pending.pop()) {
-    for (const op of region.ops) {
-      pending.push(...op.regions);
-      if (op.kind !== 'slice_ref' && op.kind !== 'transpose_ref') continue;
-      const from = memoryOf.get(op.operands[0]);
-      if (from === undefined) continue;
-      if (op.kind === 'transpose_ref') {
-        memoryOf.set(op.results[0], { memory: from.memory, dims: op.attrs.permutation.map((p) => from.dims[p]) });
-        continue;
-      }
-      const { sizes, strides, squeeze } = op.attrs;
-      from.dims.forEach((dim, i) => {
-        const reach = (sizes[i] - 1) * strides[i] + 1;
-        margin[from.memory][dim] = Math.max(margin[from.memory][dim], reach);
-      });
-      memoryOf.set(op.results[0], { memory: from.memory, dims: from.dims.filter((_, i) => !squeeze.includes(i)) });
-    }
-  }
-  return margin;
 }
 
 /**
@@ -507,20 +509,35 @@ export function emulate(b: HloBuilder, kernel: Kernel, operands: readonly HloVal
   const initial = kernel.operands.map((o, i) => {
     const source = o.access === 'write' ? b.constant(0, o.dtype, o.shape) : operands[next++];
     about.push({ extent: o.shape, margin: margin[i] });
-    return o.shape.length === 0 ? source : b.pad(source, b.constant(0, o.dtype), margin[i], margin[i]);
+    return o.shape.length === 0
+      ? source
+      : b.pad(source, b.constant(0, o.dtype), margin[i], margin[i]);
   });
   for (const s of kernel.scratch) {
     initial.push(b.constant(0, s.dtype, s.shape));
     about.push({ extent: s.shape, margin: s.shape.map(() => 0) });
   }
-  const written = initial.flatMap((_, i) => (i >= kernel.operands.length || kernel.operands[i].access !== 'read' ? [i] : []));
+  const written = initial.flatMap((_, i) =>
+    i >= kernel.operands.length || kernel.operands[i].access !== 'read' ? [i] : [],
+  );
   const total = kernel.grid.reduce((n, g) => n * g.extent, 1);
   const run = (step: HloValue, values: readonly HloValue[]): HloValue[] => {
-    const emulation = new Emulation(b, kernel, about, values, unravel(b, step, kernel.grid.map((g) => g.extent)));
+    const emulation = new Emulation(
+      b,
+      kernel,
+      about,
+      values,
+      unravel(
+        b,
+        step,
+        kernel.grid.map((g) => g.extent),
+      ),
+    );
     emulation.program();
     return written.map((i) => emulation.values[i]);
   };
-  const merged = (now: readonly HloValue[]): HloValue[] => initial.map((v, i) => (written.includes(i) ? now[written.indexOf(i)] : v));
+  const merged = (now: readonly HloValue[]): HloValue[] =>
+    initial.map((v, i) => (written.includes(i) ? now[written.indexOf(i)] : v));
   const outs =
     total === 1
       ? run(b.constant(0, 'i32'), initial)
@@ -528,7 +545,10 @@ export function emulate(b: HloBuilder, kernel: Kernel, operands: readonly HloVal
           .while(
             [b.constant(0, 'i32'), ...written.map((i) => initial[i])],
             (step) => b.compare('lt', step, b.constant(total, 'i32')),
-            (step, ...now) => [b.scalar('add', step, b.constant(1, 'i32')), ...run(step, merged(now))],
+            (step, ...now) => [
+              b.scalar('add', step, b.constant(1, 'i32')),
+              ...run(step, merged(now)),
+            ],
           )
           .slice(1);
   return written.flatMap((i, k) => {

@@ -44,18 +44,24 @@ export function withGrid<T>(grid: readonly number[], body: () => T): T {
 
 function extentOf(op: string, axis: number): number {
   if (current === undefined)
-    throw new ArgumentError(`${op}: only kernels and index maps have a grid; got a call outside of pallasCall. Call it inside the kernel.`);
+    throw new ArgumentError(
+      `${op}: only kernels and index maps have a grid; got a call outside of pallasCall. Call it inside the kernel.`,
+    );
   if (!Number.isInteger(axis) || axis < 0 || axis >= current.length)
     throw new ShapeError(`${op}: axis ${axis} is out of bounds for grid (${current.join(', ')}).`);
   return current[axis];
 }
 
 /** `program_id`: index of the running program along an axis of the grid. */
-export const programIdP: Primitive<{ readonly axis: number }> = definePrimitive<{ readonly axis: number }>('program_id', {
+export const programIdP: Primitive<{ readonly axis: number }> = definePrimitive<{
+  readonly axis: number;
+}>('program_id', {
   abstractEval: () => [new Aval([], 'i32')],
   jvp: 'zero',
   lower: () => {
-    throw new LoweringError('program_id: only kernels have programs. Call it inside the kernel of a pallasCall.');
+    throw new LoweringError(
+      'program_id: only kernels have programs. Call it inside the kernel of a pallasCall.',
+    );
   },
 });
 
@@ -78,4 +84,3 @@ export const numPrograms = (axis: number): number => extentOf('numPrograms', axi
 
 /** ceil(a / b) for positive integers: how many blocks of `b` cover `a`. */
 export const cdiv = (a: number, b: number): number => Math.ceil(a / b);
-

@@ -1,6 +1,20 @@
 /** The public face of the kernel language. */
-export { pallasCall, pallasCallP, type KernelFunction, type PallasOptions, type ShapeLike } from './call.ts';
-export { BlockSpec, cdiv, numPrograms, programId, type BlockSize, type DimensionSemantics, type IndexMap } from './grid.ts';
+export {
+  pallasCall,
+  pallasCallP,
+  type KernelFunction,
+  type PallasOptions,
+  type ShapeLike,
+} from './call.ts';
+export {
+  BlockSpec,
+  cdiv,
+  numPrograms,
+  programId,
+  type BlockSize,
+  type DimensionSemantics,
+  type IndexMap,
+} from './grid.ts';
 export { ds, Slice, type RefIndex } from './indexer.ts';
 export type { CostEstimate } from './params.ts';
 export { Ref, type AccessOptions, type LoadOptions } from './ref.ts';

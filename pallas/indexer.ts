@@ -28,12 +28,20 @@ export class Slice {
  */
 export function ds(start: number | Value, size: number, stride = 1): Slice {
   if (!Number.isInteger(size) || size < 0 || !Number.isInteger(stride) || stride < 1)
-    throw new ArgumentError(`ds: size must be a non-negative and stride a positive integer; got size ${size}, stride ${stride}.`);
+    throw new ArgumentError(
+      `ds: size must be a non-negative and stride a positive integer; got size ${size}, stride ${stride}.`,
+    );
   return new Slice(start, size, stride);
 }
 
 /** What indexes one axis of a ref: a position (the axis goes), a slice, `[start, stop]`, `null` for all of it; `'...'` for all axes between. */
-export type RefIndex = number | Value | Slice | readonly [start: number, stop: number] | null | '...';
+export type RefIndex =
+  | number
+  | Value
+  | Slice
+  | readonly [start: number, stop: number]
+  | null
+  | '...';
 
 /** One axis of a window on a ref. */
 export interface WindowAxis {
@@ -45,14 +53,18 @@ export interface WindowAxis {
 }
 
 /** The window of a whole ref. */
-export const wholeWindow = (shape: Shape): WindowAxis[] => shape.map((size) => ({ start: 0, size, stride: 1, dropped: false }));
+export const wholeWindow = (shape: Shape): WindowAxis[] =>
+  shape.map((size) => ({ start: 0, size, stride: 1, dropped: false }));
 
 /** Shape of what a window reads. */
-export const windowShape = (window: readonly WindowAxis[]): number[] => window.flatMap((w) => (w.dropped ? [] : [w.size]));
+export const windowShape = (window: readonly WindowAxis[]): number[] =>
+  window.flatMap((w) => (w.dropped ? [] : [w.size]));
 
 function scalarIndex(x: Value): Value {
   if (!isInteger(x.dtype) || x.ndim !== 0)
-    throw new DTypeError(`ref: an index must be an integer scalar; got ${x.aval.toString()}. Use pl.ds(start, size) for a slice.`);
+    throw new DTypeError(
+      `ref: an index must be an integer scalar; got ${x.aval.toString()}. Use pl.ds(start, size) for a slice.`,
+    );
   return x.dtype === 'i32' ? x : convertElementType(x, 'i32');
 }
 
@@ -71,39 +83,67 @@ function expandEllipsis(indices: readonly RefIndex[], ndim: number): RefIndex[] 
   const at = indices.indexOf('...');
   const given = indices.length - (at < 0 ? 0 : 1);
   if (given > ndim)
-    throw new ShapeError(`ref: there must not be more indices than axes; got ${given} indices for ${ndim} axes. Leave some out.`);
+    throw new ShapeError(
+      `ref: there must not be more indices than axes; got ${given} indices for ${ndim} axes. Leave some out.`,
+    );
   const fill = Array.from({ length: ndim - given }, () => null);
   const position = at < 0 ? indices.length : at;
-  return [...indices.slice(0, position), ...fill, ...indices.slice(at < 0 ? position : position + 1)];
+  return [
+    ...indices.slice(0, position),
+    ...fill,
+    ...indices.slice(at < 0 ? position : position + 1),
+  ];
 }
 
 function axisOf(index: RefIndex, size: number, axis: number): WindowAxis {
   if (index === null) return { start: 0, size, stride: 1, dropped: false };
   if (typeof index === 'number') {
     if (!Number.isInteger(index) || index < -size || index >= size)
-      throw new ShapeError(`ref: index must be an integer in [${-size}, ${size}) on axis ${axis}; got ${index}.`);
+      throw new ShapeError(
+        `ref: index must be an integer in [${-size}, ${size}) on axis ${axis}; got ${index}.`,
+      );
     return { start: index < 0 ? index + size : index, size: 1, stride: 1, dropped: true };
   }
-  if (index instanceof Value) return { start: scalarIndex(index), size: 1, stride: 1, dropped: true };
+  if (index instanceof Value)
+    return { start: scalarIndex(index), size: 1, stride: 1, dropped: true };
   if (index instanceof Slice) {
     const { start, size: count, stride } = index;
-    if (typeof start === 'number' && (start < 0 || (count > 0 && start + (count - 1) * stride >= size)))
-      throw new ShapeError(`ref: a slice must lie inside the axis; got start ${start}, size ${count}, stride ${stride} on axis ${axis} of size ${size}.`);
-    return { start: typeof start === 'number' ? start : scalarIndex(start), size: count, stride, dropped: false };
+    if (
+      typeof start === 'number' &&
+      (start < 0 || (count > 0 && start + (count - 1) * stride >= size))
+    )
+      throw new ShapeError(
+        `ref: a slice must lie inside the axis; got start ${start}, size ${count}, stride ${stride} on axis ${axis} of size ${size}.`,
+      );
+    return {
+      start: typeof start === 'number' ? start : scalarIndex(start),
+      size: count,
+      stride,
+      dropped: false,
+    };
   }
   if (Array.isArray(index) && index.length === 2) {
     const [start, stop] = index as readonly [number, number];
     if (!(start >= 0 && start <= stop && stop <= size))
-      throw new ShapeError(`ref: [start, stop] must lie inside the axis; got [${start}, ${stop}] on axis ${axis} of size ${size}.`);
+      throw new ShapeError(
+        `ref: [start, stop] must lie inside the axis; got [${start}, ${stop}] on axis ${axis} of size ${size}.`,
+      );
     return { start, size: stop - start, stride: 1, dropped: false };
   }
-  throw new ArgumentError(`ref: an index is a number, a scalar, pl.ds(…), [start, stop], null or '...'; got ${describe(index)} on axis ${axis}.`);
+  throw new ArgumentError(
+    `ref: an index is a number, a scalar, pl.ds(…), [start, stop], null or '...'; got ${describe(index)} on axis ${axis}.`,
+  );
 }
 
 /** A window inside a window. @throws ShapeError, ArgumentError or DTypeError for indices that do not fit. */
-export function indexWindow(window: readonly WindowAxis[], indices: readonly RefIndex[]): WindowAxis[] {
+export function indexWindow(
+  window: readonly WindowAxis[],
+  indices: readonly RefIndex[],
+): WindowAxis[] {
   const shape = windowShape(window);
-  const axes = expandEllipsis(indices, shape.length).map((index, axis) => axisOf(index, shape[axis], axis));
+  const axes = expandEllipsis(indices, shape.length).map((index, axis) =>
+    axisOf(index, shape[axis], axis),
+  );
   let next = 0;
   return window.map((outer) => {
     if (outer.dropped) return outer;
@@ -123,13 +163,19 @@ export const isWhole = (window: readonly WindowAxis[], shape: Shape): boolean =>
 
 /** A window as text, for printed jaxprs: `[0:4,i,:]`. */
 export const showWindow = (
-  window: readonly { readonly start: number | 'dynamic'; readonly size: number; readonly stride: number; readonly dropped: boolean }[],
+  window: readonly {
+    readonly start: number | 'dynamic';
+    readonly size: number;
+    readonly stride: number;
+    readonly dropped: boolean;
+  }[],
 ): string =>
   `[${window
     .map((w) => {
       const start = w.start === 'dynamic' ? 'i' : String(w.start);
       if (w.dropped) return start;
-      const stop = w.start === 'dynamic' ? `i+${w.size * w.stride}` : String(w.start + w.size * w.stride);
+      const stop =
+        w.start === 'dynamic' ? `i+${w.size * w.stride}` : String(w.start + w.size * w.stride);
       return `${start}:${stop}${w.stride === 1 ? '' : `:${w.stride}`}`;
     })
     .join(',')}]`;

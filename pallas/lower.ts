@@ -4,13 +4,22 @@
  */
 import type { Aval } from '../core/aval.ts';
 import { InternalError, LoweringError } from '../core/errors.ts';
-import { Literal, Var, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
+import type { Var } from '../core/jaxpr.ts';
+import { Literal, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
 import { HloBuilder } from '../lowering/hlo/build.ts';
 import type { HloValue, Region } from '../lowering/hlo/ir.ts';
 import { emitOps, stored } from '../lowering/fuse/tile-ops.ts';
 import { lowerRules, type LowerContext } from '../lowering/rules.ts';
 import { makeKernel, type OperandSpec, type TileBuilder } from '../lowering/tile/build.ts';
-import { isRef, isTile, type BlockDim, type Kernel, type Ref, type Tile, type TileValue } from '../lowering/tile/ir.ts';
+import {
+  isRef,
+  isTile,
+  type BlockDim,
+  type Kernel,
+  type Ref,
+  type Tile,
+  type TileValue,
+} from '../lowering/tile/ir.ts';
 import { condP, type CondParams } from '../control/cond-call.ts';
 import { scanP } from '../control/scan-call.ts';
 import { splitOperands, type ScanParams } from '../control/scan-params.ts';
@@ -40,7 +49,10 @@ class KernelLowering {
     const read = (atom: Atom): TileValue => {
       if (atom instanceof Literal) return this.#b.constant(atom.value, atom.aval.dtype);
       const value = env.get(atom);
-      if (value === undefined) throw new InternalError(`kernel: a variable of type ${atom.aval.toString()} is used before it is defined.`);
+      if (value === undefined)
+        throw new InternalError(
+          `kernel: a variable of type ${atom.aval.toString()} is used before it is defined.`,
+        );
       return value;
     };
     for (const eqn of jaxpr.eqns) {
@@ -87,24 +99,42 @@ class KernelLowering {
 
   #window([ref, ...starts]: readonly TileValue[], { axes }: AccessParams): Ref {
     if (!isRef(ref)) throw new InternalError('kernel: an access needs a ref.');
-    const whole = axes.every((a, i) => a.start === 0 && a.stride === 1 && !a.dropped && a.size === ref.type.shape[i]);
+    const whole = axes.every(
+      (a, i) => a.start === 0 && a.stride === 1 && !a.dropped && a.size === ref.type.shape[i],
+    );
     if (whole) return ref;
     let next = 0;
-    const at = axes.map((a) => (a.start === 'dynamic' ? (starts[next++] as Tile) : this.#b.constant(a.start, 'i32')));
+    const at = axes.map((a) =>
+      a.start === 'dynamic' ? (starts[next++] as Tile) : this.#b.constant(a.start, 'i32'),
+    );
     const squeeze = axes.flatMap((a, i) => (a.dropped ? [i] : []));
-    return this.#b.sliceRef(ref, at, { sizes: axes.map((a) => a.size), strides: axes.map((a) => a.stride), squeeze });
+    return this.#b.sliceRef(ref, at, {
+      sizes: axes.map((a) => a.size),
+      strides: axes.map((a) => a.stride),
+      squeeze,
+    });
   }
 
   #get(args: readonly TileValue[], params: AccessParams): Tile {
     const dynamic = params.axes.filter((a) => a.start === 'dynamic').length;
     const window = this.#window(args, params);
     const [mask, other] = args.slice(1 + dynamic) as Tile[];
-    return this.#b.load(window, { ...(params.masked ? { mask } : {}), ...(params.hasOther ? { other: params.masked ? other : mask } : {}) });
+    return this.#b.load(window, {
+      ...(params.masked ? { mask } : {}),
+      ...(params.hasOther ? { other: params.masked ? other : mask } : {}),
+    });
   }
 
-  #write([ref, value, ...rest]: readonly TileValue[], params: AccessParams): { window: Ref; value: Tile; mask: Tile | undefined } {
+  #write(
+    [ref, value, ...rest]: readonly TileValue[],
+    params: AccessParams,
+  ): { window: Ref; value: Tile; mask: Tile | undefined } {
     const window = this.#window([ref, ...rest], params);
-    return { window, value: value as Tile, mask: params.masked ? (rest[rest.length - 1] as Tile) : undefined };
+    return {
+      window,
+      value: value as Tile,
+      mask: params.masked ? (rest[rest.length - 1] as Tile) : undefined,
+    };
   }
 
   #swap(args: readonly TileValue[], params: AccessParams): Tile {
@@ -121,12 +151,17 @@ class KernelLowering {
 
   #customCall(eqn: Eqn, args: readonly TileValue[]): readonly TileValue[] {
     const { callJaxpr } = eqn.params as { callJaxpr?: Jaxpr };
-    if (callJaxpr === undefined) throw new InternalError(`kernel: ${eqn.prim.name} was not staged.`);
+    if (callJaxpr === undefined)
+      throw new InternalError(`kernel: ${eqn.prim.name} was not staged.`);
     return this.jaxpr(callJaxpr, args);
   }
 
   #while(args: readonly TileValue[], params: WhileParams): Tile[] {
-    const [condConsts, bodyConsts, carry] = split(args, [params.condNconsts, params.bodyNconsts, args.length - params.condNconsts - params.bodyNconsts]);
+    const [condConsts, bodyConsts, carry] = split(args, [
+      params.condNconsts,
+      params.bodyNconsts,
+      args.length - params.condNconsts - params.bodyNconsts,
+    ]);
     return this.#b.while(
       carry as Tile[],
       (now) => this.#tiles(params.condJaxpr, [...condConsts, ...now])[0],
@@ -139,13 +174,20 @@ class KernelLowering {
     const b = this.#b;
     const [consts, carry, xs] = splitOperands(args, params);
     const inputs = xs.map((x) => stored(b, x as Tile));
-    const outputs = params.jaxpr.outAvals.slice(params.numCarry).map((aval) => b.alloc(aval.dtype, [params.length, ...aval.shape]));
+    const outputs = params.jaxpr.outAvals
+      .slice(params.numCarry)
+      .map((aval) => b.alloc(aval.dtype, [params.length, ...aval.shape]));
     const row = (ref: Ref, at: Tile): Ref => {
       const rest = ref.type.shape.slice(1);
-      return b.sliceRef(ref, [at, ...rest.map(() => b.constant(0, 'i32'))], { sizes: [1, ...rest], squeeze: [0] });
+      return b.sliceRef(ref, [at, ...rest.map(() => b.constant(0, 'i32'))], {
+        sizes: [1, ...rest],
+        squeeze: [0],
+      });
     };
     const last = b.for(0, params.length, 1, carry as Tile[], (step, now) => {
-      const at = params.reverse ? b.scalar('sub', b.constant(params.length - 1, 'i32'), step) : step;
+      const at = params.reverse
+        ? b.scalar('sub', b.constant(params.length - 1, 'i32'), step)
+        : step;
       const slices = inputs.map((ref) => b.load(row(ref, at)));
       const results = this.#tiles(params.jaxpr, [...consts, ...now, ...slices]);
       outputs.forEach((ref, i) => b.store(row(ref, at), results[params.numCarry + i]));
@@ -158,7 +200,9 @@ class KernelLowering {
     const branch = (k: number): Tile[] => {
       const run = (): Tile[] => this.#tiles(branches[k], operands);
       if (k === branches.length - 1) return run();
-      return this.#b.if(this.#b.compare('eq', index as Tile, this.#b.constant(k, 'i32')), run, () => branch(k + 1));
+      return this.#b.if(this.#b.compare('eq', index as Tile, this.#b.constant(k, 'i32')), run, () =>
+        branch(k + 1),
+      );
     };
     return branch(0);
   }
@@ -172,38 +216,67 @@ class KernelLowering {
       if (atom instanceof Literal) return hlo.constant(atom.value, atom.aval.dtype);
       const value = args[i];
       if (!isTile(value))
-        throw new LoweringError(`${eqn.prim.name}: a ref cannot be an operand; got a ref of ${value.type.dtype}. Read it first with \`ref.get()\`.`);
+        throw new LoweringError(
+          `${eqn.prim.name}: a ref cannot be an operand; got a ref of ${value.type.dtype}. Read it first with \`ref.get()\`.`,
+        );
       const { shape, dtype } = atom.aval;
       const input: HloValue = { type: { shape, dtype }, index: i };
       env.set(input, value);
       return input;
     });
-    const results = lowerRules.get(eqn.prim)(hlo, inputs, eqn.params, contextOf(hlo, eqn.inputs.map((a) => a.aval), eqn.outputs.map((v) => v.aval)));
+    const results = lowerRules.get(eqn.prim)(
+      hlo,
+      inputs,
+      eqn.params,
+      contextOf(
+        hlo,
+        eqn.inputs.map((a) => a.aval),
+        eqn.outputs.map((v) => v.aval),
+      ),
+    );
     try {
       emitOps(this.#b, region.ops, env);
     } catch (error) {
       if (!(error instanceof LoweringError)) throw error;
-      throw new LoweringError(`${eqn.prim.name}: this primitive cannot be used inside a kernel (${error.message.split('\n')[0]})`, { cause: error });
+      throw new LoweringError(
+        `${eqn.prim.name}: this primitive cannot be used inside a kernel (${error.message.split('\n')[0]})`,
+        { cause: error },
+      );
     }
     return results.map((value) => {
       const tile = env.get(value);
-      if (tile === undefined) throw new InternalError(`kernel: the lowering of ${eqn.prim.name} has a result that it does not compute.`);
+      if (tile === undefined)
+        throw new InternalError(
+          `kernel: the lowering of ${eqn.prim.name} has a result that it does not compute.`,
+        );
       return tile;
     });
   }
 }
 
 /** What lowering rules ask for inside kernels: calls are inlined; there are no functions. */
-function contextOf(b: HloBuilder, avalsIn: readonly Aval[], avalsOut: readonly Aval[]): LowerContext {
+function contextOf(
+  b: HloBuilder,
+  avalsIn: readonly Aval[],
+  avalsOut: readonly Aval[],
+): LowerContext {
   const inline = (jaxpr: Jaxpr, args: readonly HloValue[]): HloValue[] => {
-    const env = new Map<Var, HloValue>([...jaxpr.constvars, ...jaxpr.invars].map((v, i) => [v, args[i]]));
+    const env = new Map<Var, HloValue>(
+      [...jaxpr.constvars, ...jaxpr.invars].map((v, i) => [v, args[i]]),
+    );
     const read = (atom: Atom): HloValue => {
-      const value = atom instanceof Literal ? b.constant(atom.value, atom.aval.dtype) : env.get(atom);
-      if (value === undefined) throw new InternalError('kernel: a variable is used before it is defined.');
+      const value =
+        atom instanceof Literal ? b.constant(atom.value, atom.aval.dtype) : env.get(atom);
+      if (value === undefined)
+        throw new InternalError('kernel: a variable is used before it is defined.');
       return value;
     };
     for (const eqn of jaxpr.eqns) {
-      const context = contextOf(b, eqn.inputs.map((a) => a.aval), eqn.outputs.map((v) => v.aval));
+      const context = contextOf(
+        b,
+        eqn.inputs.map((a) => a.aval),
+        eqn.outputs.map((v) => v.aval),
+      );
       const results = lowerRules.get(eqn.prim)(b, eqn.inputs.map(read), eqn.params, context);
       eqn.outputs.forEach((v, i) => env.set(v, results[i]));
     }
@@ -212,14 +285,27 @@ function contextOf(b: HloBuilder, avalsIn: readonly Aval[], avalsOut: readonly A
   const refuse = (): never => {
     throw new LoweringError('kernel: functions and composites have no place inside a kernel.');
   };
-  return { avalsIn, avalsOut, inline, call: (_name, jaxpr, args) => inline(jaxpr, args), define: refuse, defineBody: refuse };
+  return {
+    avalsIn,
+    avalsOut,
+    inline,
+    call: (_name, jaxpr, args) => inline(jaxpr, args),
+    define: refuse,
+    defineBody: refuse,
+  };
 }
 
 function blockDims({ blockShape }: OperandBlocks): BlockDim[] {
-  return blockShape.map((size): BlockDim => (size === null ? { kind: 'squeezed' } : { kind: 'blocked', size }));
+  return blockShape.map((size): BlockDim =>
+    size === null ? { kind: 'squeezed' } : { kind: 'blocked', size },
+  );
 }
 
-function operandSpec(name: string, blocks: OperandBlocks, access: OperandSpec['access']): OperandSpec {
+function operandSpec(
+  name: string,
+  blocks: OperandBlocks,
+  access: OperandSpec['access'],
+): OperandSpec {
   return {
     name,
     dtype: blocks.array.dtype,
@@ -246,7 +332,9 @@ export function kernelOf(params: PallasParams): Kernel {
     grid: params.grid.map((extent) => ({ extent, semantics: 'sequential' })),
     operands: [
       ...params.inputs.map((blocks, i) => operandSpec(`in${i}`, blocks, 'read')),
-      ...params.outputs.map((blocks, i) => operandSpec(`out${i}`, blocks, aliased.has(i) ? 'readwrite' : 'write')),
+      ...params.outputs.map((blocks, i) =>
+        operandSpec(`out${i}`, blocks, aliased.has(i) ? 'readwrite' : 'write'),
+      ),
     ],
     scratch: params.scratch.map(({ dtype, shape }, i) => ({ name: `scratch${i}`, dtype, shape })),
     body: (b, refs) => {

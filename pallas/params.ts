@@ -1,6 +1,6 @@
 /** The parameters of `pallas_call`: everything about a kernel but its operands. */
 import { Aval } from '../core/aval.ts';
-import { Jaxpr } from '../core/jaxpr.ts';
+import type { Jaxpr } from '../core/jaxpr.ts';
 import type { BlockSize, DimensionSemantics } from './grid.ts';
 
 /** The blocks of one operand. */
@@ -39,7 +39,9 @@ export interface PallasParams {
 }
 
 /** Shape of the ref that a kernel sees of an operand. */
-export const refShape = ({ blockShape }: OperandBlocks): number[] => blockShape.flatMap((n) => (n === null ? [] : [n]));
+export const refShape = ({ blockShape }: OperandBlocks): number[] =>
+  blockShape.flatMap((n) => (n === null ? [] : [n]));
 
 /** The type of the ref that a kernel sees of an operand. */
-export const refAval = (blocks: OperandBlocks): Aval => new Aval(refShape(blocks), blocks.array.dtype, false, true);
+export const refAval = (blocks: OperandBlocks): Aval =>
+  new Aval(refShape(blocks), blocks.array.dtype, false, true);

@@ -8,11 +8,18 @@ import type { DType } from '../core/dtype.ts';
 import { DTypeError, InternalError, LoweringError, ShapeError } from '../core/errors.ts';
 import type { JvpResult, Primitive, Tangent } from '../core/primitive.ts';
 import { sameShape, showShape, type Shape } from '../core/shape.ts';
-import { Value } from '../core/value.ts';
+import type { Value } from '../core/value.ts';
 import { zerosOf } from '../lax/creation.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { literal } from '../lax/operand.ts';
-import { indexWindow, showWindow, wholeWindow, windowShape, type RefIndex, type WindowAxis } from './indexer.ts';
+import {
+  indexWindow,
+  showWindow,
+  wholeWindow,
+  windowShape,
+  type RefIndex,
+  type WindowAxis,
+} from './indexer.ts';
 
 /** One axis of an access: a static start, or `'dynamic'` for the next index operand. */
 export interface AccessAxis {
@@ -29,10 +36,13 @@ export interface AccessParams {
   readonly hasOther: boolean;
 }
 
-const accessShape = (axes: readonly AccessAxis[]): number[] => axes.flatMap((a) => (a.dropped ? [] : [a.size]));
+const accessShape = (axes: readonly AccessAxis[]): number[] =>
+  axes.flatMap((a) => (a.dropped ? [] : [a.size]));
 
 const onlyInKernels = (name: string) => (): never => {
-  throw new LoweringError(`${name}: refs exist only inside kernels. Read or write the ref inside the kernel of a pallasCall.`);
+  throw new LoweringError(
+    `${name}: refs exist only inside kernels. Read or write the ref inside the kernel of a pallasCall.`,
+  );
 };
 
 /** The window, unless it starts at the beginning and drops nothing. */
@@ -48,7 +58,9 @@ export const getP: Primitive<AccessParams> = definePrimitive<AccessParams>('get'
     const out = getP.bind([ref, ...rest], params);
     if (refTangent === null) return [out, [null]];
     const last = rest.length - 1;
-    const others = params.hasOther ? rest.with(last, restTangents[last] ?? zerosOf(rest[last].aval)) : rest;
+    const others = params.hasOther
+      ? rest.with(last, restTangents[last] ?? zerosOf(rest[last].aval))
+      : rest;
     return [out, [getP.bind1([refTangent, ...others], params)]];
   },
   lower: onlyInKernels('get'),
@@ -87,7 +99,9 @@ function writeTangent(
   const out = prim.bind([ref, value, ...rest], params);
   if (refTangent === null) {
     if (valueTangent !== null)
-      throw new InternalError(`${prim.name}: a value with a derivative was written to a ref without tangents.`);
+      throw new InternalError(
+        `${prim.name}: a value with a derivative was written to a ref without tangents.`,
+      );
     return [out, out.map(() => null)];
   }
   const tangents = prim.bind([refTangent, valueTangent ?? zerosOf(value.aval), ...rest], params);
@@ -153,7 +167,10 @@ export class Ref {
   /** Add a value of the window's shape and dtype. */
   addupdate(value: ArrayLike, ...indices: readonly RefIndex[]): void {
     const target = this.at(...indices);
-    addupdateP.bind([target.#ref, target.#checked('addupdate', value), ...target.#starts()], target.#params());
+    addupdateP.bind(
+      [target.#ref, target.#checked('addupdate', value), ...target.#starts()],
+      target.#params(),
+    );
   }
 
   /** The same as `addupdate`. */
@@ -164,18 +181,32 @@ export class Ref {
   /** Write a value and give what was there. */
   swap(value: ArrayLike, ...indices: readonly RefIndex[]): Value {
     const target = this.at(...indices);
-    return swapP.bind1([target.#ref, target.#checked('swap', value), ...target.#starts()], target.#params());
+    return swapP.bind1(
+      [target.#ref, target.#checked('swap', value), ...target.#starts()],
+      target.#params(),
+    );
   }
 
   /** Read the window, where the mask holds. */
   load({ mask, other }: LoadOptions = {}): Value {
-    const extra = [...this.#mask('load', mask), ...(other === undefined ? [] : [this.#checked('load', other)])];
-    return getP.bind1([this.#ref, ...this.#starts(), ...extra], this.#params(mask !== undefined, other !== undefined));
+    const extra = [
+      ...this.#mask('load', mask),
+      ...(other === undefined ? [] : [this.#checked('load', other)]),
+    ];
+    return getP.bind1(
+      [this.#ref, ...this.#starts(), ...extra],
+      this.#params(mask !== undefined, other !== undefined),
+    );
   }
 
   /** Write the window, where the mask holds. */
   store(value: ArrayLike, { mask }: AccessOptions = {}): void {
-    const args = [this.#ref, this.#checked('store', value), ...this.#starts(), ...this.#mask('store', mask)];
+    const args = [
+      this.#ref,
+      this.#checked('store', value),
+      ...this.#starts(),
+      ...this.#mask('store', mask),
+    ];
     swapP.bind(args, this.#params(mask !== undefined));
   }
 
@@ -184,21 +215,30 @@ export class Ref {
   }
 
   #params(masked = false, hasOther = false): AccessParams {
-    const axes = this.#window.map((w): AccessAxis => ({ ...w, start: typeof w.start === 'number' ? w.start : 'dynamic' }));
+    const axes = this.#window.map((w): AccessAxis => ({
+      ...w,
+      start: typeof w.start === 'number' ? w.start : 'dynamic',
+    }));
     return { axes, masked, hasOther };
   }
 
   #mask(op: string, mask: Value | undefined): Value[] {
     if (mask === undefined) return [];
     if (mask.dtype !== 'bool' || !sameShape(mask.shape, this.shape))
-      throw new ShapeError(`${op}: the mask must be bool${showShape(this.shape)}; got ${mask.aval.toString()}. Broadcast it with np.broadcastTo.`);
+      throw new ShapeError(
+        `${op}: the mask must be bool${showShape(this.shape)}; got ${mask.aval.toString()}. Broadcast it with np.broadcastTo.`,
+      );
     return [mask];
   }
 
   /** A value that fits the window exactly. */
   #checked(op: string, x: ArrayLike): Value {
-    if (x instanceof Ref) throw new DTypeError(`${op}: a ref cannot be stored in a ref. Read it first with \`ref.get()\`.`);
-    const value = typeof x === 'number' && this.ndim === 0 ? literal(x, this.dtype) : asValue(op, x, 'value');
+    if (x instanceof Ref)
+      throw new DTypeError(
+        `${op}: a ref cannot be stored in a ref. Read it first with \`ref.get()\`.`,
+      );
+    const value =
+      typeof x === 'number' && this.ndim === 0 ? literal(x, this.dtype) : asValue(op, x, 'value');
     if (!sameShape(value.shape, this.shape))
       throw new ShapeError(
         `${op}: the value must have the shape of the window; got ${value.aval.toString()} for ${showShape(this.shape)}. Stores do not broadcast: use np.broadcastTo or np.full.`,
@@ -212,6 +252,8 @@ export class Ref {
 
   /** Arithmetic on a ref instead of its value is a mistake. */
   [Symbol.toPrimitive](): never {
-    throw new DTypeError(`ref: a ref is not an array; got a ref of ${this.dtype}${showShape(this.shape)} where a value is needed. Read it with \`ref.get()\`.`);
+    throw new DTypeError(
+      `ref: a ref is not an array; got a ref of ${this.dtype}${showShape(this.shape)} where a value is needed. Read it with \`ref.get()\`.`,
+    );
   }
 }

@@ -11,15 +11,23 @@ import type { DimensionSemantics } from './grid.ts';
 type Maps = readonly (readonly number[] | undefined)[];
 
 const separates = (maps: Maps, axis: number): boolean =>
-  maps.some((coefficients) => coefficients !== undefined && coefficients.every((c, i) => (i === axis ? c !== 0 : c === 0)));
+  maps.some(
+    (coefficients) =>
+      coefficients !== undefined && coefficients.every((c, i) => (i === axis ? c !== 0 : c === 0)),
+  );
 
 /** Whether the blocks provably do not depend on the axis, so that its steps write the same block. */
-const revisits = (maps: Maps, axis: number): boolean => maps.every((coefficients) => coefficients !== undefined && coefficients[axis] === 0);
+const revisits = (maps: Maps, axis: number): boolean =>
+  maps.every((coefficients) => coefficients !== undefined && coefficients[axis] === 0);
 
 /** @throws KernelError when an axis is declared parallel although its steps provably write one block. */
 export function gridSemantics(kernel: Kernel, declared: readonly DimensionSemantics[]): GridAxis[] {
   const outputs = kernel.operands.filter((o) => o.access !== 'read');
-  const maps = outputs.map((o): Maps => o.block.indexMap.results.map((r) => affineOf(r, o.block.indexMap, kernel.grid.length)?.coefficients));
+  const maps = outputs.map((o): Maps =>
+    o.block.indexMap.results.map(
+      (r) => affineOf(r, o.block.indexMap, kernel.grid.length)?.coefficients,
+    ),
+  );
   return kernel.grid.map(({ extent }, axis): GridAxis => {
     if (declared[axis] === 'sequential') return { extent, semantics: 'sequential' };
     if (declared[axis] === 'parallel') {
@@ -30,6 +38,9 @@ export function gridSemantics(kernel: Kernel, declared: readonly DimensionSemant
         );
       return { extent, semantics: 'parallel' };
     }
-    return { extent, semantics: extent <= 1 || maps.every((m) => separates(m, axis)) ? 'parallel' : 'sequential' };
+    return {
+      extent,
+      semantics: extent <= 1 || maps.every((m) => separates(m, axis)) ? 'parallel' : 'sequential',
+    };
   });
 }

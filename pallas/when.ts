@@ -15,7 +15,9 @@ export function when(condition: Value | boolean, body: () => void): void {
   const run = (): readonly [] => {
     const returned: unknown = body();
     if (returned !== undefined)
-      throw new ArgumentError(`when: the body must return nothing; got ${describe(returned)}. Write the result to a ref.`);
+      throw new ArgumentError(
+        `when: the body must return nothing; got ${describe(returned)}. Write the result to a ref.`,
+      );
     return [];
   };
   if (condition === true) run();

@@ -53,7 +53,12 @@ function blocksOf(shape: Shape, budget: number): number[] {
 const budget = 4096;
 
 /** Write a block-wise copy of `source` into a window of a whole ref. */
-function windowWrite(name: string, source: HloValue, target: HloValue, starts: readonly HloValue[] | readonly number[]): AloneKernel {
+function windowWrite(
+  name: string,
+  source: HloValue,
+  target: HloValue,
+  starts: readonly HloValue[] | readonly number[],
+): AloneKernel {
   const { shape, dtype } = source.type;
   const blocks = blocksOf(shape, budget);
   const cutAxes = shape.flatMap((extent, i) => (blocks[i] < extent ? [i] : []));
@@ -69,7 +74,10 @@ function windowWrite(name: string, source: HloValue, target: HloValue, starts: r
         shape,
         access: 'read',
         dims: blocks.map((size): BlockDim => ({ kind: 'blocked', size })),
-        indexMap: (b, ids) => shape.map((_, i) => (cutAxes.includes(i) ? ids[cutAxes.indexOf(i)] : b.constant(0, 'i32'))),
+        indexMap: (b, ids) =>
+          shape.map((_, i) =>
+            cutAxes.includes(i) ? ids[cutAxes.indexOf(i)] : b.constant(0, 'i32'),
+          ),
       },
       ...dynamic.map((s, i) => whole(s, `start${i}`)),
       whole(target, 'target', 'readwrite'),
@@ -93,18 +101,33 @@ function windowWrite(name: string, source: HloValue, target: HloValue, starts: r
   return { kernel, args: [source, ...dynamic, target] };
 }
 
-function startTiles(b: TileBuilder, starts: readonly (HloValue | number)[], refs: readonly Ref[], sizes: Shape, limits: Shape): Tile[] {
+function startTiles(
+  b: TileBuilder,
+  starts: readonly (HloValue | number)[],
+  refs: readonly Ref[],
+  sizes: Shape,
+  limits: Shape,
+): Tile[] {
   let next = 0;
   return starts.map((start, i) => {
     if (typeof start === 'number') return b.constant(start, 'i32');
     const loaded = b.load(refs[next++]);
     const index = loaded.type.dtype === 'i32' ? loaded : b.cast(loaded, 'i32');
-    return b.scalar('max', b.constant(0, 'i32'), b.scalar('min', index, b.constant(limits[i] - sizes[i], 'i32')));
+    return b.scalar(
+      'max',
+      b.constant(0, 'i32'),
+      b.scalar('min', index, b.constant(limits[i] - sizes[i], 'i32')),
+    );
   });
 }
 
 /** Mask of the elements of a block that lie inside the shape; undefined when all do. */
-function insideMask(b: TileBuilder, blocks: Shape, shape: Shape, starts: readonly (Tile | undefined)[]): Tile | undefined {
+function insideMask(
+  b: TileBuilder,
+  blocks: Shape,
+  shape: Shape,
+  starts: readonly (Tile | undefined)[],
+): Tile | undefined {
   let mask: Tile | undefined;
   shape.forEach((extent, axis) => {
     if (extent % blocks[axis] === 0) return;
@@ -119,7 +142,10 @@ function insideMask(b: TileBuilder, blocks: Shape, shape: Shape, starts: readonl
 function updateSlice(op: HloOp<'dynamic_update_slice'>): AlonePlan {
   const [operand, update, ...starts] = op.operands;
   const [result] = op.results;
-  return { starts: new Map([[0, operand]]), kernels: [windowWrite('update_slice', update, result, starts)] };
+  return {
+    starts: new Map([[0, operand]]),
+    kernels: [windowWrite('update_slice', update, result, starts)],
+  };
 }
 
 function concatenated(op: HloOp<'concatenate'>): AlonePlan {
@@ -154,12 +180,18 @@ function alongAxis(
     shape,
     access,
     dims,
-    indexMap: (b, ids) => shape.map((_, d) => (d === axis ? b.constant(0, 'i32') : ids[others.indexOf(d)])),
+    indexMap: (b, ids) =>
+      shape.map((_, d) => (d === axis ? b.constant(0, 'i32') : ids[others.indexOf(d)])),
   });
   const kernel = makeKernel({
     name,
-    grid: others.map((i) => parallel(i === last && columns > 1 ? Math.ceil(shape[i] / columns) : shape[i])),
-    operands: [...values.inputs.map((v, i) => operand(v, i, 'read')), ...values.outputs.map((v, i) => operand(v, i, 'write'))],
+    grid: others.map((i) =>
+      parallel(i === last && columns > 1 ? Math.ceil(shape[i] / columns) : shape[i]),
+    ),
+    operands: [
+      ...values.inputs.map((v, i) => operand(v, i, 'read')),
+      ...values.outputs.map((v, i) => operand(v, i, 'write')),
+    ],
     scratch: [],
     body: (b, refs) => {
       const n = values.inputs.length;
@@ -171,8 +203,11 @@ function alongAxis(
 }
 
 function sorted(op: HloOp<'sort'>): AlonePlan {
-  const kernel = alongAxis('sort', op.attrs.dim, { inputs: op.operands, outputs: op.results }, (b, tiles, axis) =>
-    b.sort(tiles, axis, (pairs) => emitRegion(b, op.regions[0], pairs)[0]),
+  const kernel = alongAxis(
+    'sort',
+    op.attrs.dim,
+    { inputs: op.operands, outputs: op.results },
+    (b, tiles, axis) => b.sort(tiles, axis, (pairs) => emitRegion(b, op.regions[0], pairs)[0]),
   );
   return { starts: new Map(), kernels: [kernel] };
 }
@@ -180,9 +215,12 @@ function sorted(op: HloOp<'sort'>): AlonePlan {
 function running(op: HloOp<'reduce_window'>): AlonePlan {
   const found = cumulative(op);
   const combiner = namedCombiner(op.regions[0]);
-  if (found === undefined || combiner === undefined) throw new LoweringError('reduce_window: not a running reduction.');
+  if (found === undefined || combiner === undefined)
+    throw new LoweringError('reduce_window: not a running reduction.');
   const values = { inputs: [op.operands[0]], outputs: op.results };
-  const kernel = alongAxis('cumulative', found.axis, values, (b, [x], axis) => [b.scan(x, combiner, axis, found.reverse)]);
+  const kernel = alongAxis('cumulative', found.axis, values, (b, [x], axis) => [
+    b.scan(x, combiner, axis, found.reverse),
+  ]);
   return { starts: new Map(), kernels: [kernel] };
 }
 
@@ -191,64 +229,123 @@ function combinerOf(op: HloOp<'scatter'>): Combiner | 'set' {
   if (region.results[0] === region.args[1]) return 'set';
   const named = namedCombiner(region);
   if (named === undefined || op.operands.length !== 3)
-    throw new LoweringError('scatter: compiled devices take one operand and a named combiner; use the interpreter device.');
+    throw new LoweringError(
+      'scatter: compiled devices take one operand and a named combiner; use the interpreter device.',
+    );
   return named;
 }
 
+/** What a scatter knows of its axes. */
+interface ScatterAxes {
+  /** Axes of the updates that count updates, and those of the indices. */
+  readonly counting: readonly number[];
+  readonly indexing: readonly number[];
+  /** Axes of the operand that a window spans, and the size of the window along every axis. */
+  readonly window: readonly number[];
+  readonly sizes: readonly number[];
+}
+
+function scatterAxes({
+  operands: [operand, indices, updates],
+  attrs: { dims },
+}: HloOp<'scatter'>): ScatterAxes {
+  const axesOf = (value: HloValue, keep: (axis: number) => boolean): number[] =>
+    value.type.shape.flatMap((_, axis) => (keep(axis) ? [axis] : []));
+  const window = axesOf(
+    operand,
+    (i) => !dims.insertedWindowDims.includes(i) && !dims.inputBatchingDims.includes(i),
+  );
+  const sizes = operand.type.shape.map((_, i) =>
+    window.includes(i) ? updates.type.shape[dims.updateWindowDims[window.indexOf(i)]] : 1,
+  );
+  return {
+    counting: axesOf(updates, (i) => !dims.updateWindowDims.includes(i)),
+    indexing: axesOf(indices, (i) => i !== dims.indexVectorDim),
+    window,
+    sizes,
+  };
+}
+
+/** Where the window of one update starts along every axis of the operand. */
+function scatterStarts(
+  b: TileBuilder,
+  op: HloOp<'scatter'>,
+  axes: ScatterAxes,
+  at: { readonly refs: Ref; readonly position: readonly Tile[] },
+): Tile[] {
+  const [operand, indices] = op.operands;
+  const { dims } = op.attrs;
+  const component = (k: number): Tile => {
+    const where = indices.type.shape.map((_, i) =>
+      i === dims.indexVectorDim ? b.constant(k, 'i32') : at.position[axes.indexing.indexOf(i)],
+    );
+    const all = where.map((_, i) => i);
+    const read = b.load(b.sliceRef(at.refs, where, { sizes: where.map(() => 1), squeeze: all }));
+    return read.type.dtype === 'i32' ? read : b.cast(read, 'i32');
+  };
+  return operand.type.shape.map((_, axis) => {
+    const batch = dims.inputBatchingDims.indexOf(axis);
+    if (batch >= 0)
+      return at.position[axes.indexing.indexOf(dims.scatterIndicesBatchingDims[batch])];
+    const k = dims.scatterDimsToOperandDims.indexOf(axis);
+    return k < 0 ? b.constant(0, 'i32') : component(k);
+  });
+}
+
+/** Updates in order, one window at a time; windows that do not fit are skipped. */
 function scattered(op: HloOp<'scatter'>): AlonePlan {
   const combiner = combinerOf(op);
   const [operand, indices, updates] = op.operands;
   const [result] = op.results;
-  const { dims } = op.attrs;
-  const scatterAxes = updates.type.shape.flatMap((_, i) => (dims.updateWindowDims.includes(i) ? [] : [i]));
-  const windowAxes = operand.type.shape.flatMap((_, i) =>
-    dims.insertedWindowDims.includes(i) || dims.inputBatchingDims.includes(i) ? [] : [i],
-  );
-  const sizes = operand.type.shape.map((_, i) => (windowAxes.includes(i) ? updates.type.shape[dims.updateWindowDims[windowAxes.indexOf(i)]] : 1));
-  const count = scatterAxes.reduce((n, i) => n * updates.type.shape[i], 1);
-  const indexAxes = indices.type.shape.flatMap((_, i) => (i === dims.indexVectorDim ? [] : [i]));
+  const axes = scatterAxes(op);
+  const { counting, sizes } = axes;
+  const extents = counting.map((i) => updates.type.shape[i]);
+  const count = extents.reduce((n, d) => n * d, 1);
   const kernel = makeKernel({
     name: 'scatter',
     grid: [],
-    operands: [whole(indices, 'indices'), whole(updates, 'updates'), whole(result, 'target', 'readwrite')],
+    operands: [
+      whole(indices, 'indices'),
+      whole(updates, 'updates'),
+      whole(result, 'target', 'readwrite'),
+    ],
     scratch: [],
     body: (b, [indexRef, updateRef, target]) => {
       const int = (n: number): Tile => b.constant(n, 'i32');
-      b.for(int(0), int(count), int(1), [], (step) => {
-        const at = unravel(b, step, scatterAxes.map((i) => updates.type.shape[i]));
-        const component = (k: number): Tile => {
-          const where = indices.type.shape.map((_, i) => (i === dims.indexVectorDim ? int(k) : at[indexAxes.indexOf(i)]));
-          const read = b.load(b.sliceRef(indexRef, where, { sizes: where.map(() => 1), squeeze: where.map((_, i) => i) }));
-          return read.type.dtype === 'i32' ? read : b.cast(read, 'i32');
-        };
-        const starts = operand.type.shape.map((_, axis) => {
-          const batch = dims.inputBatchingDims.indexOf(axis);
-          if (batch >= 0) return at[indexAxes.indexOf(dims.scatterIndicesBatchingDims[batch])];
-          const k = dims.scatterDimsToOperandDims.indexOf(axis);
-          return k < 0 ? int(0) : component(k);
-        });
-        const inside = starts
-          .map((s, i) => b.scalar('and', b.compare('ge', s, int(0)), b.compare('le', s, int(operand.type.shape[i] - sizes[i]))))
-          .reduce((x, y) => b.scalar('and', x, y), b.constant(true, 'bool'));
-        b.if(
-          inside,
-          () => {
-            const squeeze = sizes.flatMap((_, i) => (windowAxes.includes(i) ? [] : [i]));
-            const window = b.sliceRef(target, starts, { sizes, squeeze });
-            const from = updates.type.shape.map((_, i) => (scatterAxes.includes(i) ? at[scatterAxes.indexOf(i)] : int(0)));
-            const block = updates.type.shape.map((extent, i) => (scatterAxes.includes(i) ? 1 : extent));
-            const update = b.load(b.sliceRef(updateRef, from, { sizes: block, squeeze: scatterAxes }));
-            if (combiner === 'set') b.store(window, update);
-            else b.accumulate(window, update, combiner);
-            return [];
-          },
-          () => [],
+      const write = (starts: readonly Tile[], position: readonly Tile[]): void => {
+        const squeeze = sizes.flatMap((_, i) => (axes.window.includes(i) ? [] : [i]));
+        const window = b.sliceRef(target, starts, { sizes, squeeze });
+        const from = updates.type.shape.map((_, i) =>
+          counting.includes(i) ? position[counting.indexOf(i)] : int(0),
         );
+        const block = updates.type.shape.map((extent, i) => (counting.includes(i) ? 1 : extent));
+        const update = b.load(b.sliceRef(updateRef, from, { sizes: block, squeeze: counting }));
+        if (combiner === 'set') b.store(window, update);
+        else b.accumulate(window, update, combiner);
+      };
+      b.for(int(0), int(count), int(1), [], (step) => {
+        const position = unravel(b, step, extents);
+        const starts = scatterStarts(b, op, axes, { refs: indexRef, position });
+        const fits = starts.map((s, i) =>
+          b.scalar(
+            'and',
+            b.compare('ge', s, int(0)),
+            b.compare('le', s, int(operand.type.shape[i] - sizes[i])),
+          ),
+        );
+        const inside = fits.reduce((x, y) => b.scalar('and', x, y), b.constant(true, 'bool'));
+        b.if(inside, () => {
+          write(starts, position);
+          return [];
+        });
         return [];
       });
     },
   });
-  return { starts: new Map([[0, operand]]), kernels: [{ kernel, args: [indices, updates, result] }] };
+  return {
+    starts: new Map([[0, operand]]),
+    kernels: [{ kernel, args: [indices, updates, result] }],
+  };
 }
 
 /** The multi-index of a row-major position. */
@@ -269,7 +366,9 @@ export const kernelComposite = 'palladia.kernel';
 function userKernel(op: HloOp<'composite'>): AlonePlan {
   const text = op.attrs.attributes['kernel'];
   if (typeof text !== 'string')
-    throw new LoweringError(`composite: "${kernelComposite}" must carry the text of its kernel in the attribute \`kernel\`.`);
+    throw new LoweringError(
+      `composite: "${kernelComposite}" must carry the text of its kernel in the attribute \`kernel\`.`,
+    );
   const kernel = parseKernel(text);
   const starts = new Map<number, HloValue>();
   let operand = 0;

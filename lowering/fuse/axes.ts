@@ -25,7 +25,8 @@ export class Axis {
 export type Dims = readonly (readonly Axis[])[];
 
 /** Fresh axes for a shape. */
-export const freshDims = (shape: Shape): Dims => shape.map((extent) => (extent === 1 ? [] : [new Axis(extent)]));
+export const freshDims = (shape: Shape): Dims =>
+  shape.map((extent) => (extent === 1 ? [] : [new Axis(extent)]));
 
 /** Follow unifications and splits to the current axes. */
 export function resolve(axes: readonly Axis[]): Axis[] {

@@ -55,7 +55,11 @@ export const maxFusedPieces = 4;
 /** The role of an op in fusion. */
 export function roleOf(op: HloOp): Role {
   if (op.kind === 'constant' && !op.attrs.value.splat) return 'alone';
-  if (op.kind === 'bitcast_convert' && op.operands[0].type.shape.length !== op.results[0].type.shape.length) return 'alone';
+  if (
+    op.kind === 'bitcast_convert' &&
+    op.operands[0].type.shape.length !== op.results[0].type.shape.length
+  )
+    return 'alone';
   if (op.kind === 'concatenate' && op.operands.length > maxFusedPieces) return 'alone';
   if (op.kind === 'reduce_window' && cumulative(op) !== undefined) return 'alone';
   return roles[op.kind];
@@ -74,15 +78,19 @@ export function windowOperands(op: HloOp): readonly HloValue[] {
 }
 
 /** Axis and direction of a window reduction that is a running reduction (the form in which JAX lowers cumsum). */
-export function cumulative(op: HloOp<'reduce_window'>): { readonly axis: number; readonly reverse: boolean } | undefined {
+export function cumulative(
+  op: HloOp<'reduce_window'>,
+): { readonly axis: number; readonly reverse: boolean } | undefined {
   const { window } = op.attrs;
   const { shape } = op.operands[0].type;
   if (op.operands.length !== 2 || namedCombiner(op.regions[0]) === undefined) return undefined;
-  if ([...window.strides, ...window.baseDilations, ...window.windowDilations].some((n) => n !== 1)) return undefined;
+  if ([...window.strides, ...window.baseDilations, ...window.windowDilations].some((n) => n !== 1))
+    return undefined;
   const wide = window.dimensions.flatMap((n, i) => (n > 1 ? [i] : []));
   const axis = wide[0];
   if (wide.length !== 1 || window.dimensions[axis] !== shape[axis]) return undefined;
-  if (window.padding.some(([low, high], i) => i !== axis && (low !== 0 || high !== 0))) return undefined;
+  if (window.padding.some(([low, high], i) => i !== axis && (low !== 0 || high !== 0)))
+    return undefined;
   const [low, high] = window.padding[axis];
   if (low === shape[axis] - 1 && high === 0) return { axis, reverse: false };
   return low === 0 && high === shape[axis] - 1 ? { axis, reverse: true } : undefined;

@@ -8,7 +8,17 @@
  */
 import { sameShape } from '../../core/shape.ts';
 import type { HloOp, HloValue, Region } from '../hlo/ir.ts';
-import { Axis, distinct, flatAxes, freshDims, operandDims, resolve, Trail, unifyDims, type Dims } from './axes.ts';
+import type { Axis } from './axes.ts';
+import {
+  distinct,
+  flatAxes,
+  freshDims,
+  operandDims,
+  resolve,
+  Trail,
+  unifyDims,
+  type Dims,
+} from './axes.ts';
 import { Bits } from './bits.ts';
 import { captured, roleOf, windowOperands } from './classify.ts';
 
@@ -80,7 +90,12 @@ export interface Scope {
 }
 
 /** Follow an operand through views until something computed, stored or inline. */
-export function trace(value: HloValue, dims: Dims, { isInterior, inBlock }: Scope, trail: Trail): Source {
+export function trace(
+  value: HloValue,
+  dims: Dims,
+  { isInterior, inBlock }: Scope,
+  trail: Trail,
+): Source {
   let v = value;
   let at = dims;
   for (;;) {
@@ -92,7 +107,9 @@ export function trace(value: HloValue, dims: Dims, { isInterior, inBlock }: Scop
     if (role !== 'view' || !inBlock(def)) return { kind: 'leaf', value: v, dims: at };
     if (def.kind === 'reshape') {
       const root = rootOf(v);
-      const inMemory = root.def === undefined || (roleOf(root.def) !== 'view' && roleOf(root.def) !== 'inline' && !isInterior(root));
+      const inMemory =
+        root.def === undefined ||
+        (roleOf(root.def) !== 'view' && roleOf(root.def) !== 'inline' && !isInterior(root));
       if (inMemory) return { kind: 'leaf', value: v, dims: at };
     }
     const below = operandDims(def, at, trail);
@@ -126,8 +143,15 @@ function joinOf(op: HloOp): Join {
   }
   if (op.kind === 'dot_general') return joinOfDot(op);
   const result = freshDims(shape);
-  if (roleOf(op) === 'window') return { result, operands: op.operands.map((x) => (windowOperands(op).includes(x) ? undefined : [])) };
-  return { result, operands: op.operands.map((x) => (x.type.shape.length === 0 && shape.length > 0 ? [] : result)) };
+  if (roleOf(op) === 'window')
+    return {
+      result,
+      operands: op.operands.map((x) => (windowOperands(op).includes(x) ? undefined : [])),
+    };
+  return {
+    result,
+    operands: op.operands.map((x) => (x.type.shape.length === 0 && shape.length > 0 ? [] : result)),
+  };
 }
 
 function joinOfDot(op: HloOp<'dot_general'>): Join {
@@ -148,7 +172,14 @@ function joinOfDot(op: HloOp<'dot_general'>): Join {
   return {
     result: [...batch, ...m, ...n],
     operands: [lhs, rhs],
-    dot: { lhs, rhs, batch: batch.flat(), m: m.flat(), n: n.flat(), k: dims.lhsContract.flatMap((i) => [...lhs[i]]) },
+    dot: {
+      lhs,
+      rhs,
+      batch: batch.flat(),
+      m: m.flat(),
+      n: n.flat(),
+      k: dims.lhsContract.flatMap((i) => [...lhs[i]]),
+    },
   };
 }
 
@@ -216,7 +247,8 @@ export class Clustering {
     cluster.ops.push(op);
     for (const r of op.results) this.#owner.set(r, cluster);
     for (const x of op.operands) this.#depend(cluster, x);
-    for (const x of captured(op.regions)) if (x.def === undefined || roleOf(x.def) !== 'inline') this.#depend(cluster, x);
+    for (const x of captured(op.regions))
+      if (x.def === undefined || roleOf(x.def) !== 'inline') this.#depend(cluster, x);
   }
 
   #depend(cluster: Cluster, value: HloValue): void {
@@ -226,7 +258,8 @@ export class Clustering {
     const before = cluster.ancestors.has(on.id);
     if (!before) cluster.ancestors.add(on.id);
     if (!cluster.ancestors.addAll(on.ancestors) && before) return;
-    for (const other of this.clusters) if (other.ancestors.has(cluster.id)) other.ancestors.addAll(cluster.ancestors);
+    for (const other of this.clusters)
+      if (other.ancestors.has(cluster.id)) other.ancestors.addAll(cluster.ancestors);
   }
 
   #placeFused(op: HloOp): void {
@@ -308,8 +341,16 @@ export class Clustering {
   }
 
   /** Unify the axes of the operands; collect what must come from memory. */
-  #connect(op: HloOp, join: Join, into: readonly Cluster[], out: { trail: Trail; leaves: Leaf[]; share: boolean }): boolean {
-    const scope = { isInterior: (v: HloValue) => !readsMemory(op) && into.some((c) => c.dims.has(v)), inBlock: this.inBlock };
+  #connect(
+    op: HloOp,
+    join: Join,
+    into: readonly Cluster[],
+    out: { trail: Trail; leaves: Leaf[]; share: boolean },
+  ): boolean {
+    const scope = {
+      isInterior: (v: HloValue) => !readsMemory(op) && into.some((c) => c.dims.has(v)),
+      inBlock: this.inBlock,
+    };
     for (const axis of join.dot?.k ?? []) out.trail.stiffen(axis);
     for (const [i, x] of op.operands.entries()) {
       const dims = join.operands[i];
@@ -326,7 +367,9 @@ export class Clustering {
       if (source.kind === 'inline') continue;
       if (source.kind === 'leaf') {
         if (!this.#leafAllowed(source.value, into)) return false;
-        const seen = out.share ? into.find((c) => c.leafDims.has(source.value))?.leafDims.get(source.value) : undefined;
+        const seen = out.share
+          ? into.find((c) => c.leafDims.has(source.value))?.leafDims.get(source.value)
+          : undefined;
         if (seen !== undefined && !unifyDims(seen, source.dims, out.trail)) return false;
         out.leaves.push({ value: source.value, dims: source.dims });
         continue;
@@ -341,7 +384,13 @@ export class Clustering {
   /** The cluster under a value and its views. */
   #origin(value: HloValue): Cluster | undefined {
     let v = value;
-    while (!this.#owner.has(v) && v.def !== undefined && this.#inBlock.has(v.def) && roleOf(v.def) === 'view') v = v.def.operands[0];
+    while (
+      !this.#owner.has(v) &&
+      v.def !== undefined &&
+      this.#inBlock.has(v.def) &&
+      roleOf(v.def) === 'view'
+    )
+      v = v.def.operands[0];
     return this.#owner.get(v);
   }
 
@@ -361,14 +410,23 @@ export class Clustering {
     return into.every((c) => c !== owner && !owner.ancestors.has(c.id));
   }
 
-  #legal(op: HloOp, join: Join, into: readonly Cluster[], { trail, leaves }: { trail: Trail; leaves: readonly Leaf[] }): boolean {
+  #legal(
+    op: HloOp,
+    join: Join,
+    into: readonly Cluster[],
+    { trail, leaves }: { trail: Trail; leaves: readonly Leaf[] },
+  ): boolean {
     if (into.length === 0) return true;
     const ops = into.reduce((n, c) => n + c.ops.length, 1);
     if (ops > this.#limits.maxOps) return false;
     const all = new Set(leaves.map((l) => l.value));
     for (const c of into) for (const leaf of c.leaves) all.add(leaf);
     if (all.size + this.#outputs(into) + op.results.length > this.#limits.maxOperands) return false;
-    if (!distinct(join.result) || join.operands.some((dims) => dims !== undefined && !distinct(dims))) return false;
+    if (
+      !distinct(join.result) ||
+      join.operands.some((dims) => dims !== undefined && !distinct(dims))
+    )
+      return false;
     if (trail.touchedOld && !into.every((c) => [...c.dims.values()].every(distinct))) return false;
     return this.#legalReduce(join, into) && this.#legalDot(join, into);
   }
@@ -408,7 +466,13 @@ export class Clustering {
     if (dots.length > 1 || join.dot !== undefined) return false;
     const parts = dots[0].dotDims;
     if (parts === undefined) return false;
-    const groups = [...parts.batch.map((a) => [a]), ...parts.m.map((a) => [a]), ...parts.n.map((a) => [a])].map(resolve).flat();
+    const groups = [
+      ...parts.batch.map((a) => [a]),
+      ...parts.m.map((a) => [a]),
+      ...parts.n.map((a) => [a]),
+    ]
+      .map(resolve)
+      .flat();
     const order = new Map(groups.map((a, i) => [a, i]));
     const values = [...into.flatMap((c) => [...c.dims.values()]), join.result];
     return values.every((dims) => {
@@ -435,7 +499,8 @@ export class Clustering {
     }
     for (const [op, join] of other.joins) into.joins.set(op, join);
     for (const leaf of other.leaves) into.leaves.add(leaf);
-    for (const [leaf, dims] of other.leafDims) if (!into.leafDims.has(leaf)) into.leafDims.set(leaf, dims);
+    for (const [leaf, dims] of other.leafDims)
+      if (!into.leafDims.has(leaf)) into.leafDims.set(leaf, dims);
     into.ancestors.addAll(other.ancestors);
     into.reduced ??= other.reduced;
     into.reduceSpace ??= other.reduceSpace;

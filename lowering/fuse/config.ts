@@ -37,7 +37,8 @@ function fill(loops: readonly Loop[], budget: number, multiple: number): void {
   for (let i = loops.length - 1; i >= 0; i--) {
     const loop = loops[i];
     let block = even(loop.extent, Math.max(1, left));
-    if (i === loops.length - 1 && block < loop.extent) block = Math.min(loop.extent, Math.ceil(block / multiple) * multiple);
+    if (i === loops.length - 1 && block < loop.extent)
+      block = Math.min(loop.extent, Math.ceil(block / multiple) * multiple);
     loop.block = block;
     left = Math.floor(left / block);
   }
@@ -76,13 +77,19 @@ function chooseReduce(loops: readonly Loop[], target: Target): void {
  * Choose the block of every loop. `turned`: loops that are innermost in some operand but not in the fusion (transposed
  * reads), which get square tiles.
  */
-export function chooseBlocks(loops: readonly Loop[], turned: readonly Loop[], whole: readonly Loop[], target: Target): void {
+export function chooseBlocks(
+  loops: readonly Loop[],
+  turned: readonly Loop[],
+  whole: readonly Loop[],
+  target: Target,
+): void {
   if (loops.some((l) => l.part === 'm' || l.part === 'n')) chooseDot(loops, target);
   else if (loops.some((l) => l.part === 'reduced')) chooseReduce(loops, target);
   else if (turned.length > 0) {
     for (const loop of loops) loop.block = 1;
     const side = target.kind === 'webgpu' ? 32 : 64;
-    for (const loop of [loops[loops.length - 1], ...turned]) loop.block = Math.min(loop.extent, side);
+    for (const loop of [loops[loops.length - 1], ...turned])
+      loop.block = Math.min(loop.extent, side);
   } else fill(loops, mapElements(target), 16);
   for (const loop of whole) loop.block = loop.extent;
 }

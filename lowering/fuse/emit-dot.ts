@@ -4,10 +4,10 @@ import type { HloOp } from '../hlo/ir.ts';
 import type { Tile } from '../tile/ir.ts';
 import type { Dims } from './axes.ts';
 import type { Loop } from './config.ts';
-import type { FusionWriter } from './to-tile.ts';
+import type { Writer } from './writer.ts';
 
 /** Translate `dot_general`. Rows are the last loop of the left free axes, columns that of the right; all others are grid loops. */
-export function emitDot(w: FusionWriter, op: HloOp<'dot_general'>): Tile {
+export function emitDot(w: Writer, op: HloOp<'dot_general'>): Tile {
   const { b, nest } = w;
   const [lhs, rhs] = w.operandsOf(op);
   const k = nest.contracted;
@@ -22,7 +22,7 @@ export function emitDot(w: FusionWriter, op: HloOp<'dot_general'>): Tile {
 
 /** Load a block as a matrix with these two loops as rows and columns (size 1 where there is none). */
 function matrix(
-  w: FusionWriter,
+  w: Writer,
   value: HloOp['operands'][number],
   dims: Dims,
   sides: readonly [Loop | undefined, Loop | undefined],
@@ -33,7 +33,10 @@ function matrix(
   const loops = nest.order(source.dims).filter((l) => l.block > 1);
   const loaded = b.load(w.blockRef(source.value, source.dims));
   const [rows, columns] = sides;
-  const turned = loops.length === 2 && loops[0] === columns && loops[1] === rows ? b.transpose(loaded, [1, 0]) : loaded;
+  const turned =
+    loops.length === 2 && loops[0] === columns && loops[1] === rows
+      ? b.transpose(loaded, [1, 0])
+      : loaded;
   const shape = [rows?.block ?? 1, columns?.block ?? 1];
   const flat = turned.type.shape.length === 2 ? turned : b.reshape(turned, shape);
   return flat.type.dtype === dtype || value.type.dtype !== 'bool' ? flat : b.cast(flat, dtype);

@@ -8,8 +8,16 @@ import type { Tile } from '../tile/ir.ts';
 type SplatValue = Extract<HloConstant, { splat: true }>['value'];
 
 /** A constant tile. @throws LoweringError for complex constants, which tiles do not have. */
-export function splat(b: TileBuilder, value: SplatValue, dtype: DType, shape: readonly number[]): Tile {
-  if (typeof value === 'object') throw new LoweringError('fuse: complex constants have no tile form; got a complex splat. Split it into real and imaginary parts.');
+export function splat(
+  b: TileBuilder,
+  value: SplatValue,
+  dtype: DType,
+  shape: readonly number[],
+): Tile {
+  if (typeof value === 'object')
+    throw new LoweringError(
+      'fuse: complex constants have no tile form; got a complex splat. Split it into real and imaginary parts.',
+    );
   return b.constant(value, dtype, shape);
 }
 
@@ -20,7 +28,9 @@ export function emitMap(b: TileBuilder, op: HloOp, args: readonly Tile[]): Tile 
     case 'scalar':
       return b.scalar(op.attrs.fn, ...args);
     case 'compare':
-      return op.attrs.kind === 'TOTALORDER' ? totalOrder(b, op.attrs.direction, args) : b.compare(op.attrs.direction, args[0], args[1]);
+      return op.attrs.kind === 'TOTALORDER'
+        ? totalOrder(b, op.attrs.direction, args)
+        : b.compare(op.attrs.direction, args[0], args[1]);
     case 'select':
       return b.select(args[0], args[1], args[2]);
     case 'convert':
@@ -35,12 +45,19 @@ export function emitMap(b: TileBuilder, op: HloOp, args: readonly Tile[]): Tile 
 }
 
 /** Compare the bits of floats as sign-magnitude integers: -NaN < -Inf < … < -0 < 0 < … < NaN. */
-function totalOrder(b: TileBuilder, direction: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge', args: readonly Tile[]): Tile {
+function totalOrder(
+  b: TileBuilder,
+  direction: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge',
+  args: readonly Tile[],
+): Tile {
   const keys = args.map((x) => {
     const { dtype, shape } = x.type;
     if (dtype !== 'f32') {
       if (dtype === 'f16' || dtype === 'bf16') return totalKey(b, b.cast(x, 'f32'));
-      if (dtype === 'f64') throw new LoweringError('compare: TOTALORDER of f64 is not supported by compiled devices; use the interpreter device.');
+      if (dtype === 'f64')
+        throw new LoweringError(
+          'compare: TOTALORDER of f64 is not supported by compiled devices; use the interpreter device.',
+        );
       return x;
     }
     return shape === undefined ? x : totalKey(b, x);
@@ -51,15 +68,26 @@ function totalOrder(b: TileBuilder, direction: 'eq' | 'ne' | 'lt' | 'le' | 'gt' 
 function totalKey(b: TileBuilder, x: Tile): Tile {
   const bits = b.bitcast(x, 'i32');
   const shape = x.type.shape;
-  const mask = b.scalar('shiftRightLogical', b.scalar('shiftRightArithmetic', bits, b.constant(31, 'i32', shape)), b.constant(1, 'i32', shape));
+  const mask = b.scalar(
+    'shiftRightLogical',
+    b.scalar('shiftRightArithmetic', bits, b.constant(31, 'i32', shape)),
+    b.constant(1, 'i32', shape),
+  );
   return b.scalar('xor', bits, mask);
 }
 
-function reducePrecision(b: TileBuilder, x: Tile, exponentBits: number, mantissaBits: number): Tile {
+function reducePrecision(
+  b: TileBuilder,
+  x: Tile,
+  exponentBits: number,
+  mantissaBits: number,
+): Tile {
   if (exponentBits === 8 && mantissaBits === 23) return x;
   if (exponentBits === 8 && mantissaBits === 7) return b.cast(b.cast(x, 'bf16'), x.type.dtype);
   if (exponentBits === 5 && mantissaBits === 10) return b.cast(b.cast(x, 'f16'), x.type.dtype);
-  throw new LoweringError(`reduce_precision: formats are f32, bf16 and f16; got e${exponentBits}m${mantissaBits}.`);
+  throw new LoweringError(
+    `reduce_precision: formats are f32, bf16 and f16; got e${exponentBits}m${mantissaBits}.`,
+  );
 }
 
 /** Translate a region of elementwise ops (a combiner, a comparator) on given tiles of one shape. */
@@ -69,12 +97,16 @@ export function emitRegion(b: TileBuilder, region: Region, args: readonly Tile[]
   const get = (v: HloValue): Tile => {
     const tile = env.get(v);
     if (tile !== undefined) return tile;
-    if (v.def?.kind === 'constant' && v.def.attrs.value.splat) return splat(b, v.def.attrs.value.value, v.type.dtype, shape);
-    throw new LoweringError('reduce: the combiner uses a value from outside; pass it as an operand.');
+    if (v.def?.kind === 'constant' && v.def.attrs.value.splat)
+      return splat(b, v.def.attrs.value.value, v.type.dtype, shape);
+    throw new LoweringError(
+      'reduce: the combiner uses a value from outside; pass it as an operand.',
+    );
   };
   for (const op of region.ops) {
     if (op.kind === 'constant') continue;
-    if (op.kind === 'reshape' || op.kind === 'broadcast_in_dim') env.set(op.results[0], get(op.operands[0]));
+    if (op.kind === 'reshape' || op.kind === 'broadcast_in_dim')
+      env.set(op.results[0], get(op.operands[0]));
     else env.set(op.results[0], emitMap(b, op, op.operands.map(get)));
   }
   return region.results.map(get);

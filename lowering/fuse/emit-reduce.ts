@@ -8,12 +8,15 @@ import type { Tile } from '../tile/ir.ts';
 import { resolve, type Dims } from './axes.ts';
 import { namedCombiner } from './classify.ts';
 import { emitRegion } from './emit-map.ts';
-import type { FusionWriter } from './to-tile.ts';
+import type { Writer } from './writer.ts';
 
 /** The neutral element of a named combiner as a tile constant. */
 export function neutral(combiner: Combiner, dtype: DType): number | bigint | boolean {
   const value = identityOf(combiner, dtype);
-  if (typeof value === 'object') throw new LoweringError('reduce: complex numbers have no tile form; split them into real and imaginary parts.');
+  if (typeof value === 'object')
+    throw new LoweringError(
+      'reduce: complex numbers have no tile form; split them into real and imaginary parts.',
+    );
   return value;
 }
 
@@ -40,16 +43,27 @@ export function argExtreme(op: HloOp<'reduce'>): 'max' | 'min' | undefined {
 function extremeOfRegion(region: Region): 'max' | 'min' | undefined {
   const [accValue, , value] = region.args;
   const compares = region.ops.filter((o) => o.kind === 'compare');
-  const order = compares.find((o) => (o.attrs.direction === 'gt' || o.attrs.direction === 'lt') && o.operands.includes(value) && o.operands.includes(accValue));
-  const ties = compares.some((o) => o.attrs.direction === 'lt' && o.operands.includes(region.args[1]) && o.operands.includes(region.args[3]));
+  const order = compares.find(
+    (o) =>
+      (o.attrs.direction === 'gt' || o.attrs.direction === 'lt') &&
+      o.operands.includes(value) &&
+      o.operands.includes(accValue),
+  );
+  const ties = compares.some(
+    (o) =>
+      o.attrs.direction === 'lt' &&
+      o.operands.includes(region.args[1]) &&
+      o.operands.includes(region.args[3]),
+  );
   if (order === undefined || !ties || order.kind !== 'compare') return undefined;
-  if (!region.ops.every((o) => ['compare', 'select', 'scalar', 'constant'].includes(o.kind))) return undefined;
+  if (!region.ops.every((o) => ['compare', 'select', 'scalar', 'constant'].includes(o.kind)))
+    return undefined;
   const accFirst = order.operands[0] === accValue;
   return (order.attrs.direction === 'gt') === accFirst ? 'max' : 'min';
 }
 
 /** Translate a reduction. The results keep the reduced loops with size 1. */
-export function emitReduce(w: FusionWriter, op: HloOp<'reduce'>): Tile[] {
+export function emitReduce(w: Writer, op: HloOp<'reduce'>): Tile[] {
   const { b, nest } = w;
   const n = op.operands.length / 2;
   const operands = w.operandsOf(op);
@@ -66,10 +80,13 @@ export function emitReduce(w: FusionWriter, op: HloOp<'reduce'>): Tile[] {
   const inits = op.operands.slice(n);
   if (named === undefined) {
     const seeds = inits.map((v) => w.scalarOperand(v));
-    return b.reduceRegion(inputs, seeds, axes, (acc, x) => emitRegion(b, op.regions[0], [...acc, ...x]));
+    return b.reduceRegion(inputs, seeds, axes, (acc, x) =>
+      emitRegion(b, op.regions[0], [...acc, ...x]),
+    );
   }
   const result = axes.length === 0 ? inputs[0] : b.reduce(inputs[0], named, axes);
   const init = constantOf(inits[0]);
-  if (init !== undefined && Object.is(init, neutral(named, op.results[0].type.dtype))) return [result];
+  if (init !== undefined && Object.is(init, neutral(named, op.results[0].type.dtype)))
+    return [result];
   return [b.scalar(named, w.expandScalar(w.scalarOperand(inits[0]), result.type.shape), result)];
 }

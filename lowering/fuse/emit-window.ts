@@ -6,15 +6,15 @@ import { resolve } from './axes.ts';
 import { namedCombiner } from './classify.ts';
 import type { Loop } from './config.ts';
 import { constantOf, neutral } from './emit-reduce.ts';
-import type { FusionWriter } from './to-tile.ts';
+import type { Writer } from './writer.ts';
 
 /** The loop of every dimension of the result (none for size 1): window ops keep their dimensions apart. */
-function loopsOf(w: FusionWriter, op: HloOp): (Loop | undefined)[] {
+function loopsOf(w: Writer, op: HloOp): (Loop | undefined)[] {
   return w.dimsOf(op.results[0]).map((axes) => w.nest.sequence(resolve(axes))[0]);
 }
 
 /** Translate a window op. */
-export function emitWindow(w: FusionWriter, op: HloOp): Tile {
+export function emitWindow(w: Writer, op: HloOp): Tile {
   switch (op.kind) {
     case 'slice':
       return strided(w, op, op.attrs.starts, op.attrs.strides);
@@ -42,17 +42,25 @@ interface Cut {
 }
 
 /** Load a window of a whole operand: along each dimension, one block of the result's loop. */
-function cut(w: FusionWriter, ref: Ref, loops: readonly (Loop | undefined)[], { starts, strides, fill }: Cut): Tile {
+function cut(
+  w: Writer,
+  ref: Ref,
+  loops: readonly (Loop | undefined)[],
+  { starts, strides, fill }: Cut,
+): Tile {
   const { b } = w;
   const sizes = loops.map((l) => l?.block ?? 1);
   const squeeze = sizes.flatMap((size, i) => (size === 1 ? [i] : []));
   const view = b.sliceRef(ref, starts, { sizes, strides, squeeze });
   const tile = b.load(view, fill === undefined ? {} : { fill });
-  return w.canonical(tile, loops.filter((l) => l !== undefined));
+  return w.canonical(
+    tile,
+    loops.filter((l) => l !== undefined),
+  );
 }
 
 /** start + stride · first index of the block. */
-function offset(w: FusionWriter, loop: Loop | undefined, start: number, stride: number): Tile {
+function offset(w: Writer, loop: Loop | undefined, start: number, stride: number): Tile {
   const { b } = w;
   if (loop === undefined || loop.grid === undefined) return b.constant(start, 'i32');
   const at = w.start(loop);
@@ -60,7 +68,12 @@ function offset(w: FusionWriter, loop: Loop | undefined, start: number, stride: 
   return start === 0 ? scaled : b.scalar('add', scaled, b.constant(start, 'i32'));
 }
 
-function strided(w: FusionWriter, op: HloOp, starts: readonly number[], strides: readonly number[]): Tile {
+function strided(
+  w: Writer,
+  op: HloOp,
+  starts: readonly number[],
+  strides: readonly number[],
+): Tile {
   const loops = loopsOf(w, op);
   return cut(w, w.wholeRef(op.operands[0]), loops, {
     starts: starts.map((start, i) => offset(w, loops[i], start, strides[i])),
@@ -68,7 +81,7 @@ function strided(w: FusionWriter, op: HloOp, starts: readonly number[], strides:
   });
 }
 
-function reversed(w: FusionWriter, op: HloOp<'reverse'>): Tile {
+function reversed(w: Writer, op: HloOp<'reverse'>): Tile {
   const { b } = w;
   const loops = loopsOf(w, op);
   const { shape } = op.operands[0].type;
@@ -87,7 +100,7 @@ function reversed(w: FusionWriter, op: HloOp<'reverse'>): Tile {
   return axes.length === 0 ? tile : b.rev(tile, axes);
 }
 
-function padded(w: FusionWriter, op: HloOp<'pad'>): Tile {
+function padded(w: Writer, op: HloOp<'pad'>): Tile {
   const { b } = w;
   const { low, interior } = op.attrs;
   const loops = loopsOf(w, op);
@@ -104,7 +117,10 @@ function padded(w: FusionWriter, op: HloOp<'pad'>): Tile {
     const position = b.scalar('sub', w.index(resolve(axes), shape), number(low[i]));
     const step = interior[i] + 1;
     const index = step === 1 ? position : b.scalar('div', position, number(step));
-    const tests = [b.compare('ge', position, number(0)), b.compare('lt', index, number(op.operands[0].type.shape[i]))];
+    const tests = [
+      b.compare('ge', position, number(0)),
+      b.compare('lt', index, number(op.operands[0].type.shape[i])),
+    ];
     if (step > 1) tests.push(b.compare('eq', b.scalar('mul', index, number(step)), position));
     for (const test of tests) inside = inside === undefined ? test : b.scalar('and', inside, test);
     return index;
@@ -114,7 +130,7 @@ function padded(w: FusionWriter, op: HloOp<'pad'>): Tile {
   return b.select(inside, b.gather(ref, indices, { mask: inside }), value);
 }
 
-function joined(w: FusionWriter, op: HloOp<'concatenate'>): Tile {
+function joined(w: Writer, op: HloOp<'concatenate'>): Tile {
   const { b } = w;
   const { dim } = op.attrs;
   const loops = loopsOf(w, op);
@@ -124,8 +140,18 @@ function joined(w: FusionWriter, op: HloOp<'concatenate'>): Tile {
   let result: Tile | undefined;
   for (const x of op.operands) {
     const starts = x.type.shape.map((_, i) => offset(w, loops[i], i === dim ? -before : 0, 1));
-    const piece = w.expand(cut(w, w.wholeRef(x), loops, { starts, strides: starts.map(() => 1) }), shape);
-    result = result === undefined ? piece : b.select(b.compare('lt', w.index(axes, shape), b.constant(before, 'i32', shape)), result, piece);
+    const piece = w.expand(
+      cut(w, w.wholeRef(x), loops, { starts, strides: starts.map(() => 1) }),
+      shape,
+    );
+    result =
+      result === undefined
+        ? piece
+        : b.select(
+            b.compare('lt', w.index(axes, shape), b.constant(before, 'i32', shape)),
+            result,
+            piece,
+          );
     before += x.type.shape[dim];
   }
   if (result === undefined) throw new LoweringError('concatenate: needs at least one operand.');
@@ -133,14 +159,18 @@ function joined(w: FusionWriter, op: HloOp<'concatenate'>): Tile {
 }
 
 /** A start index as i32, clamped so that the window fits. */
-export function clampedStart(w: Pick<FusionWriter, 'b' | 'scalarOperand'>, start: HloValue, last: number): Tile {
+export function clampedStart(
+  w: Pick<Writer, 'b' | 'scalarOperand'>,
+  start: HloValue,
+  last: number,
+): Tile {
   const { b } = w;
   const raw = w.scalarOperand(start);
   const index = raw.type.dtype === 'i32' ? raw : b.cast(raw, 'i32');
   return b.scalar('max', b.constant(0, 'i32'), b.scalar('min', index, b.constant(last, 'i32')));
 }
 
-function dynamic(w: FusionWriter, op: HloOp<'dynamic_slice'>): Tile {
+function dynamic(w: Writer, op: HloOp<'dynamic_slice'>): Tile {
   const { b } = w;
   const loops = loopsOf(w, op);
   const { shape } = op.operands[0].type;
@@ -152,7 +182,7 @@ function dynamic(w: FusionWriter, op: HloOp<'dynamic_slice'>): Tile {
   return cut(w, w.wholeRef(op.operands[0]), loops, { starts, strides: shape.map(() => 1) });
 }
 
-function gathered(w: FusionWriter, op: HloOp<'gather'>): Tile {
+function gathered(w: Writer, op: HloOp<'gather'>): Tile {
   const { b } = w;
   const { dims, sliceSizes } = op.attrs;
   const [operand, indices] = op.operands;
@@ -161,20 +191,30 @@ function gathered(w: FusionWriter, op: HloOp<'gather'>): Tile {
   const positions = resultDims.map((axes) => w.index(resolve(axes), shape));
   const batchPositions = positions.filter((_, i) => !dims.offsetDims.includes(i));
   const indexRank = indices.type.shape.length;
-  const batchAxes = Array.from({ length: indexRank }, (_, i) => i).filter((i) => i !== dims.indexVectorDim);
+  const batchAxes = Array.from({ length: indexRank }, (_, i) => i).filter(
+    (i) => i !== dims.indexVectorDim,
+  );
   const component = (k: number): Tile => {
     const at = Array.from({ length: indexRank }, (_, i) =>
-      i === dims.indexVectorDim ? b.constant(k, 'i32', shape) : batchPositions[batchAxes.indexOf(i)],
+      i === dims.indexVectorDim
+        ? b.constant(k, 'i32', shape)
+        : batchPositions[batchAxes.indexOf(i)],
     );
-    const read = indexRank === 0 ? w.expandScalar(b.load(w.wholeRef(indices)), shape) : b.gather(w.wholeRef(indices), at);
+    const read =
+      indexRank === 0
+        ? w.expandScalar(b.load(w.wholeRef(indices)), shape)
+        : b.gather(w.wholeRef(indices), at);
     return read.type.dtype === 'i32' ? read : b.cast(read, 'i32');
   };
-  const offsetAxes = operand.type.shape.map((_, i) => i).filter((i) => !dims.collapsedSliceDims.includes(i) && !dims.operandBatchingDims.includes(i));
+  const offsetAxes = operand.type.shape
+    .map((_, i) => i)
+    .filter((i) => !dims.collapsedSliceDims.includes(i) && !dims.operandBatchingDims.includes(i));
   const where = operand.type.shape.map((extent, axis) => {
     const offsetAt = offsetAxes.indexOf(axis);
     const within = offsetAt < 0 ? undefined : positions[dims.offsetDims[offsetAt]];
     const batchAt = dims.operandBatchingDims.indexOf(axis);
-    if (batchAt >= 0) return batchPositions[batchAxes.indexOf(dims.startIndicesBatchingDims[batchAt])];
+    if (batchAt >= 0)
+      return batchPositions[batchAxes.indexOf(dims.startIndicesBatchingDims[batchAt])];
     const k = dims.startIndexMap.indexOf(axis);
     if (k < 0) return within ?? b.constant(0, 'i32', shape);
     const last = b.constant(extent - sliceSizes[axis], 'i32', shape);
@@ -185,12 +225,14 @@ function gathered(w: FusionWriter, op: HloOp<'gather'>): Tile {
   return b.gather(w.wholeRef(operand), where);
 }
 
-function windowed(w: FusionWriter, op: HloOp<'reduce_window'>): Tile {
+function windowed(w: Writer, op: HloOp<'reduce_window'>): Tile {
   const { b } = w;
   const { window } = op.attrs;
   const combiner = op.operands.length === 2 ? namedCombiner(op.regions[0]) : undefined;
   if (combiner === undefined || window.baseDilations.some((d) => d !== 1))
-    throw new LoweringError('reduce_window: compiled devices take one operand, a named combiner and no base dilation; use the interpreter device.');
+    throw new LoweringError(
+      'reduce_window: compiled devices take one operand, a named combiner and no base dilation; use the interpreter device.',
+    );
   const loops = loopsOf(w, op);
   const ref = w.wholeRef(op.operands[0]);
   const shape = w.nest.tileShape(w.dimsOf(op.results[0]));
@@ -207,15 +249,21 @@ function windowed(w: FusionWriter, op: HloOp<'reduce_window'>): Tile {
     return w.expand(cut(w, ref, loops, { starts, strides: window.strides, fill }), shape);
   };
   const init = w.expandScalar(w.scalarOperand(op.operands[1]), shape);
-  const [total] = b.for(b.constant(0, 'i32'), b.constant(count, 'i32'), b.constant(1, 'i32'), [init], (i, [acc]) => {
-    const at: Tile[] = [];
-    let rest = i;
-    for (let d = window.dimensions.length - 1; d >= 0; d--) {
-      const extent = b.constant(window.dimensions[d], 'i32');
-      at[d] = d === 0 ? rest : b.scalar('rem', rest, extent);
-      rest = b.scalar('div', rest, extent);
-    }
-    return [b.scalar(combiner, acc, read(at))];
-  });
+  const [total] = b.for(
+    b.constant(0, 'i32'),
+    b.constant(count, 'i32'),
+    b.constant(1, 'i32'),
+    [init],
+    (i, [acc]) => {
+      const at: Tile[] = [];
+      let rest = i;
+      for (let d = window.dimensions.length - 1; d >= 0; d--) {
+        const extent = b.constant(window.dimensions[d], 'i32');
+        at[d] = d === 0 ? rest : b.scalar('rem', rest, extent);
+        rest = b.scalar('div', rest, extent);
+      }
+      return [b.scalar(combiner, acc, read(at))];
+    },
+  );
   return total;
 }

@@ -41,7 +41,11 @@ export type Step =
       readonly trips: number | undefined;
     }
   /** Run the branch that the i32 in `index` names (out of range: the last). Every branch leaves its results in `results`. */
-  | { readonly kind: 'case'; readonly index: BufferId; readonly branches: readonly (readonly Step[])[] };
+  | {
+      readonly kind: 'case';
+      readonly index: BufferId;
+      readonly branches: readonly (readonly Step[])[];
+    };
 
 /** A compiled program before emission. */
 export interface Schedule {

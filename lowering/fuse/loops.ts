@@ -7,10 +7,12 @@ import type { Target } from './ir.ts';
 
 /** Axes in the order that the kernel's tiles use: that of the widest value. */
 function canonicalOrder(cluster: Cluster): Axis[] {
-  const widest = [...cluster.dims.values()].map(flatAxes).toSorted((a, b) => size(b) - size(a))[0] ?? [];
+  const widest =
+    [...cluster.dims.values()].map(flatAxes).toSorted((a, b) => size(b) - size(a))[0] ?? [];
   const first = cluster.reduceSpace === undefined ? widest : resolve(cluster.reduceSpace);
   const order = [...first];
-  for (const dims of cluster.dims.values()) for (const axis of flatAxes(dims)) if (!order.includes(axis)) order.unshift(axis);
+  for (const dims of cluster.dims.values())
+    for (const axis of flatAxes(dims)) if (!order.includes(axis)) order.unshift(axis);
   return order;
 }
 
@@ -57,7 +59,10 @@ export class LoopNest {
     const groups: Axis[][] = [];
     for (const axis of order) {
       const last = groups[groups.length - 1];
-      const joins = last !== undefined && mergeable(last[last.length - 1], axis, accesses) && partOf(last[0], cluster) === partOf(axis, cluster);
+      const joins =
+        last !== undefined &&
+        mergeable(last[last.length - 1], axis, accesses) &&
+        partOf(last[0], cluster) === partOf(axis, cluster);
       if (joins) last.push(axis);
       else groups.push([axis]);
     }
@@ -72,11 +77,19 @@ export class LoopNest {
     const contracted = cluster.dotDims === undefined ? [] : resolve(cluster.dotDims.k);
     if (contracted.length > 0) {
       const extent = size(contracted);
-      this.contracted = { axes: contracted, extent, part: 'reduced', block: extent, grid: undefined };
+      this.contracted = {
+        axes: contracted,
+        extent,
+        part: 'reduced',
+        block: extent,
+        grid: undefined,
+      };
       for (const axis of contracted) this.#of.set(axis, this.contracted);
     }
     const minor = this.loops[this.loops.length - 1];
-    const turned = [...new Set(inner.flatMap((axis) => (axis === undefined ? [] : [this.loopOf(axis)])))].filter((l) => l !== minor);
+    const turned = [
+      ...new Set(inner.flatMap((axis) => (axis === undefined ? [] : [this.loopOf(axis)]))),
+    ].filter((l) => l !== minor);
     chooseBlocks(this.loops, minor === undefined ? [] : turned, [], target);
     this.grid = this.loops.filter((l) => l.block < l.extent);
     this.grid.forEach((loop, i) => (loop.grid = i));
@@ -86,7 +99,8 @@ export class LoopNest {
   /** The loop that an axis belongs to. */
   loopOf(axis: Axis): Loop {
     const loop = this.#of.get(axis);
-    if (loop === undefined) throw new InternalError('fuse: an access uses an axis that no value of the fusion has.');
+    if (loop === undefined)
+      throw new InternalError('fuse: an access uses an axis that no value of the fusion has.');
     return loop;
   }
 

@@ -58,7 +58,9 @@ function lifetimes(steps: readonly Step[], count: number): (Life | undefined)[] 
 /** Give every temporary a slot; temporaries of one slot never live together. */
 export function assignSlots(buffers: readonly BufferSpec[], steps: readonly Step[]): void {
   const lives = lifetimes(steps, buffers.length);
-  const order = buffers.flatMap((spec, id) => (spec.role === 'temporary' && lives[id] !== undefined ? [id] : []));
+  const order = buffers.flatMap((spec, id) =>
+    spec.role === 'temporary' && lives[id] !== undefined ? [id] : [],
+  );
   order.sort((a, b) => (lives[a]?.first ?? 0) - (lives[b]?.first ?? 0));
   const slots: { size: number; free: number }[] = [];
   for (const id of order) {
@@ -68,7 +70,9 @@ export function assignSlots(buffers: readonly BufferSpec[], steps: readonly Step
     let best = -1;
     slots.forEach((slot, s) => {
       if (slot.free >= life.first) return;
-      const better = best < 0 || Math.abs(slot.size - spec.byteLength) < Math.abs(slots[best].size - spec.byteLength);
+      const better =
+        best < 0 ||
+        Math.abs(slot.size - spec.byteLength) < Math.abs(slots[best].size - spec.byteLength);
       if (better) best = s;
     });
     if (best < 0) best = slots.push({ size: 0, free: -1 }) - 1;

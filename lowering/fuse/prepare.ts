@@ -18,27 +18,47 @@ const chunkElements = 32768;
 const fewResults = 64;
 
 type Env = Map<HloValue, HloValue>;
-type Rule = (b: HloBuilder, op: HloOp, operands: readonly HloValue[]) => readonly HloValue[] | undefined;
+type Rule = (
+  b: HloBuilder,
+  op: HloOp,
+  operands: readonly HloValue[],
+) => readonly HloValue[] | undefined;
 
 const isEmpty = (value: HloValue): boolean => sizeOf(value.type.shape) === 0;
 
 /** Replace ops on arrays without elements by constants and operands. */
 const withoutEmpty: Rule = (b, op, operands) => {
-  if (op.results.length === 0 || op.kind === 'while' || op.kind === 'case' || op.kind === 'constant') return undefined;
-  if (op.results.every(isEmpty)) return op.results.map((r) => b.constant(0, r.type.dtype, r.type.shape));
+  if (
+    op.results.length === 0 ||
+    op.kind === 'while' ||
+    op.kind === 'case' ||
+    op.kind === 'constant'
+  )
+    return undefined;
+  if (op.results.every(isEmpty))
+    return op.results.map((r) => b.constant(0, r.type.dtype, r.type.shape));
   if (!operands.some(isEmpty)) return undefined;
   const [result] = op.results;
   switch (op.kind) {
     case 'reduce':
-      return op.results.map((r, i) => b.broadcastInDim(operands[op.results.length + i], r.type.shape, []));
+      return op.results.map((r, i) =>
+        b.broadcastInDim(operands[op.results.length + i], r.type.shape, []),
+      );
     case 'reduce_window':
-      return op.results.map((r, i) => b.broadcastInDim(operands[op.results.length + i], r.type.shape, []));
+      return op.results.map((r, i) =>
+        b.broadcastInDim(operands[op.results.length + i], r.type.shape, []),
+      );
     case 'dot_general':
       return [b.constant(0, result.type.dtype, result.type.shape)];
     case 'pad':
       return [b.broadcastInDim(operands[1], result.type.shape, [])];
     case 'concatenate':
-      return [b.concatenate(operands.filter((x) => !isEmpty(x)), op.attrs.dim)];
+      return [
+        b.concatenate(
+          operands.filter((x) => !isEmpty(x)),
+          op.attrs.dim,
+        ),
+      ];
     case 'dynamic_update_slice':
     case 'scatter':
       return [operands[0]];
@@ -53,20 +73,40 @@ const oneContraction: Rule = (b, op, operands) => {
   const { dims } = op.attrs;
   const lhs = mergeContracted(b, operands[0], dims.lhsBatch, dims.lhsContract);
   const rhs = mergeContracted(b, operands[1], dims.rhsBatch, dims.rhsContract);
-  const merged = { lhsBatch: lhs.batch, rhsBatch: rhs.batch, lhsContract: [lhs.contract], rhsContract: [rhs.contract] };
-  return [b.dotGeneral(lhs.value, rhs.value, merged, { precision: op.attrs.precision, dtype: op.results[0].type.dtype })];
+  const merged = {
+    lhsBatch: lhs.batch,
+    rhsBatch: rhs.batch,
+    lhsContract: [lhs.contract],
+    rhsContract: [rhs.contract],
+  };
+  return [
+    b.dotGeneral(lhs.value, rhs.value, merged, {
+      precision: op.attrs.precision,
+      dtype: op.results[0].type.dtype,
+    }),
+  ];
 };
 
-function mergeContracted(b: HloBuilder, x: HloValue, batch: readonly number[], contract: readonly number[]): { value: HloValue; batch: number[]; contract: number } {
+function mergeContracted(
+  b: HloBuilder,
+  x: HloValue,
+  batch: readonly number[],
+  contract: readonly number[],
+): { value: HloValue; batch: number[]; contract: number } {
   const { shape } = x.type;
   const neighbours = contract.every((d, i) => i === 0 || d === contract[i - 1] + 1);
   const free = shape.flatMap((_, i) => (batch.includes(i) || contract.includes(i) ? [] : [i]));
-  const order = neighbours && contract.length > 0 ? shape.map((_, i) => i) : [...batch, ...free, ...contract];
+  const order =
+    neighbours && contract.length > 0 ? shape.map((_, i) => i) : [...batch, ...free, ...contract];
   const turned = order.every((d, i) => d === i) ? x : b.transpose(x, order);
   const at = contract.length === 0 ? shape.length : order.indexOf(contract[0]);
   const extent = contract.reduce((n, d) => n * shape[d], 1);
   const sizes = turned.type.shape;
-  const value = b.reshape(turned, [...sizes.slice(0, at), extent, ...sizes.slice(at + contract.length)]);
+  const value = b.reshape(turned, [
+    ...sizes.slice(0, at),
+    extent,
+    ...sizes.slice(at + contract.length),
+  ]);
   const place = (d: number): number => {
     const p = order.indexOf(d);
     return p < at ? p : p - contract.length + 1;
@@ -81,15 +121,27 @@ const cutReduction: Rule = (b, op, operands) => {
   const { shape } = operands[0].type;
   const axes = op.attrs.dims;
   const length = axes.reduce((n, d) => n * shape[d], 1);
-  if (combiner === undefined || length <= 2 * chunkElements || sizeOf(op.results[0].type.shape) > fewResults) return undefined;
+  if (
+    combiner === undefined ||
+    length <= 2 * chunkElements ||
+    sizeOf(op.results[0].type.shape) > fewResults
+  )
+    return undefined;
   const first = Math.min(...axes);
   const neighbours = axes.length === Math.max(...axes) - first + 1;
   const chunk = divisorNear(length, chunkElements);
   if (!neighbours || chunk === undefined) return undefined;
-  const cut = b.reshape(operands[0], [...shape.slice(0, first), length / chunk, chunk, ...shape.slice(first + axes.length)]);
+  const cut = b.reshape(operands[0], [
+    ...shape.slice(0, first),
+    length / chunk,
+    chunk,
+    ...shape.slice(first + axes.length),
+  ]);
   const partial = b.reduce(cut, combiner, [first + 1]);
   const body = copyRegion(b, op.regions[0], new Map());
-  return b.emit('reduce', [partial, operands[1]], { attrs: { dims: [first] }, regions: [body] }, [op.results[0].type]);
+  return b.emit('reduce', [partial, operands[1]], { attrs: { dims: [first] }, regions: [body] }, [
+    op.results[0].type,
+  ]);
 };
 
 /** The divisor of `n` in [target / 8, target · 2] that is nearest to the target. */
@@ -112,24 +164,40 @@ const rules: readonly Rule[] = [
 
 /** Copy a region without rewriting it. */
 function copyRegion(b: HloBuilder, region: Region, env: Env): Region {
-  return b.region(region.args.map((a) => a.type), (...args) => {
-    const inner: Env = new Map(env);
-    region.args.forEach((a, i) => inner.set(a, args[i]));
-    for (const op of region.ops) copyOp(b, op, op.operands.map((x) => inner.get(x) ?? x), inner);
-    return region.results.map((x) => inner.get(x) ?? x);
-  });
+  return b.region(
+    region.args.map((a) => a.type),
+    (...args) => {
+      const inner: Env = new Map(env);
+      region.args.forEach((a, i) => inner.set(a, args[i]));
+      for (const op of region.ops)
+        copyOp(
+          b,
+          op,
+          op.operands.map((x) => inner.get(x) ?? x),
+          inner,
+        );
+      return region.results.map((x) => inner.get(x) ?? x);
+    },
+  );
 }
 
 function copyOp(b: HloBuilder, op: HloOp, operands: readonly HloValue[], env: Env): void {
   b.frame = op.frame;
   const regions = op.regions.map((r) => copyRegion(b, r, env));
-  const results = b.emit(op.kind, operands, { attrs: op.attrs, regions }, op.results.map((r) => r.type));
+  const results = b.emit(
+    op.kind,
+    operands,
+    { attrs: op.attrs, regions },
+    op.results.map((r) => r.type),
+  );
   op.results.forEach((r, i) => env.set(r, results[i]));
 }
 
 /** Whether equal applications of an op may be merged. */
 const isPure = (op: HloOp): boolean =>
-  op.regions.length === 0 && !['custom_call', 'rng_bit_generator', 'composite', 'call'].includes(op.kind) && !(op.kind === 'constant' && !op.attrs.value.splat);
+  op.regions.length === 0 &&
+  !['custom_call', 'rng_bit_generator', 'composite', 'call'].includes(op.kind) &&
+  !(op.kind === 'constant' && !op.attrs.value.splat);
 
 class Preparer {
   readonly #functions: ReadonlyMap<string, HloFunction>;
@@ -161,7 +229,10 @@ class Preparer {
     b: HloBuilder,
     op: HloOp,
     operands: readonly HloValue[],
-    { seen, scope }: { seen: Map<string, readonly HloValue[]>; scope: { get: (x: HloValue) => HloValue } },
+    {
+      seen,
+      scope,
+    }: { seen: Map<string, readonly HloValue[]>; scope: { get: (x: HloValue) => HloValue } },
   ): readonly HloValue[] {
     b.frame = op.frame;
     const callee = this.#callee(op);
@@ -173,28 +244,46 @@ class Preparer {
     const types = op.results.map((r) => r.type);
     if (op.regions.length > 0) {
       const outer = new LazyEnv(scope.get);
-      const regions = op.regions.map((r) => b.region(r.args.map((a) => a.type), (...args) => this.#body(b, r, args, outer)));
+      const regions = op.regions.map((r) =>
+        b.region(
+          r.args.map((a) => a.type),
+          (...args) => this.#body(b, r, args, outer),
+        ),
+      );
       return b.emit(op.kind, operands, { attrs: op.attrs, regions }, types);
     }
     if (!isPure(op)) return b.emit(op.kind, operands, { attrs: op.attrs }, types);
     const key = `${op.kind}(${operands.map((x) => this.#id(x)).join(',')})${keyOf(op.attrs)}:${keyOf(types)}`;
     let results = seen.get(key);
-    if (results === undefined) seen.set(key, (results = b.emit(op.kind, operands, { attrs: op.attrs }, types)));
+    if (results === undefined)
+      seen.set(key, (results = b.emit(op.kind, operands, { attrs: op.attrs }, types)));
     return results;
   }
 
   /** The function that an op stands for, when it is inlined. */
   #callee(op: HloOp): HloFunction | undefined {
-    const name = op.kind === 'call' ? op.attrs.callee : op.kind === 'composite' && op.attrs.name !== kernelComposite ? op.attrs.decomposition : undefined;
+    const name =
+      op.kind === 'call'
+        ? op.attrs.callee
+        : op.kind === 'composite' && op.attrs.name !== kernelComposite
+          ? op.attrs.decomposition
+          : undefined;
     if (name === undefined) return undefined;
     const fn = this.#functions.get(name);
-    if (fn === undefined) throw new LoweringError(`${op.kind}: the module has no function @${name}. Define it in the module.`);
+    if (fn === undefined)
+      throw new LoweringError(
+        `${op.kind}: the module has no function @${name}. Define it in the module.`,
+      );
     return fn;
   }
 
   main(fn: HloFunction): Region {
     const table: FunctionTable = { resultTypes: () => [] };
-    const region: Region = { args: fn.body.args.map((a) => ({ type: a.type, index: a.index })), ops: [], results: [] };
+    const region: Region = {
+      args: fn.body.args.map((a) => ({ type: a.type, index: a.index })),
+      ops: [],
+      results: [],
+    };
     const b = new HloBuilder(region, table);
     region.results = this.#body(b, fn.body, region.args, new Map());
     dropDead(region);
@@ -235,7 +324,12 @@ function dropDead(root: Region): void {
 
 /** Bring the main function of a module into the form that clustering takes. @throws LoweringError when there is none. */
 export function prepare(module: HloModule): Region {
-  const main = module.functions.find((f) => f.name === 'main') ?? module.functions.find((f) => f.visibility === 'public');
-  if (main === undefined) throw new LoweringError(`compile: module @${module.name} has no public function. Name the entry @main.`);
+  const main =
+    module.functions.find((f) => f.name === 'main') ??
+    module.functions.find((f) => f.visibility === 'public');
+  if (main === undefined)
+    throw new LoweringError(
+      `compile: module @${module.name} has no public function. Name the entry @main.`,
+    );
   return new Preparer(module).main(main);
 }

@@ -33,8 +33,11 @@ function topological(clusters: readonly Cluster[], clustering: Clustering): Clus
       needs.get(c)?.add(owner);
       users.set(owner, [...(users.get(owner) ?? []), c]);
     }
-  const position = new Map(live.map((c) => [c, Math.min(...c.ops.map((o) => clustering.position(o)))]));
-  const byPosition = (a: Cluster, b: Cluster): number => (position.get(a) ?? 0) - (position.get(b) ?? 0);
+  const position = new Map(
+    live.map((c) => [c, Math.min(...c.ops.map((o) => clustering.position(o)))]),
+  );
+  const byPosition = (a: Cluster, b: Cluster): number =>
+    (position.get(a) ?? 0) - (position.get(b) ?? 0);
   const ready = live.filter((c) => needs.get(c)?.size === 0).toSorted(byPosition);
   const order: Cluster[] = [];
   for (let c = ready.shift(); c !== undefined; c = ready.shift()) {
@@ -47,7 +50,8 @@ function topological(clusters: readonly Cluster[], clustering: Clustering): Clus
       ready.splice(at < 0 ? ready.length : at, 0, user);
     }
   }
-  if (order.length !== live.length) throw new LoweringError('fuse: fusions depend on each other in a circle.');
+  if (order.length !== live.length)
+    throw new LoweringError('fuse: fusions depend on each other in a circle.');
   return order;
 }
 
@@ -73,7 +77,10 @@ class ScheduleWriter {
     const known = this.#of.get(root);
     if (known !== undefined) return known;
     const def = root.def;
-    const id = def?.kind === 'constant' && !def.attrs.value.splat ? this.#constant(def) : this.#new(root.type);
+    const id =
+      def?.kind === 'constant' && !def.attrs.value.splat
+        ? this.#constant(def)
+        : this.#new(root.type);
     this.#of.set(root, id);
     return id;
   }
@@ -103,7 +110,9 @@ class ScheduleWriter {
     for (const op of region.ops) for (const r of op.results) local.add(r);
     return order.flatMap((cluster, i) => {
       const dies = (x: HloValue): boolean => local.has(rootOf(x)) && lastUse.get(rootOf(x)) === i;
-      return cluster.alone ? this.#alone(cluster.ops[0], dies) : this.#fusion(cluster, clustering, lastUse);
+      return cluster.alone
+        ? this.#alone(cluster.ops[0], dies)
+        : this.#fusion(cluster, clustering, lastUse);
     });
   }
 
@@ -134,7 +143,8 @@ class ScheduleWriter {
     for (const [result, start] of plan.starts) {
       const from = this.#buffer(start);
       const others = op.operands.filter((x) => rootOf(x) === rootOf(start)).length;
-      if (dies(start) && others === 1 && this.#buffers[from].role === 'temporary') this.#of.set(op.results[result], from);
+      if (dies(start) && others === 1 && this.#buffers[from].role === 'temporary')
+        this.#of.set(op.results[result], from);
       else steps.push({ kind: 'copy', from, to: this.#buffer(op.results[result]) });
     }
     for (const { kernel, args } of plan.kernels) steps.push(...this.#kernel(kernel, args));
@@ -147,20 +157,30 @@ class ScheduleWriter {
     const roots = op.operands.map(rootOf);
     const carried = op.operands.map((init, i) => {
       const from = this.#buffer(init);
-      const own = dies(init) && roots.indexOf(roots[i]) === i && roots.lastIndexOf(roots[i]) === i && init === roots[i];
+      const own =
+        dies(init) &&
+        roots.indexOf(roots[i]) === i &&
+        roots.lastIndexOf(roots[i]) === i &&
+        init === roots[i];
       if (own && init.def !== undefined && this.#buffers[from].role === 'temporary') return from;
       const id = this.#new(init.type);
       steps.push({ kind: 'copy', from, to: id });
       return id;
     });
-    for (const region of [cond, body]) region.args.forEach((arg, i) => this.#of.set(arg, carried[i]));
+    for (const region of [cond, body])
+      region.args.forEach((arg, i) => this.#of.set(arg, carried[i]));
     const condSteps = this.#region(cond);
     const predicate = this.#buffer(cond.results[0]);
     const bodySteps = this.#region(body);
     const taken = new Set<BufferId>();
     const next = body.results.map((result, i) => {
       const id = this.#buffer(result);
-      const clash = id !== carried[i] && (carried.includes(id) || taken.has(id) || this.#buffers[id].role !== 'temporary' || !isInside(result, body));
+      const clash =
+        id !== carried[i] &&
+        (carried.includes(id) ||
+          taken.has(id) ||
+          this.#buffers[id].role !== 'temporary' ||
+          !isInside(result, body));
       if (!clash) {
         taken.add(id);
         return id;
@@ -170,7 +190,15 @@ class ScheduleWriter {
       return copy;
     });
     op.results.forEach((r, i) => this.#of.set(r, carried[i]));
-    steps.push({ kind: 'while', cond: condSteps, predicate, body: bodySteps, carried, next, trips: tripsOf(op) });
+    steps.push({
+      kind: 'while',
+      cond: condSteps,
+      predicate,
+      body: bodySteps,
+      carried,
+      next,
+      trips: tripsOf(op),
+    });
     return steps;
   }
 
@@ -178,7 +206,9 @@ class ScheduleWriter {
     const results = op.results.map((r) => this.#buffer(r));
     const branches = op.regions.map((region) => {
       const steps = this.#region(region);
-      region.results.forEach((value, i) => steps.push({ kind: 'copy', from: this.#buffer(value), to: results[i] }));
+      region.results.forEach((value, i) =>
+        steps.push({ kind: 'copy', from: this.#buffer(value), to: results[i] }),
+      );
       return steps;
     });
     return [{ kind: 'case', index: this.#buffer(op.operands[0]), branches }];
@@ -204,7 +234,14 @@ class ScheduleWriter {
     });
     const buffers: BufferSpec[] = this.#buffers.map((b) => ({ ...b, byteLength: bytesOf(b.type) }));
     assignSlots(buffers, steps);
-    return { name, buffers, constants: this.#constants, inputs: main.args.map((arg) => this.#of.get(arg)), outputs, steps };
+    return {
+      name,
+      buffers,
+      constants: this.#constants,
+      inputs: main.args.map((arg) => this.#of.get(arg)),
+      outputs,
+      steps,
+    };
   }
 }
 
@@ -231,9 +268,16 @@ function tripsOf(op: HloOp<'while'>): number | undefined {
   const limit = boundOf(test.operands[1], op);
   const start = constantOf(op.operands[counter]);
   const step = body.results[counter].def;
-  if (step?.kind !== 'scalar' || step.attrs.fn !== 'add' || limit === undefined || start === undefined) return undefined;
+  if (
+    step?.kind !== 'scalar' ||
+    step.attrs.fn !== 'add' ||
+    limit === undefined ||
+    start === undefined
+  )
+    return undefined;
   const [a, b] = step.operands;
-  const one = a === body.args[counter] ? constantOf(b) : b === body.args[counter] ? constantOf(a) : undefined;
+  const one =
+    a === body.args[counter] ? constantOf(b) : b === body.args[counter] ? constantOf(a) : undefined;
   return Number(one) === 1 ? Math.max(0, Number(limit) - Number(start)) : undefined;
 }
 
@@ -246,4 +290,5 @@ function boundOf(value: HloValue, op: HloOp<'while'>): number | bigint | boolean
 }
 
 /** Schedule the prepared main region of a program. */
-export const writeSchedule = (name: string, main: Region, target: Target): Schedule => new ScheduleWriter(target).write(name, main);
+export const writeSchedule = (name: string, main: Region, target: Target): Schedule =>
+  new ScheduleWriter(target).write(name, main);

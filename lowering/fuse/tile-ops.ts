@@ -13,7 +13,8 @@ import { argExtreme, constantOf, neutral } from './emit-reduce.ts';
 /** Tiles of values. */
 export type TileEnv = Map<HloValue, Tile>;
 
-const without = (shape: readonly number[], axes: readonly number[]): number[] => shape.filter((_, i) => !axes.includes(i));
+const without = (shape: readonly number[], axes: readonly number[]): number[] =>
+  shape.filter((_, i) => !axes.includes(i));
 
 /** Put a tile into scratch memory, to read it at computed positions. */
 export function stored(b: TileBuilder, tile: Tile): Ref {
@@ -27,9 +28,18 @@ function indexTile(b: TileBuilder, tile: Tile): Tile {
 }
 
 /** Starts that keep a window inside. */
-function clamped(b: TileBuilder, starts: readonly Tile[], shape: readonly number[], sizes: readonly number[]): Tile[] {
+function clamped(
+  b: TileBuilder,
+  starts: readonly Tile[],
+  shape: readonly number[],
+  sizes: readonly number[],
+): Tile[] {
   return starts.map((start, i) =>
-    b.scalar('max', b.constant(0, 'i32'), b.scalar('min', indexTile(b, start), b.constant(shape[i] - sizes[i], 'i32'))),
+    b.scalar(
+      'max',
+      b.constant(0, 'i32'),
+      b.scalar('min', indexTile(b, start), b.constant(shape[i] - sizes[i], 'i32')),
+    ),
   );
 }
 
@@ -40,7 +50,8 @@ function reduce(b: TileBuilder, op: HloOp<'reduce'>, args: readonly Tile[]): Til
   const kept = without(inputs[0].type.shape, axes);
   const drop = (tile: Tile): Tile => b.reshape(tile, kept);
   const which = argExtreme(op);
-  if (which !== undefined) return [drop(b.reduce(inputs[0], which, axes)), drop(b.argreduce(inputs[0], axes[0], which))];
+  if (which !== undefined)
+    return [drop(b.reduce(inputs[0], which, axes)), drop(b.argreduce(inputs[0], axes[0], which))];
   const named = n === 1 ? namedCombiner(op.regions[0]) : undefined;
   if (named === undefined) {
     const body = (acc: Tile[], x: Tile[]): Tile[] => emitRegion(b, op.regions[0], [...acc, ...x]);
@@ -55,7 +66,8 @@ function reduce(b: TileBuilder, op: HloOp<'reduce'>, args: readonly Tile[]): Til
 /** Bring the operands of a dot to [batch, rows, inner] and [batch, inner, columns]. */
 function dot(b: TileBuilder, op: HloOp<'dot_general'>, [lhs, rhs]: readonly Tile[]): Tile {
   const { lhsBatch, rhsBatch, lhsContract, rhsContract } = op.attrs.dims;
-  const product = (shape: readonly number[], axes: readonly number[]): number => axes.reduce((n, i) => n * shape[i], 1);
+  const product = (shape: readonly number[], axes: readonly number[]): number =>
+    axes.reduce((n, i) => n * shape[i], 1);
   const free = (tile: Tile, batch: readonly number[], contract: readonly number[]): number[] =>
     tile.type.shape.flatMap((_, i) => (batch.includes(i) || contract.includes(i) ? [] : [i]));
   const arrange = (tile: Tile, order: readonly number[], shape: readonly number[]): Tile => {
@@ -66,8 +78,16 @@ function dot(b: TileBuilder, op: HloOp<'dot_general'>, [lhs, rhs]: readonly Tile
   const n = free(rhs, rhsBatch, rhsContract);
   const batch = lhsBatch.map((i) => lhs.type.shape[i]);
   const inner = product(lhs.type.shape, lhsContract);
-  const a = arrange(lhs, [...lhsBatch, ...m, ...lhsContract], [...batch, product(lhs.type.shape, m), inner]);
-  const c = arrange(rhs, [...rhsBatch, ...rhsContract, ...n], [...batch, inner, product(rhs.type.shape, n)]);
+  const a = arrange(
+    lhs,
+    [...lhsBatch, ...m, ...lhsContract],
+    [...batch, product(lhs.type.shape, m), inner],
+  );
+  const c = arrange(
+    rhs,
+    [...rhsBatch, ...rhsContract, ...n],
+    [...batch, inner, product(rhs.type.shape, n)],
+  );
   const precision = op.attrs.precision.includes('HIGHEST') ? 'highest' : 'default';
   const { dtype, shape } = op.results[0].type;
   const [left, right] = [a, c].map((x) => (x.type.dtype === dtype ? x : b.cast(x, dtype)));
@@ -82,14 +102,28 @@ function gather(b: TileBuilder, op: HloOp<'gather'>, [operand, indices]: readonl
   const starts = stored(b, indexTile(b, indices));
   const indexRank = indices.type.shape.length;
   const position = (axis: number): Tile => b.iota('i32', shape, axis);
-  const batchPositions = shape.flatMap((_, i) => (dims.offsetDims.includes(i) ? [] : [position(i)]));
-  const batchAxes = Array.from({ length: indexRank }, (_, i) => i).filter((i) => i !== dims.indexVectorDim);
+  const batchPositions = shape.flatMap((_, i) =>
+    dims.offsetDims.includes(i) ? [] : [position(i)],
+  );
+  const batchAxes = Array.from({ length: indexRank }, (_, i) => i).filter(
+    (i) => i !== dims.indexVectorDim,
+  );
   const component = (k: number): Tile =>
-    b.gather(starts, Array.from({ length: indexRank }, (_, i) => (i === dims.indexVectorDim ? b.constant(k, 'i32', shape) : batchPositions[batchAxes.indexOf(i)])));
-  const offsetAxes = operand.type.shape.flatMap((_, i) => (dims.collapsedSliceDims.includes(i) || dims.operandBatchingDims.includes(i) ? [] : [i]));
+    b.gather(
+      starts,
+      Array.from({ length: indexRank }, (_, i) =>
+        i === dims.indexVectorDim
+          ? b.constant(k, 'i32', shape)
+          : batchPositions[batchAxes.indexOf(i)],
+      ),
+    );
+  const offsetAxes = operand.type.shape.flatMap((_, i) =>
+    dims.collapsedSliceDims.includes(i) || dims.operandBatchingDims.includes(i) ? [] : [i],
+  );
   const where = operand.type.shape.map((extent, axis) => {
     const batchAt = dims.operandBatchingDims.indexOf(axis);
-    if (batchAt >= 0) return batchPositions[batchAxes.indexOf(dims.startIndicesBatchingDims[batchAt])];
+    if (batchAt >= 0)
+      return batchPositions[batchAxes.indexOf(dims.startIndicesBatchingDims[batchAt])];
     const offsetAt = offsetAxes.indexOf(axis);
     const within = offsetAt < 0 ? undefined : position(dims.offsetDims[offsetAt]);
     const k = dims.startIndexMap.indexOf(axis);
@@ -120,7 +154,8 @@ function region(b: TileBuilder, body: Region, args: readonly Tile[], outer: Tile
 
 function tileOf(_b: TileBuilder, value: HloValue, env: TileEnv): Tile {
   const tile = env.get(value);
-  if (tile === undefined) throw new LoweringError('kernel: a value was used before it was computed.');
+  if (tile === undefined)
+    throw new LoweringError('kernel: a value was used before it was computed.');
   return tile;
 }
 
@@ -151,7 +186,10 @@ function shapeOp(b: TileBuilder, op: HloOp, args: readonly Tile[]): Tile[] | und
     case 'dynamic_update_slice': {
       const sizes = args[1].type.shape;
       const target = stored(b, args[0]);
-      b.store(b.sliceRef(target, clamped(b, args.slice(2), args[0].type.shape, sizes), { sizes }), args[1]);
+      b.store(
+        b.sliceRef(target, clamped(b, args.slice(2), args[0].type.shape, sizes), { sizes }),
+        args[1],
+      );
       return [b.load(target)];
     }
     case 'optimization_barrier':
@@ -167,11 +205,21 @@ function emitOp(b: TileBuilder, op: HloOp, env: TileEnv): Tile[] {
     const { value } = op.attrs;
     const { dtype, shape } = op.results[0].type;
     if (value.splat) return [splat(b, value.value, dtype, shape)];
-    throw new LoweringError('kernel: arrays of constants cannot be captured; got a constant array. Pass it as an operand.');
+    throw new LoweringError(
+      'kernel: arrays of constants cannot be captured; got a constant array. Pass it as an operand.',
+    );
   }
   if (roleOf(op) === 'map') {
     const { shape } = op.results[0].type;
-    return [emitMap(b, op, args.map((x) => (x.type.shape.length === 0 && shape.length > 0 ? b.broadcast(x, shape, []) : x)))];
+    return [
+      emitMap(
+        b,
+        op,
+        args.map((x) =>
+          x.type.shape.length === 0 && shape.length > 0 ? b.broadcast(x, shape, []) : x,
+        ),
+      ),
+    ];
   }
   const shaped = shapeOp(b, op, args);
   if (shaped !== undefined) return shaped;
@@ -187,7 +235,8 @@ function emitOp(b: TileBuilder, op: HloOp, env: TileEnv): Tile[] {
     case 'reduce_window': {
       const found = cumulative(op);
       const combiner = namedCombiner(op.regions[0]);
-      if (found !== undefined && combiner !== undefined) return [b.scan(args[0], combiner, found.axis, found.reverse)];
+      if (found !== undefined && combiner !== undefined)
+        return [b.scan(args[0], combiner, found.axis, found.reverse)];
       break;
     }
     case 'while':
@@ -200,7 +249,9 @@ function emitOp(b: TileBuilder, op: HloOp, env: TileEnv): Tile[] {
       return caseOf(b, op, args[0], env);
     default:
   }
-  throw new LoweringError(`kernel: ${op.kind} has no tile form. Compute it outside of the kernel and pass the result as an operand.`);
+  throw new LoweringError(
+    `kernel: ${op.kind} has no tile form. Compute it outside of the kernel and pass the result as an operand.`,
+  );
 }
 
 /** Translate ops in order; results are added to `env`. @throws LoweringError for an op without a tile form. */

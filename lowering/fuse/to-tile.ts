@@ -5,7 +5,8 @@
  */
 import { LoweringError } from '../../core/errors.ts';
 import type { HloOp, HloValue } from '../hlo/ir.ts';
-import { TileBuilder, makeKernel, type OperandSpec } from '../tile/build.ts';
+import type { TileBuilder } from '../tile/build.ts';
+import { makeKernel, type OperandSpec } from '../tile/build.ts';
 import type { Kernel, Ref, Tile } from '../tile/ir.ts';
 import { flatAxes, resolve, Trail, type Axis, type Dims } from './axes.ts';
 import { roleOf } from './classify.ts';
@@ -17,6 +18,7 @@ import { emitReduce } from './emit-reduce.ts';
 import { emitWindow } from './emit-window.ts';
 import type { Target } from './ir.ts';
 import { LoopNest } from './loops.ts';
+import type { Writer } from './writer.ts';
 
 /** A kernel with the values that its operands are. */
 export interface FusedKernel {
@@ -32,8 +34,8 @@ interface ReadSite {
   readonly whole: boolean;
 }
 
-/** The state of writing one kernel; the emit-* files are its rooms. */
-export class FusionWriter {
+/** The state of writing one kernel; the emit-* files write its parts. */
+export class FusionWriter implements Writer {
   readonly cluster: Cluster;
   readonly nest: LoopNest;
   readonly #clustering: Clustering;
@@ -45,7 +47,12 @@ export class FusionWriter {
   #builder: TileBuilder | undefined;
   #refs: readonly Ref[] = [];
 
-  constructor(cluster: Cluster, clustering: Clustering, outputs: readonly HloValue[], target: Target) {
+  constructor(
+    cluster: Cluster,
+    clustering: Clustering,
+    outputs: readonly HloValue[],
+    target: Target,
+  ) {
     this.cluster = cluster;
     this.#clustering = clustering;
     this.cluster.ops.sort(byPosition(clustering));
@@ -57,7 +64,8 @@ export class FusionWriter {
     ];
     const inner = sites.filter((s) => !s.whole).map((s) => flatAxes(s.dims).at(-1));
     this.nest = new LoopNest(cluster, accesses, cluster.dot === undefined ? inner : [], target);
-    for (const site of sites) if (site.whole) this.#wholeOperand(site.value);
+    for (const site of sites)
+      if (site.whole) this.#wholeOperand(site.value);
       else this.readOperand(site.value, site.dims);
     for (const value of outputs) this.#writeOperand(value);
     this.outputs = outputs;
@@ -67,15 +75,21 @@ export class FusionWriter {
 
   /** The builder of the kernel's body. */
   get b(): TileBuilder {
-    if (this.#builder === undefined) throw new LoweringError('fuse: the body of the kernel is not open.');
+    if (this.#builder === undefined)
+      throw new LoweringError('fuse: the body of the kernel is not open.');
     return this.#builder;
   }
 
   /** Where the operand of an op comes from. A stored view and the operands of a dot look through to memory. */
   source(value: HloValue, dims: Dims, memory = false): Source {
-    const scope = { isInterior: (v: HloValue) => !memory && this.cluster.dims.has(v), inBlock: this.#clustering.inBlock };
+    const scope = {
+      isInterior: (v: HloValue) => !memory && this.cluster.dims.has(v),
+      inBlock: this.#clustering.inBlock,
+    };
     const source = trace(value, dims, scope, new Trail());
-    return memory && source.kind === 'inline' && this.cluster.dot !== undefined ? { kind: 'leaf', value, dims } : source;
+    return memory && source.kind === 'inline' && this.cluster.dot !== undefined
+      ? { kind: 'leaf', value, dims }
+      : source;
   }
 
   /** Every read from memory: the operands that are leaves. */
@@ -88,7 +102,8 @@ export class FusionWriter {
           continue;
         }
         const source = this.source(value, dims, looksThrough(op));
-        if (source.kind === 'leaf') sites.push({ value: source.value, dims: source.dims, whole: false });
+        if (source.kind === 'leaf')
+          sites.push({ value: source.value, dims: source.dims, whole: false });
       }
     }
     return sites;
@@ -109,7 +124,8 @@ export class FusionWriter {
       for (const [value, dims] of this.operandsOf(op)) {
         if (dims === undefined) continue;
         const source = this.source(value, dims, looksThrough(op));
-        if (source.kind === 'inline' && source.value.def?.kind === 'iota') out.push(resolve(source.dims[source.value.def.attrs.dim]));
+        if (source.kind === 'inline' && source.value.def?.kind === 'iota')
+          out.push(resolve(source.dims[source.value.def.attrs.dim]));
       }
     for (const op of this.cluster.ops)
       if (op.kind === 'iota') out.push(resolve(this.dimsOf(op.results[0])[op.attrs.dim]));
@@ -147,7 +163,8 @@ export class FusionWriter {
   /** The ref of a value that is read as a whole. */
   wholeRef(value: HloValue): Ref {
     const index = this.#readIndex.get(`${idOf(rootOf(value))}:whole:${value.type.shape.join('x')}`);
-    if (index === undefined) throw new LoweringError('fuse: an operand of a window op was not declared.');
+    if (index === undefined)
+      throw new LoweringError('fuse: an operand of a window op was not declared.');
     return this.#refs[index];
   }
 
@@ -157,8 +174,11 @@ export class FusionWriter {
       dtype: value.type.dtype,
       shape: loops.map((l) => l.extent),
       access,
-      dims: loops.map((l) => (l.block === 1 ? { kind: 'squeezed' } : { kind: 'blocked', size: l.block })),
-      indexMap: (b, ids) => loops.map((l) => (l.grid === undefined ? b.constant(0, 'i32') : ids[l.grid])),
+      dims: loops.map((l) =>
+        l.block === 1 ? { kind: 'squeezed' } : { kind: 'blocked', size: l.block },
+      ),
+      indexMap: (b, ids) =>
+        loops.map((l) => (l.grid === undefined ? b.constant(0, 'i32') : ids[l.grid])),
     });
     this.#args.push(value);
     return this.#operands.length - 1;
@@ -184,7 +204,9 @@ export class FusionWriter {
     const have = loops.filter((l) => l.block > 1);
     const wanted = this.nest.tileLoops.filter((l) => have.includes(l));
     const permutation = wanted.map((l) => have.indexOf(l));
-    const turned = permutation.every((p, i) => p === i) ? tile : this.b.transpose(tile, permutation);
+    const turned = permutation.every((p, i) => p === i)
+      ? tile
+      : this.b.transpose(tile, permutation);
     const shape = this.nest.tileLoops.map((l) => (have.includes(l) ? l.block : 1));
     return turned.type.shape.length === shape.length ? turned : this.b.reshape(turned, shape);
   }
@@ -203,7 +225,11 @@ export class FusionWriter {
   expand(tile: Tile, shape: readonly number[]): Tile {
     const from = tile.type.shape;
     if (from.length === shape.length && from.every((d, i) => d === shape[i])) return tile;
-    return this.b.broadcast(tile, shape, from.map((_, i) => i));
+    return this.b.broadcast(
+      tile,
+      shape,
+      from.map((_, i) => i),
+    );
   }
 
   /** The tile of an operand along these axes, in the shape that those axes have here. */
@@ -223,7 +249,8 @@ export class FusionWriter {
   /** The tile of a value computed here. */
   computed(value: HloValue): Tile {
     const tile = this.#tiles.get(value);
-    if (tile === undefined) throw new LoweringError('fuse: a value was used before it was computed.');
+    if (tile === undefined)
+      throw new LoweringError('fuse: a value was used before it was computed.');
     return tile;
   }
 
@@ -240,8 +267,10 @@ export class FusionWriter {
 
   #inline(value: HloValue, dims: Dims, shape: readonly number[]): Tile {
     const def = value.def;
-    if (def?.kind === 'constant' && def.attrs.value.splat) return splat(this.b, def.attrs.value.value, value.type.dtype, shape);
-    if (def?.kind !== 'iota') throw new LoweringError(`fuse: ${def?.kind ?? 'argument'} cannot be computed inline.`);
+    if (def?.kind === 'constant' && def.attrs.value.splat)
+      return splat(this.b, def.attrs.value.value, value.type.dtype, shape);
+    if (def?.kind !== 'iota')
+      throw new LoweringError(`fuse: ${def?.kind ?? 'argument'} cannot be computed inline.`);
     const index = this.index(resolve(dims[def.attrs.dim]), shape);
     return value.type.dtype === 'i32' ? index : this.b.cast(index, value.type.dtype);
   }
@@ -260,7 +289,8 @@ export class FusionWriter {
         position = position === undefined ? spread : b.scalar('add', position, spread);
       }
       if (position !== undefined) {
-        const scaled = stride === 1 ? position : b.scalar('mul', position, b.constant(stride, 'i32', shape));
+        const scaled =
+          stride === 1 ? position : b.scalar('mul', position, b.constant(stride, 'i32', shape));
         total = total === undefined ? scaled : b.scalar('add', total, scaled);
       }
       stride *= loop.extent;
@@ -295,7 +325,9 @@ export class FusionWriter {
     const shape = this.nest.tileShape(this.dimsOf(op.results[0]));
     switch (roleOf(op)) {
       case 'map': {
-        const args = this.operandsOf(op).map(([value, dims]) => this.expand(this.operand(value, dims ?? []), shape));
+        const args = this.operandsOf(op).map(([value, dims]) =>
+          this.expand(this.operand(value, dims ?? []), shape),
+        );
         return [emitMap(this.b, op, args)];
       }
       case 'inline':
@@ -350,7 +382,10 @@ export class FusionWriter {
   build(name: string): FusedKernel {
     const kernel = makeKernel({
       name,
-      grid: this.nest.grid.map((l) => ({ extent: Math.ceil(l.extent / l.block), semantics: 'parallel' as const })),
+      grid: this.nest.grid.map((l) => ({
+        extent: Math.ceil(l.extent / l.block),
+        semantics: 'parallel' as const,
+      })),
       operands: this.#operands,
       scratch: [],
       body: (b, refs) => {

@@ -15,7 +15,17 @@ import { ShapeDtypeStruct } from '../../transforms/shape-struct.ts';
 import { pallasCall } from '../call.ts';
 import { BlockSpec, cdiv, programId } from '../grid.ts';
 import type { Ref } from '../ref.ts';
-import { across, blockOf, positions, product, productT, productTN, rowMax, rowsOf, rowSum } from './rows.ts';
+import {
+  across,
+  blockOf,
+  positions,
+  product,
+  productT,
+  productTN,
+  rowMax,
+  rowsOf,
+  rowSum,
+} from './rows.ts';
 
 /** Options of `flashAttention`. */
 export interface FlashAttentionOptions {
@@ -44,8 +54,10 @@ interface Plan {
 const masked = -1e30;
 
 const i32 = (n: number): Value => NDArray.fromScalar(n, 'i32');
-const struct = (rows: number, columns: number): ShapeDtypeStruct => new ShapeDtypeStruct([rows, columns], 'f32');
-const rowsAt = (rows: number, columns: number): BlockSpec => new BlockSpec([rows, columns], (i) => [i, 0]);
+const struct = (rows: number, columns: number): ShapeDtypeStruct =>
+  new ShapeDtypeStruct([rows, columns], 'f32');
+const rowsAt = (rows: number, columns: number): BlockSpec =>
+  new BlockSpec([rows, columns], (i) => [i, 0]);
 
 /** Scores of a block, with what may not be seen far below everything. */
 function scores(plan: Plan, q: Value, k: Value, firstRow: Value, firstColumn: Value): Value {
@@ -67,9 +79,13 @@ function keyBlocks(plan: Plan, i: Value): number | Value {
 
 const divide = (x: Value, n: number): Value => div(x, i32(n));
 
-function loop(count: number | Value, body: (j: Value, carry: Value[]) => Value[], init: Value[]): Value[] {
+function loop(
+  count: number | Value,
+  body: (j: Value, carry: Value[]) => Value[],
+  init: Value[],
+): Value[] {
   const from = typeof count === 'number' ? 0 : i32(0);
-  return foriLoop<Value[]>(from as number, count as number, body, init as never) as Value[];
+  return foriLoop<Value[]>(from, count, body, init);
 }
 
 function forward(plan: Plan): (q: Value, k: Value, v: Value) => [Value, Value] {
@@ -85,14 +101,18 @@ function forward(plan: Plan): (q: Value, k: Value, v: Value) => [Value, Value] {
       const shrink = exp(sub(top, next));
       const p = exp(sub(s, across(next, blockK)));
       const scaled = mul(acc, across(shrink, depth));
-      return [add(scaled, product(p, rowsOf(v, start, blockK))), next, add(mul(sum, shrink), rowSum(p))];
+      return [
+        add(scaled, product(p, rowsOf(v, start, blockK))),
+        next,
+        add(mul(sum, shrink), rowSum(p)),
+      ];
     };
     const init = [zeros([blockQ, depth]), full([blockQ, 1], masked), zeros([blockQ, 1])];
     const [acc, top, sum] = loop(keyBlocks(plan, i), step, init);
     out.set(div(acc, across(sum, depth)));
     lse.set(add(top, log(sum)));
   };
-  return pallasCall<[Value, Value]>(kernel as never, {
+  return pallasCall<[Value, Value]>(kernel, {
     name: 'flash_attention',
     outShape: [struct(queries, depth), struct(queries, 1)],
     grid: cdiv(queries, blockQ),
@@ -123,7 +143,14 @@ function backwardQ(plan: Plan): (...args: Value[]) => Value {
     name: 'flash_attention_dq',
     outShape: struct(queries, depth),
     grid: cdiv(queries, blockQ),
-    inSpecs: [rowsAt(blockQ, depth), null, null, rowsAt(blockQ, depth), rowsAt(blockQ, 1), rowsAt(blockQ, 1)],
+    inSpecs: [
+      rowsAt(blockQ, depth),
+      null,
+      null,
+      rowsAt(blockQ, depth),
+      rowsAt(blockQ, 1),
+      rowsAt(blockQ, 1),
+    ],
     outSpecs: rowsAt(blockQ, depth),
   });
 }
@@ -131,7 +158,16 @@ function backwardQ(plan: Plan): (...args: Value[]) => Value {
 /** Gradients of keys and values, one block of their rows per program. */
 function backwardKV(plan: Plan): (...args: Value[]) => [Value, Value] {
   const { queries, keys, depth, blockQ, blockK } = plan;
-  const kernel = (q: Ref, k: Ref, v: Ref, dout: Ref, lse: Ref, delta: Ref, dk: Ref, dv: Ref): void => {
+  const kernel = (
+    q: Ref,
+    k: Ref,
+    v: Ref,
+    dout: Ref,
+    lse: Ref,
+    delta: Ref,
+    dk: Ref,
+    dv: Ref,
+  ): void => {
     const j = programId(0);
     const firstColumn = mul(j, blockK);
     const [key, value] = [k.get(), v.get()];
@@ -139,9 +175,17 @@ function backwardKV(plan: Plan): (...args: Value[]) => [Value, Value] {
       const start = mul(i, blockQ);
       const query = rowsOf(q, start, blockQ);
       const ct = rowsOf(dout, start, blockQ);
-      const all = exp(sub(scores(plan, query, key, start, firstColumn), across(rowsOf(lse, start, blockQ), blockK)));
+      const all = exp(
+        sub(
+          scores(plan, query, key, start, firstColumn),
+          across(rowsOf(lse, start, blockQ), blockK),
+        ),
+      );
       const shape = [blockQ, blockK] as const;
-      const p = queries % blockQ === 0 ? all : select(lt(positions(start, shape, 0), queries), all, zeros(shape));
+      const p =
+        queries % blockQ === 0
+          ? all
+          : select(lt(positions(start, shape, 0), queries), all, zeros(shape));
       const dp = productT(ct, value);
       const dscore = mul(mul(p, sub(dp, across(rowsOf(delta, start, blockQ), blockK))), plan.scale);
       return [add(dkAcc, productTN(dscore, query)), add(dvAcc, productTN(p, ct))];
@@ -152,7 +196,7 @@ function backwardKV(plan: Plan): (...args: Value[]) => [Value, Value] {
     dk.set(dkAcc);
     dv.set(dvAcc);
   };
-  return pallasCall<[Value, Value]>(kernel as never, {
+  return pallasCall<[Value, Value]>(kernel, {
     name: 'flash_attention_dkv',
     outShape: [struct(keys, depth), struct(keys, depth)],
     grid: cdiv(keys, blockK),
@@ -207,10 +251,23 @@ function attentionFor(plan: Plan): Attention {
  * const x = np.ones([5, 8]);
  * pl.ops.flashAttention(x, x, x).shape; // → 5,8
  */
-export function flashAttention(q: ArrayLike, k: ArrayLike, v: ArrayLike, options: FlashAttentionOptions = {}): Value {
-  const [query, key, value] = [asValue('flashAttention', q, 'q'), asValue('flashAttention', k, 'k'), asValue('flashAttention', v, 'v')];
+export function flashAttention(
+  q: ArrayLike,
+  k: ArrayLike,
+  v: ArrayLike,
+  options: FlashAttentionOptions = {},
+): Value {
+  const [query, key, value] = [
+    asValue('flashAttention', q, 'q'),
+    asValue('flashAttention', k, 'k'),
+    asValue('flashAttention', v, 'v'),
+  ];
   const fits =
-    query.ndim === 2 && key.ndim === 2 && value.ndim === 2 && key.shape[1] === query.shape[1] && value.shape.join() === key.shape.join();
+    query.ndim === 2 &&
+    key.ndim === 2 &&
+    value.ndim === 2 &&
+    key.shape[1] === query.shape[1] &&
+    value.shape.join() === key.shape.join();
   if (!fits)
     throw new ShapeError(
       `flashAttention: q, k and v must be matrices [s,d], [t,d], [t,d]; got ${[query, key, value].map((x) => x.aval.toString()).join(', ')}. Map it over heads and batch with vmap.`,
@@ -226,5 +283,5 @@ export function flashAttention(q: ArrayLike, k: ArrayLike, v: ArrayLike, options
     blockQ: blockOf(options.blockQ, queries, 64),
     blockK: blockOf(options.blockK, keys, 64),
   };
-  return attentionFor(plan)(query, key, value) as Value;
+  return attentionFor(plan)(query, key, value);
 }

@@ -21,7 +21,14 @@ export interface MatmulOptions {
   readonly blockK?: number;
 }
 
-type Sizes = readonly [m: number, k: number, n: number, blockM: number, blockK: number, blockN: number];
+type Sizes = readonly [
+  m: number,
+  k: number,
+  n: number,
+  blockM: number,
+  blockK: number,
+  blockN: number,
+];
 
 function call([m, k, n, blockM, blockK, blockN]: Sizes): (x: Value, y: Value) => Value {
   const inside = (block: Value, start: Value, axis: 0 | 1): Value => {
@@ -39,7 +46,10 @@ function call([m, k, n, blockM, blockK, blockN]: Sizes): (x: Value, y: Value) =>
     name: 'matmul',
     outShape: new ShapeDtypeStruct([m, n], 'f32'),
     grid: [cdiv(m, blockM), cdiv(n, blockN), cdiv(k, blockK)],
-    inSpecs: [new BlockSpec([blockM, blockK], (i, _j, l) => [i, l]), new BlockSpec([blockK, blockN], (_i, j, l) => [l, j])],
+    inSpecs: [
+      new BlockSpec([blockM, blockK], (i, _j, l) => [i, l]),
+      new BlockSpec([blockK, blockN], (_i, j, l) => [l, j]),
+    ],
     outSpecs: new BlockSpec([blockM, blockN], (i, j) => [i, j]),
   });
 }
@@ -58,7 +68,10 @@ function matmulFor(sizes: Sizes): CustomVjp<[Value, Value], Value> {
   f.defvjp(
     (x: Value, y: Value) => [run(x, y), [x, y]],
     // d(x · y) = dx · y + x · dy
-    ([x, y]: Value[], ct: Value) => [matmul(ct, transpose(y), options), matmul(transpose(x), ct, options)],
+    ([x, y]: Value[], ct: Value) => [
+      matmul(ct, transpose(y), options),
+      matmul(transpose(x), ct, options),
+    ],
   );
   if (made.size >= 256) made.clear();
   made.set(key, f);
@@ -77,8 +90,17 @@ function matmulFor(sizes: Sizes): CustomVjp<[Value, Value], Value> {
 export function matmul(x: ArrayLike, y: ArrayLike, options: MatmulOptions = {}): Value {
   const [left, right] = [asValue('matmul', x, 'x'), asValue('matmul', y, 'y')];
   if (left.ndim !== 2 || right.ndim !== 2 || left.shape[1] !== right.shape[0])
-    throw new ShapeError(`matmul: x must be [m,k] and y [k,n]; got ${left.aval.toString()} and ${right.aval.toString()}. Map it over other axes with vmap.`);
+    throw new ShapeError(
+      `matmul: x must be [m,k] and y [k,n]; got ${left.aval.toString()} and ${right.aval.toString()}. Map it over other axes with vmap.`,
+    );
   const [m, k] = left.shape;
   const n = right.shape[1];
-  return matmulFor([m, k, n, blockOf(options.blockM, m, 64), blockOf(options.blockK, k, 64), blockOf(options.blockN, n, 64)])(left, right) as Value;
+  return matmulFor([
+    m,
+    k,
+    n,
+    blockOf(options.blockM, m, 64),
+    blockOf(options.blockK, k, 64),
+    blockOf(options.blockN, n, 64),
+  ])(left, right);
 }

@@ -13,10 +13,12 @@ import type { Ref } from '../ref.ts';
 import { across, blockOf, rowMax, rowSum } from './rows.ts';
 
 const struct = (...shape: number[]): ShapeDtypeStruct => new ShapeDtypeStruct(shape, 'f32');
-const rowsAt = (rows: number, columns: number): BlockSpec => new BlockSpec([rows, columns], (i) => [i, 0]);
+const rowsAt = (rows: number, columns: number): BlockSpec =>
+  new BlockSpec([rows, columns], (i) => [i, 0]);
 
 /** Rows of one program. */
-const blockRows = (rows: number, columns: number, asked: number | undefined): number => blockOf(asked, rows, Math.max(1, Math.min(64, Math.floor(4096 / columns))));
+const blockRows = (rows: number, columns: number, asked: number | undefined): number =>
+  blockOf(asked, rows, Math.max(1, Math.min(64, Math.floor(4096 / columns))));
 
 /** Options of the kernels over rows. */
 export interface RowsOptions {
@@ -41,20 +43,26 @@ const softmaxFor = memo(([rows, columns, block]): CustomVjp<[Value], Value> => {
   const spec = rowsAt(block, columns);
   const grid = cdiv(rows, block);
   const forward = pallasCall(
-    ((x: Ref, y: Ref): void => {
+    (x: Ref, y: Ref): void => {
       const value = x.get();
       const e = exp(sub(value, across(rowMax(value), columns)));
       y.set(div(e, across(rowSum(e), columns)));
-    }) as never,
+    },
     { name: 'softmax', outShape: struct(rows, columns), grid, inSpecs: [spec], outSpecs: spec },
   );
   // dx = y · (dy - Σ y · dy)
   const backward = pallasCall(
-    ((y: Ref, ct: Ref, dx: Ref): void => {
+    (y: Ref, ct: Ref, dx: Ref): void => {
       const [p, g] = [y.get(), ct.get()];
       dx.set(mul(p, sub(g, across(rowSum(mul(p, g)), columns))));
-    }) as never,
-    { name: 'softmax_backward', outShape: struct(rows, columns), grid, inSpecs: [spec, spec], outSpecs: spec },
+    },
+    {
+      name: 'softmax_backward',
+      outShape: struct(rows, columns),
+      grid,
+      inSpecs: [spec, spec],
+      outSpecs: spec,
+    },
   );
   const f = customVjp(function softmax(x: Value): Value {
     return forward(x);
@@ -80,73 +88,79 @@ const softmaxFor = memo(([rows, columns, block]): CustomVjp<[Value], Value> => {
  */
 export function softmax(x: ArrayLike, options: RowsOptions = {}): Value {
   const value = asValue('softmax', x);
-  if (value.ndim === 0) throw new ShapeError(`softmax: x must have at least one axis; got ${value.aval.toString()}.`);
+  if (value.ndim === 0)
+    throw new ShapeError(`softmax: x must have at least one axis; got ${value.aval.toString()}.`);
   if (value.size === 0) return value;
   const columns = value.shape[value.ndim - 1];
   const rows = value.size / columns;
   const flat = reshape(value, [rows, columns]);
-  return reshape(softmaxFor(rows, columns, blockRows(rows, columns, options.blockRows))(flat) as Value, value.shape);
+  return reshape(
+    softmaxFor(rows, columns, blockRows(rows, columns, options.blockRows))(flat),
+    value.shape,
+  );
 }
 
 const mean = (x: Value, columns: number): Value => div(rowSum(x), columns);
 
-const layerNormFor = memo(([rows, columns, block, epsilon]): CustomVjp<[Value, Value, Value], Value> => {
-  const spec = rowsAt(block, columns);
-  const grid = cdiv(rows, block);
-  const column = rowsAt(block, 1);
-  const forward = pallasCall<[Value, Value, Value]>(
-    ((x: Ref, scale: Ref, shift: Ref, y: Ref, centre: Ref, inverse: Ref): void => {
-      const value = x.get();
-      const middle = mean(value, columns);
-      const centred = sub(value, across(middle, columns));
-      const factor = rsqrt(add(mean(mul(centred, centred), columns), epsilon));
-      const whole = (ref: Ref): Value => broadcastInDim(ref.get(), [block, columns], [0, 1]);
-      y.set(add(mul(mul(centred, across(factor, columns)), whole(scale)), whole(shift)));
-      centre.set(middle);
-      inverse.set(factor);
-    }) as never,
-    {
-      name: 'layer_norm',
-      outShape: [struct(rows, columns), struct(rows, 1), struct(rows, 1)],
-      grid,
-      inSpecs: [spec, null, null],
-      outSpecs: [spec, column, column],
-    },
-  );
-  // x̂ = (x - μ) σ⁻¹; g = dy · scale; dx = σ⁻¹ (g - mean g - x̂ mean(g x̂))
-  const backward = pallasCall<[Value, Value]>(
-    ((x: Ref, scale: Ref, centre: Ref, inverse: Ref, ct: Ref, dx: Ref, normal: Ref): void => {
-      const factor = across(inverse.get(), columns);
-      const hat = mul(sub(x.get(), across(centre.get(), columns)), factor);
-      const g = mul(ct.get(), broadcastInDim(scale.get(), [block, columns], [0, 1]));
-      const along = across(mean(mul(g, hat), columns), columns);
-      dx.set(mul(factor, sub(sub(g, across(mean(g, columns), columns)), mul(hat, along))));
-      normal.set(hat);
-    }) as never,
-    {
-      name: 'layer_norm_backward',
-      outShape: [struct(rows, columns), struct(rows, columns)],
-      grid,
-      inSpecs: [spec, null, column, column, spec],
-      outSpecs: [spec, spec],
-    },
-  );
-  const row = (v: Value): Value => reshape(v, [1, columns]);
-  const f = customVjp(function layerNorm(x: Value, scale: Value, shift: Value): Value {
-    return forward(x, row(scale), row(shift))[0];
-  });
-  f.defvjp(
-    (x: Value, scale: Value, shift: Value) => {
-      const [y, centre, inverse] = forward(x, row(scale), row(shift));
-      return [y, [x, scale, centre, inverse]];
-    },
-    ([x, scale, centre, inverse]: Value[], ct: Value) => {
-      const [dx, hat] = backward(x, row(scale), centre, inverse, ct);
-      return [dx, reduceSum(mul(hat, ct), [0]), reduceSum(ct, [0])];
-    },
-  );
-  return f;
-});
+const layerNormFor = memo(
+  ([rows, columns, block, epsilon]): CustomVjp<[Value, Value, Value], Value> => {
+    const spec = rowsAt(block, columns);
+    const grid = cdiv(rows, block);
+    const column = rowsAt(block, 1);
+    const forward = pallasCall<[Value, Value, Value]>(
+      (x: Ref, scale: Ref, shift: Ref, y: Ref, centre: Ref, inverse: Ref): void => {
+        const value = x.get();
+        const middle = mean(value, columns);
+        const centred = sub(value, across(middle, columns));
+        const factor = rsqrt(add(mean(mul(centred, centred), columns), epsilon));
+        const whole = (ref: Ref): Value => broadcastInDim(ref.get(), [block, columns], [0, 1]);
+        y.set(add(mul(mul(centred, across(factor, columns)), whole(scale)), whole(shift)));
+        centre.set(middle);
+        inverse.set(factor);
+      },
+      {
+        name: 'layer_norm',
+        outShape: [struct(rows, columns), struct(rows, 1), struct(rows, 1)],
+        grid,
+        inSpecs: [spec, null, null],
+        outSpecs: [spec, column, column],
+      },
+    );
+    // x̂ = (x - μ) σ⁻¹; g = dy · scale; dx = σ⁻¹ (g - mean g - x̂ mean(g x̂))
+    const backward = pallasCall<[Value, Value]>(
+      (x: Ref, scale: Ref, centre: Ref, inverse: Ref, ct: Ref, dx: Ref, normal: Ref): void => {
+        const factor = across(inverse.get(), columns);
+        const hat = mul(sub(x.get(), across(centre.get(), columns)), factor);
+        const g = mul(ct.get(), broadcastInDim(scale.get(), [block, columns], [0, 1]));
+        const along = across(mean(mul(g, hat), columns), columns);
+        dx.set(mul(factor, sub(sub(g, across(mean(g, columns), columns)), mul(hat, along))));
+        normal.set(hat);
+      },
+      {
+        name: 'layer_norm_backward',
+        outShape: [struct(rows, columns), struct(rows, columns)],
+        grid,
+        inSpecs: [spec, null, column, column, spec],
+        outSpecs: [spec, spec],
+      },
+    );
+    const row = (v: Value): Value => reshape(v, [1, columns]);
+    const f = customVjp(function layerNorm(x: Value, scale: Value, shift: Value): Value {
+      return forward(x, row(scale), row(shift))[0];
+    });
+    f.defvjp(
+      (x: Value, scale: Value, shift: Value) => {
+        const [y, centre, inverse] = forward(x, row(scale), row(shift));
+        return [y, [x, scale, centre, inverse]];
+      },
+      ([x, scale, centre, inverse]: Value[], ct: Value) => {
+        const [dx, hat] = backward(x, row(scale), centre, inverse, ct);
+        return [dx, reduceSum(mul(hat, ct), [0]), reduceSum(ct, [0])];
+      },
+    );
+    return f;
+  },
+);
 
 /** Options of `layerNorm`. */
 export interface LayerNormOptions extends RowsOptions {
@@ -163,15 +177,33 @@ export interface LayerNormOptions extends RowsOptions {
  * @example
  * pl.ops.layerNorm(np.ones([2, 3]), np.ones([3]), np.zeros([3])).shape; // → 2,3
  */
-export function layerNorm(x: ArrayLike, scale: ArrayLike, shift: ArrayLike, options: LayerNormOptions = {}): Value {
-  const [value, factor, offset] = [asValue('layerNorm', x), asValue('layerNorm', scale, 'scale'), asValue('layerNorm', shift, 'shift')];
+export function layerNorm(
+  x: ArrayLike,
+  scale: ArrayLike,
+  shift: ArrayLike,
+  options: LayerNormOptions = {},
+): Value {
+  const [value, factor, offset] = [
+    asValue('layerNorm', x),
+    asValue('layerNorm', scale, 'scale'),
+    asValue('layerNorm', shift, 'shift'),
+  ];
   const columns = value.shape[value.ndim - 1];
-  if (value.ndim === 0 || factor.shape.join() !== String(columns) || offset.shape.join() !== String(columns))
+  if (
+    value.ndim === 0 ||
+    factor.shape.join() !== String(columns) ||
+    offset.shape.join() !== String(columns)
+  )
     throw new ShapeError(
       `layerNorm: scale and shift must have the size of the last axis of x; got ${factor.aval.toString()} and ${offset.aval.toString()} for ${value.aval.toString()}.`,
     );
   if (value.size === 0) return value;
   const rows = value.size / columns;
-  const f = layerNormFor(rows, columns, blockRows(rows, columns, options.blockRows), options.epsilon ?? 1e-5);
-  return reshape(f(reshape(value, [rows, columns]), factor, offset) as Value, value.shape);
+  const f = layerNormFor(
+    rows,
+    columns,
+    blockRows(rows, columns, options.blockRows),
+    options.epsilon ?? 1e-5,
+  );
+  return reshape(f(reshape(value, [rows, columns]), factor, offset), value.shape);
 }

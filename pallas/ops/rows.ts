@@ -14,18 +14,34 @@ export const rowSum = (x: Value): Value => reshape(reduceSum(x, [1]), [x.shape[0
 /** The largest entry of every row: f32[m,n] → f32[m,1]. */
 export const rowMax = (x: Value): Value => reshape(reduceMax(x, [1]), [x.shape[0], 1]);
 /** Repeat a column: f32[m,1] → f32[m,n]. */
-export const across = (x: Value, columns: number): Value => broadcastInDim(x, [x.shape[0], columns], [0, 1]);
+export const across = (x: Value, columns: number): Value =>
+  broadcastInDim(x, [x.shape[0], columns], [0, 1]);
 
 /** x · y: f32[m,k], f32[k,n] → f32[m,n]. */
-export const product = (x: Value, y: Value): Value => dotGeneral(x, y, [[[1], [0]], [[], []]]);
+export const product = (x: Value, y: Value): Value =>
+  dotGeneral(x, y, [
+    [[1], [0]],
+    [[], []],
+  ]);
 /** x · yᵀ: f32[m,k], f32[n,k] → f32[m,n]. */
-export const productT = (x: Value, y: Value): Value => dotGeneral(x, y, [[[1], [1]], [[], []]]);
+export const productT = (x: Value, y: Value): Value =>
+  dotGeneral(x, y, [
+    [[1], [1]],
+    [[], []],
+  ]);
 /** xᵀ · y: f32[k,m], f32[k,n] → f32[m,n]. */
-export const productTN = (x: Value, y: Value): Value => dotGeneral(x, y, [[[0], [0]], [[], []]]);
+export const productTN = (x: Value, y: Value): Value =>
+  dotGeneral(x, y, [
+    [[0], [0]],
+    [[], []],
+  ]);
 
 /** start + position along an axis, as i32 of the shape. */
-export const positions = (start: Value | number, shape: readonly [number, number], axis: 0 | 1): Value =>
-  add(broadcastedIota('i32', shape, axis), start);
+export const positions = (
+  start: Value | number,
+  shape: readonly [number, number],
+  axis: 0 | 1,
+): Value => add(broadcastedIota('i32', shape, axis), start);
 
 /** Rows `start … start + size - 1` of a matrix; rows past the end are zeros. */
 export function rowsOf(ref: Ref, start: Value, size: number): Value {
@@ -36,4 +52,5 @@ export function rowsOf(ref: Ref, start: Value, size: number): Value {
 }
 
 /** The block of an axis: what was asked for, else at most `most`. */
-export const blockOf = (asked: number | undefined, extent: number, most: number): number => Math.min(extent, asked ?? most);
+export const blockOf = (asked: number | undefined, extent: number, most: number): number =>
+  Math.min(extent, asked ?? most);

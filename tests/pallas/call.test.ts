@@ -22,7 +22,11 @@ registerDevice(new InterpreterDevice());
 const struct = (...shape: number[]): ShapeDtypeStruct => new ShapeDtypeStruct(shape, 'f32');
 const ramp = (...shape: number[]): NDArray => {
   const n = shape.reduce((a, b) => a * b, 1);
-  return NDArray.fromHost(Float32Array.from({ length: n }, (_, i) => ((i * 7) % 11) / 4 - 1), shape, 'f32');
+  return NDArray.fromHost(
+    Float32Array.from({ length: n }, (_, i) => ((i * 7) % 11) / 4 - 1),
+    shape,
+    'f32',
+  );
 };
 const values = (x: unknown): number[] => Array.from((x as NDArray).dataSync() as Float32Array);
 
@@ -42,7 +46,9 @@ test('a kernel over overhanging blocks, eager and jitted', () => {
 });
 
 test('the lowered text carries the kernel and its emulation', () => {
-  const text = jit((v: Value) => double(v)).lower(ramp(10)).asText();
+  const text = jit((v: Value) => double(v))
+    .lower(ramp(10))
+    .asText();
   expect(text).toContain('palladia.kernel');
   expect(text).toContain('stablehlo.while');
 });
@@ -52,12 +58,20 @@ const matmul = (m: number, k: number, n: number, block: number) =>
     (x, y, z) => {
       const first = programId(2);
       void first;
-      z.addupdate(dotGeneral(x.get(), y.get(), [[[1], [0]], [[], []]]));
+      z.addupdate(
+        dotGeneral(x.get(), y.get(), [
+          [[1], [0]],
+          [[], []],
+        ]),
+      );
     },
     {
       outShape: struct(m, n),
       grid: [Math.ceil(m / block), Math.ceil(n / block), k / block],
-      inSpecs: [new BlockSpec([block, block], (i, _j, l) => [i, l]), new BlockSpec([block, block], (_i, j, l) => [l, j])],
+      inSpecs: [
+        new BlockSpec([block, block], (i, _j, l) => [i, l]),
+        new BlockSpec([block, block], (_i, j, l) => [l, j]),
+      ],
       outSpecs: new BlockSpec([block, block], (i, j) => [i, j]),
     },
   );

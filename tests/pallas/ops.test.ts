@@ -36,7 +36,8 @@ function close(a: unknown, b: unknown, tolerance = 2e-5): void {
   const [got, want] = [values(a), values(b)];
   expect(got.length).toBe(want.length);
   got.forEach((x, i) => {
-    if (!(Math.abs(x - want[i]) <= tolerance * (1 + Math.abs(want[i])))) expect.fail(`element ${i}: got ${x}, wanted ${want[i]}`);
+    if (!(Math.abs(x - want[i]) <= tolerance * (1 + Math.abs(want[i]))))
+      expect.fail(`element ${i}: got ${x}, wanted ${want[i]}`);
   });
 }
 
@@ -49,45 +50,83 @@ const softmaxRows = (x: Value): Value => {
 const plainAttention =
   (causal: boolean) =>
   (q: Value, k: Value, v: Value): Value => {
-    const s = mul(dotGeneral(q, k, [[[1], [1]], [[], []]]), 1 / Math.sqrt(q.shape[1]));
+    const s = mul(
+      dotGeneral(q, k, [
+        [[1], [1]],
+        [[], []],
+      ]),
+      1 / Math.sqrt(q.shape[1]),
+    );
     const shape = s.shape;
-    const seen = causal ? select(le(broadcastedIota('i32', shape, 1), broadcastedIota('i32', shape, 0)), s, full(shape, -1e30)) : s;
-    return dotGeneral(softmaxRows(seen), v, [[[1], [0]], [[], []]]);
+    const seen = causal
+      ? select(
+          le(broadcastedIota('i32', shape, 1), broadcastedIota('i32', shape, 0)),
+          s,
+          full(shape, -1e30),
+        )
+      : s;
+    return dotGeneral(softmaxRows(seen), v, [
+      [[1], [0]],
+      [[], []],
+    ]);
   };
 
 describe('flashAttention', () => {
   for (const causal of [false, true])
-    for (const [s, d, blockQ, blockK] of [[8, 4, 4, 4], [7, 3, 4, 4], [5, 4, 8, 8], [9, 2, 4, 2]])
+    for (const [s, d, blockQ, blockK] of [
+      [8, 4, 4, 4],
+      [7, 3, 4, 4],
+      [5, 4, 8, 8],
+      [9, 2, 4, 2],
+    ])
       test(`${s} positions of depth ${d}, blocks ${blockQ} × ${blockK}${causal ? ', causal' : ''}`, () => {
         const [q, k, v, w] = [random(s, d), random(s, d), random(s, d), random(s, d)];
-        const kernel = (a: Value, b: Value, c: Value): Value => ops.flashAttention(a, b, c, { causal, blockQ, blockK });
+        const kernel = (a: Value, b: Value, c: Value): Value =>
+          ops.flashAttention(a, b, c, { causal, blockQ, blockK });
         close(kernel(q, k, v), plainAttention(causal)(q, k, v));
-        const loss = (f: (a: Value, b: Value, c: Value) => Value) => (a: Value, b: Value, c: Value) => reduceSum(mul(f(a, b, c), w));
+        const loss =
+          (f: (a: Value, b: Value, c: Value) => Value) => (a: Value, b: Value, c: Value) =>
+            reduceSum(mul(f(a, b, c), w));
         const got = grad(loss(kernel), { argnums: [0, 1, 2] })(q, k, v);
         const want = grad(loss(plainAttention(causal)), { argnums: [0, 1, 2] })(q, k, v);
         got.forEach((g, i) => close(g, want[i], 1e-4));
       });
   test('vmapped twice: one pallas_call with two leading grid axes', () => {
     const [q, k, v] = [random(2, 3, 5, 4), random(2, 3, 5, 4), random(2, 3, 5, 4)];
-    const mapped = vmap(vmap((a: Value, b: Value, c: Value) => ops.flashAttention(a, b, c, { blockQ: 2 })));
+    const mapped = vmap(
+      vmap((a: Value, b: Value, c: Value) => ops.flashAttention(a, b, c, { blockQ: 2 })),
+    );
     const plain = vmap(vmap(plainAttention(false)));
     close(jit(mapped)(q, k, v), jit(plain)(q, k, v));
     const text = makeJaxpr(mapped)(q, k, v).toString();
     expect(text.match(/pallas_call\[/g)?.length).toBe(1);
     expect(text).toContain('grid=(2, 3, 3)');
-    const gradient = makeJaxpr(grad((a: Value, b: Value, c: Value) => reduceSum(mapped(a, b, c) as Value)))(q, k, v).toString();
+    const gradient = makeJaxpr(
+      grad((a: Value, b: Value, c: Value) => reduceSum(mapped(a, b, c) as Value)),
+    )(q, k, v).toString();
     expect(gradient).toContain('name=flash_attention_dq');
   });
 });
 
 describe('matmul', () => {
-  for (const [m, k, n, block] of [[4, 4, 4, 4], [5, 7, 3, 2], [1, 9, 1, 4], [6, 5, 4, 16]])
+  for (const [m, k, n, block] of [
+    [4, 4, 4, 4],
+    [5, 7, 3, 2],
+    [1, 9, 1, 4],
+    [6, 5, 4, 16],
+  ])
     test(`${m} × ${k} × ${n}, blocks of ${block}`, () => {
       const [x, y] = [random(m, k), random(k, n)];
-      const plain = (a: Value, b: Value): Value => dotGeneral(a, b, [[[1], [0]], [[], []]]);
-      const kernel = (a: Value, b: Value): Value => ops.matmul(a, b, { blockM: block, blockK: block, blockN: block });
+      const plain = (a: Value, b: Value): Value =>
+        dotGeneral(a, b, [
+          [[1], [0]],
+          [[], []],
+        ]);
+      const kernel = (a: Value, b: Value): Value =>
+        ops.matmul(a, b, { blockM: block, blockK: block, blockN: block });
       close(kernel(x, y), plain(x, y));
-      const loss = (f: (a: Value, b: Value) => Value) => (a: Value, b: Value) => reduceSum(mul(f(a, b), f(a, b)));
+      const loss = (f: (a: Value, b: Value) => Value) => (a: Value, b: Value) =>
+        reduceSum(mul(f(a, b), f(a, b)));
       const got = grad(loss(kernel), { argnums: [0, 1] })(x, y);
       grad(loss(plain), { argnums: [0, 1] })(x, y).forEach((g, i) => close(got[i], g, 1e-4));
     });
@@ -111,23 +150,42 @@ describe('rows', () => {
       const normal = div(centred, spread(exp(mul(0.5, log(plus(variance, 1e-5))))));
       return plus(mul(normal, row(s)), row(t));
     };
-    const kernel = (a: Value, s: Value, t: Value): Value => ops.layerNorm(a, s, t, { blockRows: 2 });
+    const kernel = (a: Value, s: Value, t: Value): Value =>
+      ops.layerNorm(a, s, t, { blockRows: 2 });
     close(kernel(x, scale, shift), plain(x, scale, shift), 1e-4);
-    const loss = (f: typeof plain) => (a: Value, s: Value, t: Value) => reduceSum(mul(f(a, s, t), w));
+    const loss = (f: typeof plain) => (a: Value, s: Value, t: Value) =>
+      reduceSum(mul(f(a, s, t), w));
     const got = grad(loss(kernel), { argnums: [0, 1, 2] })(x, scale, shift);
-    grad(loss(plain), { argnums: [0, 1, 2] })(x, scale, shift).forEach((g, i) => close(got[i], g, 1e-3));
+    grad(loss(plain), { argnums: [0, 1, 2] })(x, scale, shift).forEach((g, i) =>
+      close(got[i], g, 1e-3),
+    );
   });
 });
 
 test('the compiled kernels mean what their emulation means', () => {
-  const cpu = { kind: 'wasm', maxOperands: 24, parallelism: 2, subgroupSize: 1, fallback: false, workgroupBytes: Infinity, exact: true } as const;
+  const cpu = {
+    kind: 'wasm',
+    maxOperands: 24,
+    parallelism: 2,
+    subgroupSize: 1,
+    fallback: false,
+    workgroupBytes: Infinity,
+    exact: true,
+  } as const;
   const inputs = [random(2, 7, 4), random(2, 7, 4), random(2, 7, 4)];
-  const attention = vmap((a: Value, b: Value, c: Value) => ops.flashAttention(a, b, c, { causal: true, blockQ: 4, blockK: 4 }));
-  const gradient = grad((a: Value, b: Value, c: Value) => reduceSum(mul(attention(a, b, c) as Value, a)), { argnums: [0, 1, 2] });
+  const attention = vmap((a: Value, b: Value, c: Value) =>
+    ops.flashAttention(a, b, c, { causal: true, blockQ: 4, blockK: 4 }),
+  );
+  const gradient = grad(
+    (a: Value, b: Value, c: Value) => reduceSum(mul(attention(a, b, c) as Value, a)),
+    { argnums: [0, 1, 2] },
+  );
   const module = parseModule(jit(gradient).lower(inputs[0], inputs[1], inputs[2]).asText());
   const schedule = compileModule(module, cpu);
   const bytes = inputs.map((x) => new Uint8Array((x.dataSync() as Float32Array).slice().buffer));
   const got = runSchedule(schedule, bytes);
   const want = gradient(inputs[0], inputs[1], inputs[2]);
-  got.forEach((out, i) => close(NDArray.fromHost(new Float32Array(out.slice().buffer), [2, 7, 4], 'f32'), want[i], 1e-4));
+  got.forEach((out, i) =>
+    close(NDArray.fromHost(new Float32Array(out.slice().buffer), [2, 7, 4], 'f32'), want[i], 1e-4),
+  );
 });

