@@ -1,0 +1,80 @@
+/**
+ * The remainder of a division and the next float. The float remainder is exact: in floats while the quotient is small, else digit by digit
+ * of the quotient in 32-bit integers, 22 bits at a time, behind a select that targets may skip.
+ */
+import { infinityBits, type MathWriter } from './math-writer.ts';
+import type { TileBuilder } from './tile/build.ts';
+import type { Tile } from './tile/ir.ts';
+
+/** Exponents of floats differ by at most 253 < 12 · 22. */
+const digitSteps = 12;
+const digitBits = 22;
+
+/** The remainder of integers: x − (x / y)·y, which is x where y is 0 */
+export function remInteger(b: TileBuilder, x: Tile, y: Tile): Tile {
+  return b.scalar('sub', x, b.scalar('mul', b.scalar('div', x, y), y));
+}
+
+/** |x| rem |y| for a quotient below 2¹⁰ (2²² with fused multiply-add): exact, as every step is. */
+function remSmall(m: MathWriter, a: Tile, d: Tile): Tile {
+  const q = m.call('roundNearestEven', m.div(a, d));
+  const upper = m.upper(d);
+  const r = m.fma
+    ? m.call('fma', m.neg(q), d, a)
+    : m.sub(m.sub(a, m.mul(q, upper)), m.mul(q, m.sub(d, upper)));
+  return m.select(m.compare('lt', r, 0), m.add(r, d), r);
+}
+
+/** The significand as an integer, and the exponent of its unit. */
+function integerParts(m: MathWriter, a: Tile): { significand: Tile; exponent: Tile } {
+  const bits = m.bits(a);
+  const biased = m.shr(bits, 23);
+  const isNormal = m.compare('gt', biased, 0);
+  const significand = m.or(
+    m.and(bits, 0x7fffff),
+    m.select(isNormal, m.constant(0x800000, 'i32'), 0),
+  );
+  return { significand, exponent: m.call('max', biased, 1) };
+}
+
+/** |x| rem |y| for any quotient. */
+function remLarge(m: MathWriter, a: Tile, d: Tile): Tile {
+  const [x, y] = [integerParts(m, a), integerParts(m, d)];
+  const divisor = y.significand;
+  const bottom = m.toFloat(divisor);
+  let left = m.sub(x.exponent, y.exponent);
+  let r = x.significand;
+  for (let step = 0; step <= digitSteps; step++) {
+    const count = step === 0 ? m.constant(0, 'i32') : m.call('min', left, digitBits);
+    left = m.sub(left, count);
+    const power = m.pow2(count);
+    // The quotient's digits are right to within ¾, and products wrap: the difference is exact.
+    const q = m.toInt(m.call('roundNearestEven', m.mul(m.div(m.toFloat(r), bottom), power)));
+    r = m.sub(m.mul(r, m.toInt(power)), m.mul(q, divisor));
+    r = m.select(m.compare('lt', r, 0), m.add(r, divisor), r);
+  }
+  return m.mul(m.toFloat(r), m.div(d, bottom));
+}
+
+/** The remainder of floats, with the sign of x; NaN for y = 0 and for infinite x */
+export function rem(m: MathWriter, x: Tile, y: Tile): Tile {
+  const [a, d] = [m.abs(x), m.abs(y)];
+  const isLarge = m.compare('gt', m.div(a, d), m.fma ? 2 ** 22 : 2 ** 10);
+  const inside = m.select(isLarge, remLarge(m, a, d), remSmall(m, a, d));
+  const isWhole = m.compare('lt', a, d);
+  const signed = m.withSign(inside, m.signOf(x));
+  const result = m.select(isWhole, x, signed);
+  const isUndefined = m.or(m.compare('eq', d, 0), m.compare('ge', m.bits(a), infinityBits));
+  return m.select(m.or(isUndefined, m.isNaN(y)), m.nan, result);
+}
+
+/** The next float from x towards y */
+export function nextAfter(m: MathWriter, x: Tile, y: Tile): Tile {
+  const bits = m.bits(x);
+  const isAway = m.compare('eq', m.compare('lt', x, y), m.compare('gt', x, 0));
+  const moved = m.float(m.add(bits, m.select(isAway, m.constant(1, 'i32'), -1)));
+  const fromZero = m.float(m.or(m.signOf(y), 1));
+  const stepped = m.select(m.compare('eq', x, 0), fromZero, moved);
+  const result = m.select(m.compare('eq', x, y), y, stepped);
+  return m.select(m.or(m.isNaN(x), m.isNaN(y)), m.nan, result);
+}
