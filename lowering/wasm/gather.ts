@@ -1,0 +1,73 @@
+/** Elements at computed positions: one index per axis of a window; positions outside give the fill. */
+import type { DType } from '../../core/dtype.ts';
+import { laneBits, singleConstant } from './combine.ts';
+import type { Context } from './convert.ts';
+import { loadLanes, loadSingle } from './format.ts';
+import { add, int, laneOp, mul, op, select } from './nodes.ts';
+import type { Node } from './nodes.ts';
+import type { Meaning } from './pass.ts';
+import { choose } from './vector.ts';
+import type { Window } from './window.ts';
+
+type Gather = Extract<Meaning, { kind: 'gather' }>;
+
+/** Where an element at given window coordinates (locals or constants) lies: a valid address, and whether it is inside. */
+export function locate(
+  { fn }: Context,
+  window: Window,
+  indices: readonly Node[],
+): { readonly address: Node; readonly inside: Node } {
+  let address = window.pointer(fn);
+  let inside = int(1);
+  window.axes.forEach((axis, i) => {
+    inside = and(inside, op('i32.lt_u', indices[i], int(axis.size)));
+  });
+  window.dims.forEach((dim, i) => {
+    const at = window.axes.findIndex((axis) => axis.dim === i);
+    const walked = at < 0 ? int(0) : mul(indices[at], int(window.axes[at].step));
+    const coordinate = fn.keep(add(dim.origin.read(fn), walked));
+    const isIn = fn.keep(op('i32.lt_u', coordinate, int(dim.extent)));
+    inside = and(inside, isIn);
+    address = add(address, mul(select(isIn, coordinate, int(0)), int(dim.stride)));
+  });
+  return { address: fn.keep(address), inside: fn.keep(inside) };
+}
+
+const and = (a: Node, b: Node): Node => (a.kind === 'const' && a.value === 1 ? b : op('i32.and', a, b));
+
+/** Gather one element. `x`: the indices, then the mask if there is one. */
+export function gatherSingle(context: Context, gather: Gather, dtype: DType, x: readonly Node[]): Node {
+  const { window, fill, masked } = gather;
+  const indices = x.slice(0, window.axes.length);
+  const { address, inside } = locate(context, window, indices);
+  const wanted = masked ? op('i32.and', inside, x[x.length - 1]) : inside;
+  const value = context.fn.keep(loadSingle(context, window.format, address, 0));
+  return select(wanted, value, singleConstant(context, dtype, fill));
+}
+
+/** Gather four elements. `x`: index vectors, then the mask; `single`: the same as single values where all lanes are equal. */
+export function gatherVector(
+  context: Context,
+  gather: Gather,
+  dtype: DType,
+  x: readonly Node[],
+  single: readonly (Node | undefined)[],
+): Node {
+  const { fn } = context;
+  const { window, fill, masked } = gather;
+  const count = window.axes.length;
+  const at = [0, 1, 2, 3].map((lane) => {
+    const indices = x
+      .slice(0, count)
+      .map((vector, i) => single[i] ?? fn.keep(laneOp('i32x4.extract_lane', lane, 0, vector)));
+    return locate(context, window, indices);
+  });
+  const loaded = fn.keep(loadLanes(context, window.format, at.map(({ address }) => address)));
+  const flags = at.reduce(
+    (vector, { inside }, lane) => laneOp('i32x4.replace_lane', lane, 0, vector, inside),
+    fn.splat(0),
+  );
+  const inside = fn.keep(op('i32x4.ne', flags, fn.splat(0)));
+  const wanted = masked ? op('v128.and', inside, x[x.length - 1]) : inside;
+  return choose(context, fn.keep(wanted), loaded, fn.splat(laneBits(dtype, fill)));
+}

@@ -1,0 +1,318 @@
+/**
+ * The loop nest of a pass. One loop, over the last axis, runs in vectors: bundles of up to eight vectors are computed instance by
+ * instance, then a remainder, then a tail of up to three elements whose stores are exact. Instances are computed in the outermost loop
+ * that they depend on. A reduction over the vector loop keeps one accumulator per vector of the bundle; one over other loops turns the
+ * nest inside out, so that its accumulators are registers too.
+ */
+import { LoweringError, invariant } from '../../core/errors.ts';
+import { isNarrow } from './convert.ts';
+import type { Access, Loop } from './access.ts';
+import { loopCoefficient, mergeLoops, planAccess } from './access.ts';
+import type { Symbols } from './affine.ts';
+import type { Context } from './convert.ts';
+import type { Fn } from './fn.ts';
+import { add, int, minS, mul, op, sub } from './nodes.ts';
+import type { Local, Node } from './nodes.ts';
+import type { Destination, Form, Instance, Pass, Root } from './pass.ts';
+import { axesOf } from './pass.ts';
+import { baseAddress } from './window.ts';
+
+/** A vector of a bundle: how many of its lanes count. */
+export type Bundle = readonly number[];
+
+/** What a nest needs from its surroundings. */
+export interface NestOptions {
+  readonly context: Context;
+  readonly symbols: Symbols;
+  /** Axes that enclosing loops walk, with their counters. */
+  readonly leading: ReadonlyMap<number, Node>;
+  /** The part of the first loop to run. */
+  readonly range: { readonly from: Node; readonly to: Node } | undefined;
+}
+
+/** What evaluates instances and roots inside a nest. */
+export interface Body {
+  /** Emit what can be computed once the first `level` loops are entered. */
+  enter(level: number): void;
+  /** Emit the roots, at the innermost point. */
+  roots(): void;
+  /** Before the first reduced loop, and after it. */
+  startReduction(): void;
+  endReduction(): void;
+}
+
+/** How the loops of a pass lie. */
+export class NestPlan {
+  readonly pass: Pass;
+  readonly loops: readonly Loop[];
+  /** Position of the loop that runs in vectors, or -1. */
+  readonly vectorAt: number;
+  /** Position of the first reduced loop; the number of loops if there is none. */
+  readonly reducedAt: number;
+  readonly accesses: ReadonlyMap<object, Access>;
+  /** Vectors of a full bundle. */
+  readonly width: number;
+
+  constructor(pass: Pass, symbols: Symbols, leading: ReadonlySet<number>) {
+    this.pass = pass;
+    const { space } = pass;
+    const accesses = new Map<object, Access>();
+    const forms: Form[] = [];
+    const plan = (key: object, access: Parameters<typeof planAccess>[2]): void => {
+      const planned = planAccess(symbols, space, access);
+      accesses.set(key, planned);
+      forms.push(planned.form, ...planned.guards.map((guard) => guard.form));
+    };
+    for (const instance of pass.instances) {
+      if (instance.meaning.kind === 'memory') plan(instance, instance.meaning);
+      if (instance.meaning.kind === 'iota') forms.push(instance.meaning.form);
+    }
+    for (const root of pass.roots) {
+      for (const to of destinationsOf(root)) plan(to, to);
+      if (root.kind === 'argreduce') forms.push({ coefs: space.shape.map((_, i) => Number(i === root.axis)), constant: 0 });
+    }
+    this.accesses = accesses;
+    const axes = space.shape.map((_, i) => i).filter((axis) => !leading.has(axis));
+    const kept = axes.filter((axis) => !space.reduced.includes(axis));
+    const reduced = axes.filter((axis) => space.reduced.includes(axis));
+    this.loops = mergeLoops(space, [...kept, ...reduced], forms);
+    const firstReduced = this.loops.findIndex((loop) => loop.isReduced);
+    this.reducedAt = firstReduced < 0 ? this.loops.length : firstReduced;
+    this.vectorAt = this.#canVectorise() ? this.#lastLoop(axes) : -1;
+    this.width = this.#chooseWidth();
+  }
+
+  #canVectorise(): boolean {
+    const loose = this.pass.roots.some((root) =>
+      destinationsOf(root).some((to) => this.accesses.get(to)!.guards.length > 0),
+    );
+    const simple = this.pass.roots.every((root) => root.kind === 'write' || root.kind === 'reduce');
+    return this.pass.isNarrow && simple && !loose && this.loops.length > 0;
+  }
+
+  #lastLoop(axes: readonly number[]): number {
+    const last = axes.findLast((axis) => this.loops.some((loop) => loop.axes.includes(axis)));
+    return this.loops.findIndex((loop) => loop.axes.includes(last!));
+  }
+
+  // Many live values in a wide bundle spill; reductions share eight accumulators, the most that stay in registers.
+  #chooseWidth(): number {
+    if (this.vectorAt < 0) return 1;
+    const loop = this.loops[this.vectorAt];
+    const work = this.pass.instances.filter((i) => i.operands.length > 0).length;
+    const reductions = this.pass.roots.filter((root) => root.kind === 'reduce').length;
+    let width = work > 150 ? 1 : work > 90 ? 2 : 4;
+    if (reductions === 1 && work <= 3) width = 8;
+    if (reductions > 0) while (width > 1 && width * reductions > 8) width /= 2;
+    while (width > 1 && 4 * width > loop.extent) width /= 2;
+    return width;
+  }
+
+  /** Whether reductions run along the vector loop. */
+  get isRowReduction(): boolean {
+    return this.vectorAt >= 0 && this.vectorAt >= this.reducedAt;
+  }
+
+  /** The number of loops that must be entered before something with these axes is known. */
+  levelOf(axes: number): number {
+    let level = 0;
+    this.loops.forEach((loop, i) => {
+      if (loop.axes.some((axis) => (axes & (1 << axis)) !== 0)) level = i + 1;
+    });
+    return level;
+  }
+
+  /** The same without the vector loop: where an address' row part is known. */
+  rowLevelOf(axes: number): number {
+    if (this.vectorAt < 0) return this.levelOf(axes);
+    const vector = this.loops[this.vectorAt].axes.reduce((mask, axis) => mask | (1 << axis), 0);
+    return this.levelOf(axes & ~vector);
+  }
+
+  /** Whether something with these axes varies along the vector loop. */
+  isVector(axes: number): boolean {
+    return this.vectorAt >= 0 && this.loops[this.vectorAt].axes.some((axis) => (axes & (1 << axis)) !== 0);
+  }
+
+  /** The axes that an access depends on. */
+  axesOfAccess(access: Access): number {
+    return access.guards.reduce((mask, guard) => mask | axesOf(guard.form), axesOf(access.form));
+  }
+
+  /** Points of the space. */
+  get size(): number {
+    return this.loops.reduce((n, loop) => n * loop.extent, 1);
+  }
+}
+
+/** Where a root leaves its results. */
+export function destinationsOf(root: Root): readonly Destination[] {
+  if (root.kind === 'scatter') return [];
+  return root.kind === 'fold' ? root.to : [root.to];
+}
+
+/** The counters of a nest while it is being emitted. */
+export class Counters {
+  readonly plan: NestPlan;
+  readonly options: NestOptions;
+  readonly #counters: (Node | undefined)[] = [];
+  /** Vectors of the bundle that is being emitted. */
+  bundle: Bundle = [];
+  /** i · n for every needed n, in the vector loop. */
+  readonly #scaled = new Map<number, Node>();
+
+  constructor(plan: NestPlan, options: NestOptions) {
+    this.plan = plan;
+    this.options = options;
+  }
+
+  get fn(): Fn {
+    return this.options.context.fn;
+  }
+
+  /** Σ coefficient · counter + constant, over the leading axes and the loops entered; `vector`: whether the vector loop takes part. */
+  value(form: Form, vector: boolean): Node {
+    let sum = int(form.constant);
+    for (const [axis, counter] of this.options.leading) sum = add(sum, mul(counter, int(form.coefs[axis] ?? 0)));
+    this.plan.loops.forEach((loop, i) => {
+      const coefficient = loopCoefficient(loop, form);
+      if (coefficient === 0 || (i === this.plan.vectorAt && !vector)) return;
+      const counter = this.#counters[i];
+      invariant(counter !== undefined, 'a form was evaluated before its loop was entered');
+      sum = add(sum, i === this.plan.vectorAt ? this.#scaledCounter(counter, coefficient) : mul(counter, int(coefficient)));
+    });
+    return sum;
+  }
+
+  #scaledCounter(counter: Node, factor: number): Node {
+    return this.#scaled.get(factor) ?? mul(counter, int(factor));
+  }
+
+  /** Base address plus row part of an access, guards excepted. */
+  rowAddress(access: Access): Node {
+    const base = baseAddress(this.fn, access.window, access.guarded);
+    return add(base, this.value(access.form, false));
+  }
+
+  /** Bytes of an access from its row address at the current vector. */
+  vectorOffset(form: Form): Node {
+    const { loops, vectorAt } = this.plan;
+    const factor = loopCoefficient(loops[vectorAt], form);
+    return factor === 0 ? int(0) : this.#scaledCounter(this.#counters[vectorAt]!, factor);
+  }
+
+  /** Emit the loops from `position` on. */
+  run(body: Body, position = 0): void {
+    body.enter(position);
+    if (position === this.plan.reducedAt) body.startReduction();
+    if (position === this.plan.loops.length) body.roots();
+    else if (position === this.plan.vectorAt) this.#vectors(body, position);
+    else this.#scalars(body, position);
+    if (position === this.plan.reducedAt) body.endReduction();
+  }
+
+  #bounds(position: number): { from: Node; to: Node; isKnown: boolean } {
+    const { fn } = this;
+    const loop = this.plan.loops[position];
+    if (position === 0 && this.options.range !== undefined)
+      return { ...this.options.range, isKnown: false };
+    if (loop.clip === undefined) return { from: int(0), to: int(loop.extent), isKnown: true };
+    const { clip, factor } = loop.clip;
+    const bound = (node: Node): Node => fn.keep(mul(node, int(factor)), 'e');
+    return { from: bound(clip.low(fn)), to: bound(clip.high(fn)), isKnown: false };
+  }
+
+  #scalars(body: Body, position: number): void {
+    const { from, to } = this.#bounds(position);
+    const counter = this.fn.local('i32', 'i');
+    this.fn.for(counter, { from, to }, () => {
+      this.#counters[position] = this.fn.get(counter);
+      this.run(body, position + 1);
+    });
+  }
+
+  #vectors(body: Body, position: number): void {
+    const { width } = this.plan;
+    const { from, to, isKnown } = this.#bounds(position);
+    const counter = this.fn.local('i32', 'i');
+    const full = new Array<number>(width).fill(4);
+    if (!isKnown) return this.#vectorsBetween(body, position, { counter, from, to, full });
+    const { extent } = this.plan.loops[position];
+    const main = extent - (extent % (4 * width));
+    if (main === 4 * width) this.#bundleAt(body, position, int(0), full);
+    else if (main > 0)
+      this.fn.for(counter, { from, to: int(main), step: 4 * width }, () =>
+        this.#bundleAt(body, position, this.fn.get(counter), full),
+      );
+    const rest = extent - main;
+    if (rest === 0) return;
+    const lanes = Array.from({ length: Math.ceil(rest / 4) }, (_, u) => Math.min(4, rest - 4 * u));
+    this.#bundleAt(body, position, int(main), lanes);
+  }
+
+  #vectorsBetween(
+    body: Body,
+    position: number,
+    range: { counter: Local; from: Node; to: Node; full: Bundle },
+  ): void {
+    const { fn } = this;
+    const { counter, from, to, full } = range;
+    const i = (): Node => fn.get(counter);
+    const emit = (bundle: Bundle): void => this.#bundleAt(body, position, i(), bundle);
+    fn.set(counter, from);
+    const whileFits = (bundle: Bundle): void => {
+      const step = 4 * bundle.length;
+      const fits = (): Node => op('i32.le_s', add(i(), int(step)), to);
+      fn.if(fits(), () =>
+        fn.loop((again) => {
+          emit(bundle);
+          fn.set(counter, add(i(), int(step)));
+          fn.br(again, fits());
+        }),
+      );
+    };
+    whileFits(full);
+    if (full.length > 1) whileFits([4]);
+    for (const lanes of [3, 2, 1]) fn.if(op('i32.eq', sub(to, i()), int(lanes)), () => emit([lanes]));
+  }
+
+  #bundleAt(body: Body, position: number, counter: Node, bundle: Bundle): void {
+    const { fn, plan } = this;
+    this.#counters[position] = counter;
+    this.bundle = bundle;
+    const held: Local[] = [];
+    this.#scaled.clear();
+    for (const factor of this.#factors()) {
+      const product = mul(counter, int(factor));
+      if (product.kind === 'const' || product.kind === 'get') continue;
+      const local = fn.local('i32', 'f');
+      held.push(local);
+      fn.set(local, product);
+      this.#scaled.set(factor, fn.get(local));
+    }
+    this.run(body, plan.vectorAt + 1);
+    held.forEach((local) => fn.release(local));
+    this.#scaled.clear();
+  }
+
+  #factors(): Set<number> {
+    const loop = this.plan.loops[this.plan.vectorAt];
+    const factors = new Set<number>();
+    for (const { form } of this.plan.accesses.values()) factors.add(loopCoefficient(loop, form));
+    factors.delete(0);
+    factors.delete(1);
+    return factors;
+  }
+}
+
+/** The smaller of the loop's end and a chunk's. */
+export const chunkEnd = (fn: Fn, from: Node, step: number, end: Node): Node =>
+  fn.keep(minS(fn.keep(add(from, int(step)), 'e'), end), 'e');
+
+/** Refuse what the target cannot spell. */
+export function unspelled(what: string, instance: Instance): never {
+  throw new LoweringError(
+    `wasm: ${what} of ${instance.operands[0]?.dtype ?? instance.dtype} has no code on this target; got it in a kernel. ` +
+      `${isNarrow(instance.dtype) ? 'Expand it before emission.' : 'Use a 32-bit type.'}`,
+  );
+}
