@@ -6,7 +6,7 @@ import { dtypeInfo, isComplex, type DType } from '../../core/dtype.ts';
 import { sizeOf, type Shape } from '../../core/shape.ts';
 import { elementsToBytes, allocateElements, elementWriter } from '../scalar-array.ts';
 import type { Element } from '../scalar-meaning.ts';
-import { rounderOf } from '../scalar-round.ts';
+import { exponentOf, rounderOf } from '../scalar-round.ts';
 import { realPart } from './infer.ts';
 import type { HloConstant, TensorType } from './ir.ts';
 
@@ -16,25 +16,71 @@ const digitsOf: Readonly<Partial<Record<DType, number>>> = { f16: 5, bf16: 4, f3
 /** One float, so that MLIR reads the same bits. */
 export function floatText(x: number, dtype: DType): string {
   if (!Number.isFinite(x)) return floatBits(x, dtype);
-  const short = x.toExponential(5).replace(/^(-?\d\.\d{5})e([+-])(\d+)$/, (_, digits: string, sign: string, e: string) => `${digits}0e${sign}${e.padStart(2, '0')}`);
-  const signed = Object.is(x, -0) ? `-${short}` : short;
-  if (rounderOf(dtype)(Number(signed)) === x) return signed;
-  const long = shortestText(x, digitsOf[dtype] ?? 17);
+  const sign = x < 0 || Object.is(x, -0) ? '-' : '';
+  if (x === 0) return `${sign}0.000000e+00`;
+  const short = `${sign}${scientific(decimal(Math.abs(x), 6))}`;
+  if (rounderOf(dtype)(Number(short)) === x) return short;
+  const precision = digitsOf[dtype] ?? 17;
+  const long = `${sign}${shortest(decimal(Math.abs(x), precision), precision)}`;
   return long.includes('.') ? long : floatBits(x, dtype);
 }
 
-/** `APFloat::toString` with its default padding of three zeros. */
-function shortestText(x: number, precision: number): string {
-  const sign = x < 0 ? '-' : '';
-  const [mantissa, power] = Math.abs(x).toExponential(precision - 1).split('e');
-  const digits = mantissa.replace('.', '').replace(/0+$/, '');
-  const exponent = Number(power) - (digits.length - 1);
-  const isScientific =
-    exponent >= 0 ? exponent > 3 || digits.length + exponent > precision : Number(power) < 0 && -Number(power) > 3;
-  if (isScientific) return `${sign}${digits[0]}.${digits.slice(1) || '0'}E${Number(power) < 0 ? '' : '+'}${power.replace('+', '')}`;
-  if (exponent >= 0) return `${sign}${digits}${'0'.repeat(exponent)}`;
+/** A decimal number: digits · 10^exponent, without trailing zeros in the digits. */
+interface Decimal {
+  readonly digits: string;
+  readonly exponent: number;
+}
+
+/** A positive double as odd · 2^power. */
+function binary(x: number): readonly [odd: bigint, power: number] {
+  // Subnormals of f64 are scaled up first, so that the unit below is a double.
+  const shift = x < 2 ** -900 ? 200 : 0;
+  const scaled = x * 2 ** shift;
+  let power = exponentOf(scaled) - 52;
+  let odd = BigInt(scaled / 2 ** power);
+  for (; (odd & 1n) === 0n; odd >>= 1n) power++;
+  return [odd, power - shift];
+}
+
+/**
+ * The first digits of a positive double as `APFloat::toString` finds them: it drops low digits by division (towards zero) while more bits
+ * are left than the precision needs, then rounds half up. So 7.99999995e-8 gives 799999, not 8.
+ */
+function decimal(x: number, precision: number): Decimal {
+  const [odd, power] = binary(x);
+  let significand = power >= 0 ? odd << BigInt(power) : odd * 5n ** BigInt(-power);
+  let exponent = Math.min(power, 0);
+  const bits = significand.toString(2).length;
+  // 196 / 59 is slightly more than log2(10).
+  const needed = Math.floor((precision * 196 + 58) / 59);
+  const dropped = bits > needed ? Math.floor(((bits - needed) * 59) / 196) : 0;
+  significand /= 10n ** BigInt(dropped);
+  exponent += dropped;
+  let digits = significand.toString();
+  if (digits.length > precision) {
+    const cut = digits.length - precision;
+    const isUp = digits[precision] >= '5';
+    digits = String(BigInt(digits.slice(0, precision)) + (isUp ? 1n : 0n));
+    exponent += cut;
+  }
+  const zeros = /0*$/.exec(digits)?.[0].length ?? 0;
+  return { digits: digits.slice(0, digits.length - zeros), exponent: exponent + zeros };
+}
+
+/** One digit, six after the point, an exponent of at least two digits. */
+function scientific({ digits, exponent }: Decimal): string {
+  const power = exponent + digits.length - 1;
+  return `${digits[0]}.${digits.slice(1).padEnd(6, '0')}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
+}
+
+/** Plain when the point is near (three zeros of padding), else with `E`. */
+function shortest({ digits, exponent }: Decimal, precision: number): string {
+  const power = exponent + digits.length - 1;
+  const isScientific = exponent >= 0 ? exponent > 3 || digits.length + exponent > precision : power < -3;
+  if (isScientific) return `${digits[0]}.${digits.slice(1) || '0'}E${power < 0 ? '-' : '+'}${Math.abs(power)}`;
+  if (exponent >= 0) return `${digits}${'0'.repeat(exponent)}`;
   const whole = digits.length + exponent;
-  return whole > 0 ? `${sign}${digits.slice(0, whole)}.${digits.slice(whole)}` : `${sign}0.${'0'.repeat(-whole)}${digits}`;
+  return whole > 0 ? `${digits.slice(0, whole)}.${digits.slice(whole)}` : `0.${'0'.repeat(-whole)}${digits}`;
 }
 
 /** The bits of a float, as MLIR writes infinities and NaN. */
