@@ -241,8 +241,9 @@ export class Pass {
     const writes = touchesOf(root);
     const clash = (a: Touch, b: Touch): boolean => a.area === b.area && a.key !== b.key;
     const fresh = this.#reads.slice(reads);
+    // A pass computes all values of a point before it writes any: what reads an earlier root's memory comes in a later pass.
     const meets =
-      fresh.some((read) => this.#writes.some((write) => clash(read, write))) ||
+      fresh.some((read) => this.#writes.some((write) => write.area === read.area)) ||
       writes.some((write) => this.#reads.some((read) => clash(read, write)) || this.#writes.some((other) => clash(other, write)));
     if (this.#conflict || meets || (wasNarrow !== this.isNarrow && this.roots.length > 0)) {
       this.instances.length = instances;
@@ -318,7 +319,7 @@ const leaf = (meaning: Meaning): Expansion => ({ meaning, children: [], same: fa
 const keyOf = ({ tile, forms }: Child): string => `${idOf(tile)}|${forms.map(formKey).join(';')}`;
 
 function touchesOf(root: Root): Touch[] {
-  if (root.kind === 'scatter') return [{ area: root.window.area, key: 'scatter', at: undefined }];
+  if (root.kind === 'scatter') return [{ area: root.window.area, key: `scatter ${idOf(root)}`, at: undefined }];
   const targets = root.kind === 'fold' ? root.to : [root.to];
   return targets.map(({ window, forms }) => touchOf(window, forms));
 }
