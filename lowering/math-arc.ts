@@ -71,14 +71,14 @@ export function atan2(m: MathWriter, y: Tile, x: Tile): Tile {
     m.constant(2 ** -50),
     m.select(m.compare('lt', large, 2 ** -60), m.constant(2 ** 60), 1),
   );
-  const isBoth = m.compare('eq', m.bits(small), infinityBits);
+  const isBoth = m.and(m.isInfinite(x), m.isInfinite(y));
   const p = m.select(isBoth, 1, m.mul(small, factor));
   const q = m.select(isBoth, 1, m.mul(large, factor));
   const isMiddle = m.compare('gt', p, m.mul(q, tanEighth));
   const t = m.div(m.select(isMiddle, m.sub(p, q), p), m.select(isMiddle, m.add(p, q), q));
   const octant = arctangent(
     m,
-    m.select(m.compare('eq', large, 0), 0, t),
+    m.select(m.compare('eq', m.add(p, q), 0), 0, t),
     m.select(isMiddle, m.constant(pi / 4), 0),
   );
   const quarter = m.select(isSteep, m.sub(pi / 2, octant), octant);

@@ -52,7 +52,7 @@ export function erfc(m: MathWriter, x: Tile): Tile {
   const far = m.select(m.compare('lt', x, 0), m.sub(2, positive), positive);
   // Near 0 the complement of erf is more exact.
   const near = m.sub(1, m.mad(m.poly(m.mul(x, x), erfNear), x, x));
-  return m.keepNaN(m.select(m.compare('lt', a, 0.5), near, far), x);
+  return m.keepNaN(m.select(m.compare('lt', a, 0.75), near, far), x);
 }
 
 /** erf⁻¹ x = x·P(−log(1 − x²)) */

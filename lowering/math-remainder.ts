@@ -59,7 +59,9 @@ function remLarge(m: MathWriter, a: Tile, d: Tile): Tile {
 /** The remainder of floats, with the sign of x; NaN for y = 0 and for infinite x */
 export function rem(m: MathWriter, x: Tile, y: Tile): Tile {
   const [a, d] = [m.abs(x), m.abs(y)];
-  const isLarge = m.compare('gt', m.div(a, d), m.fma ? 2 ** 22 : 2 ** 10);
+  const isFar = m.compare('gt', m.div(a, d), m.fma ? 2 ** 22 : 2 ** 10);
+  // Without fused multiply-add the product of a quotient rounded up could overflow.
+  const isLarge = m.fma ? isFar : m.or(isFar, m.compare('gt', d, 2 ** 100));
   const inside = m.select(isLarge, remLarge(m, a, d), remSmall(m, a, d));
   const isWhole = m.compare('lt', a, d);
   const signed = m.withSign(inside, m.signOf(x));
