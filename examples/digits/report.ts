@@ -7,7 +7,7 @@ const escape = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** The loss of every step as an SVG curve on a logarithmic scale. */
-function lossCurve(losses: readonly number[]): string {
+export function lossCurve(losses: readonly number[]): string {
   const [width, height, left, bottom] = [760, 260, 46, 26];
   const finite = losses.filter((x) => Number.isFinite(x) && x > 0);
   const low = Math.log10(Math.min(...finite, 1));
@@ -45,7 +45,7 @@ function picture(digits: Digits, image: number): string {
   return `<svg viewBox="0 0 ${imageSide} ${imageSide}" class="digit">${cells}</svg>`;
 }
 
-function predictions(digits: Digits, { shown, predicted }: TrainingResult): string {
+export function predictions(digits: Digits, { shown, predicted }: TrainingResult): string {
   return [...shown]
     .map((image, i) => {
       const wrong = predicted[i] !== digits.labels[image];
@@ -55,7 +55,7 @@ function predictions(digits: Digits, { shown, predicted }: TrainingResult): stri
     .join('');
 }
 
-const style = `
+export const style = `
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fbfaf7; --accent: #b4552d; --soft: #8a94a3; --good: #2f7d5b; --bad: #c0392b; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --paper: #16191e; --soft: #77808d; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
