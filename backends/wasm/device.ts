@@ -61,6 +61,8 @@ export class WasmDevice implements Device {
   readonly pool: Pool;
   readonly #kernels: Kernels;
   readonly #runtime: Runtime;
+  /** Threads that programs are cut for: the same while the device lives, so that programs do not depend on the current number. */
+  readonly #parallelism: number;
   #lastYield = 0;
 
   constructor(options: WasmOptions = {}) {
@@ -71,6 +73,7 @@ export class WasmDevice implements Device {
     this.cells = new Cells(this.heap, { softLimit: options.softLimit ?? Math.min(mostSoftLimit, machineBytes() / 2) });
     this.cells.device = this;
     this.pool = new Pool(this.cells, options.threads ?? coreCount());
+    this.#parallelism = this.pool.threads;
     this.#kernels = new Kernels(this.cells, (kernel, exact) => emitWasm(kernel, { ...this.features, exact }));
     const { heap } = this;
     this.#runtime = {
@@ -123,7 +126,7 @@ export class WasmDevice implements Device {
     const schedule = compileModule(module as HloModule, {
       kind: 'wasm',
       maxOperands: 64,
-      parallelism: this.pool.threads,
+      parallelism: this.#parallelism,
       subgroupSize: 1,
       fallback: false,
       workgroupBytes: Infinity,
