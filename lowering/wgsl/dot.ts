@@ -59,10 +59,10 @@ export function dot(p: Program, op: TileOp<'dot'>): void {
     p.barriers.loop(() => {
       for (const tuple of inner.tuples) {
         const start = affine.scale(tuple[rank - 2], rowsAtOnce);
-        const rows = Array.from({ length: rowsAtOnce }, (_, i) => affine.offset(start, i));
+        const rows = Array.from({ length: rowsAtOnce }, (_, i) => rowRegister(layout, start, i));
         const lead = tuple.slice(0, rank - 2);
         const names = accumulate(c, { lead, rows, acc, mode });
-        write(c, held, { lead, rows, names, isRagged: rowRegisters % rowsAtOnce !== 0 });
+        write(c, held, { lead, rows, names });
       }
     }),
   );
@@ -76,22 +76,26 @@ function arrayOf(p: Program, result: TileValue, layout: Layout): Resident {
   return { kind: 'resident', layout, array };
 }
 
+/** A row register of a block; in the last block the last row may stand in for rows beyond it, and is computed again. */
+function rowRegister(layout: Layout, start: Affine, i: number): Affine {
+  const at = affine.offset(start, i);
+  const last = layout.rowRegisters - 1;
+  const { lo, hi } = affine.rangeOf(at);
+  return hi <= last ? at : affine.variable(`min(${affine.print(at)}, ${last})`, { lo: Math.min(lo, last), hi: last });
+}
+
 function write(
   c: Contraction,
   held: Resident,
-  w: { lead: readonly Affine[]; rows: readonly Affine[]; names: readonly (readonly string[])[]; isRagged: boolean },
+  w: { lead: readonly Affine[]; rows: readonly Affine[]; names: readonly (readonly string[])[] },
 ): void {
   const { p, layout } = c;
-  w.rows.forEach((row, i) => {
-    const lines = (): void =>
-      w.names[i].forEach((name, n) => {
-        const flat = flatRegister(layout, [...w.lead, row, affine.constant(n)]);
-        p.text.line(`${p.register(held, flat)} = ${name};`);
-      });
-    const isSure = affine.rangeOf(row).hi < layout.rowRegisters;
-    if (isSure || !w.isRagged) lines();
-    else p.block(`if (${affine.print(row)} < ${layout.rowRegisters})`, lines);
-  });
+  w.rows.forEach((row, i) =>
+    w.names[i].forEach((name, n) => {
+      const flat = flatRegister(layout, [...w.lead, row, affine.constant(n)]);
+      p.text.line(`${p.register(held, flat)} = ${name};`);
+    }),
+  );
 }
 
 /** Indices along the batch axes, written out. */
