@@ -80,23 +80,45 @@ export interface Device {
   liveBytes(): number;
 }
 
-const registered: Device[] = [];
+/** A device, or how to make it when it is first wanted. */
+interface Entry {
+  readonly kind: DeviceKind;
+  readonly make: () => Device;
+  device: Device | undefined;
+}
+
+const registered: Entry[] = [];
 let chosen: Device | undefined;
+
+const deviceOf = (entry: Entry): Device => (entry.device ??= entry.make());
 
 /** Add a device; the first one is the default until `setDefaultDevice`. */
 export function registerDevice(device: Device): void {
-  registered.push(device);
+  registered.push({ kind: device.kind, make: () => device, device });
+}
+
+/** Add a device that is made when it is first wanted. */
+export function offerDevice(kind: DeviceKind, make: () => Device): void {
+  registered.push({ kind, make, device: undefined });
 }
 
 /** Remove a device, for example a lost one. */
 export function unregisterDevice(device: Device): void {
-  const at = registered.indexOf(device);
+  const at = registered.findIndex((entry) => entry.device === device);
   if (at >= 0) registered.splice(at, 1);
   if (chosen === device) chosen = undefined;
 }
 
-/** Every device that can be used now. */
-export const devices = (): readonly Device[] => [...registered];
+/**
+ * Every device that can be used now.
+ *
+ * @example
+ * devices().map((device) => device.kind); // → [ 'wasm', 'interpreter' ]
+ */
+export const devices = (): readonly Device[] => registered.map(deviceOf);
+
+/** The kinds of the devices that can be used now; makes none. */
+export const deviceKinds = (): readonly DeviceKind[] => registered.map(({ kind }) => kind);
 
 /**
  * The device that arrays without a device go to.
@@ -104,16 +126,16 @@ export const devices = (): readonly Device[] => [...registered];
  * @throws DeviceError when none is registered.
  */
 export function defaultDevice(): Device {
-  const device = chosen ?? registered[0];
-  if (device === undefined)
+  if (chosen !== undefined) return chosen;
+  if (registered.length === 0)
     throw new DeviceError(
       'defaultDevice: no device is registered; import "palladia" or call `await init({ device })` first.',
     );
-  return device;
+  return deviceOf(registered[0]);
 }
 
-/** Choose the device that arrays without a device go to. */
-export function setDefaultDevice(device: Device): void {
+/** Choose the device that arrays without a device go to; nothing brings the first one back. */
+export function setDefaultDevice(device: Device | undefined): void {
   chosen = device;
 }
 
@@ -123,12 +145,12 @@ export function setDefaultDevice(device: Device): void {
  * @throws DeviceError when there is none, with the devices that exist.
  */
 export function findDevice(kind: DeviceKind): Device {
-  const device = registered.find((d) => d.kind === kind);
-  if (device === undefined) {
-    const have = registered.map((d) => d.kind).join(', ') || 'none';
+  const entry = registered.find((e) => e.kind === kind);
+  if (entry === undefined) {
+    const have = deviceKinds().join(', ') || 'none';
     throw new DeviceError(
       `device: "${kind}" is not available; have ${have}. Call \`await init({ device: '${kind}' })\` first.`,
     );
   }
-  return device;
+  return deviceOf(entry);
 }

@@ -1,0 +1,4 @@
+/** `palladia/pallas`: the kernel language and the kernel library. */
+import './setup/start.ts';
+
+export * from '../pallas/index.ts';

@@ -1,0 +1,84 @@
+/** The root of the package: transformations, control flow, arrays, devices. Re-exports only; `entry/setup/` installs the rest. */
+import './entry/setup/start.ts';
+
+export { NDArray, type ArrayLike } from './core/array.ts';
+export { Aval } from './core/aval.ts';
+export {
+  defaultDevice,
+  devices,
+  type CompiledKernel,
+  type Device,
+  type DeviceKind,
+} from './core/backend.ts';
+export { config, withConfig, type Config } from './core/config.ts';
+export type { DType } from './core/dtype.ts';
+export {
+  ArgumentError,
+  AsyncFunctionError,
+  ConcretizationError,
+  DeletedArrayError,
+  DeviceError,
+  DTypeError,
+  InternalError,
+  KernelError,
+  LoweringError,
+  MissingRuleError,
+  OutOfMemoryError,
+  PalladiaError,
+  ParseError,
+  ShapeError,
+  TracerLeakError,
+  TreeError,
+} from './core/errors.ts';
+export type { Complex, Nested, TypedArray } from './core/host.ts';
+export { Jaxpr } from './core/jaxpr.ts';
+export type { Shape } from './core/shape.ts';
+export { Tracer } from './core/trace.ts';
+export * as tree from './core/tree.ts';
+export { Value } from './core/value.ts';
+
+export { checkpoint, type CheckpointOptions } from './transforms/checkpoint.ts';
+export {
+  customJvp,
+  customVjp,
+  type CustomJvp,
+  type CustomOptions,
+  type CustomVjp,
+  type JvpRule,
+  type JvpRuleOptions,
+} from './transforms/custom.ts';
+export { jvp, linearize, type AuxOptions } from './transforms/forward.ts';
+export {
+  grad,
+  valueAndGrad,
+  vjp,
+  vjpWithAux,
+  type Argnums,
+  type Gradient,
+  type GradOptions,
+  type VjpFunction,
+} from './transforms/grad.ts';
+export {
+  hessian,
+  jacfwd,
+  jacrev,
+  type Jacobian,
+  type JacobianOptions,
+} from './transforms/jacobian.ts';
+export { evalShape, jit, makeJaxpr, type Jitted, type JitOptions } from './transforms/jit.ts';
+export { ShapeDtypeStruct } from './transforms/shape-struct.ts';
+export type { Input, Inputs, Output } from './transforms/signature.ts';
+export type { Compiled, Lowered, Traced } from './transforms/stages.ts';
+export { vmap, type Axes, type VmapOptions } from './transforms/vmap.ts';
+
+export { cond, switchBranch } from './control/cond.ts';
+export { map, scan, type ScanOptions } from './control/scan.ts';
+export { foriLoop, whileLoop, type ForiOptions } from './control/while.ts';
+
+export {
+  devicePut,
+  init,
+  setDefaultDevice,
+  type InitOptions,
+  type Put,
+} from './entry/setup/devices.ts';
