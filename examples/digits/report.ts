@@ -45,7 +45,11 @@ function picture(digits: Digits, image: number): string {
   return `<svg viewBox="0 0 ${imageSide} ${imageSide}" class="digit">${cells}</svg>`;
 }
 
-export function predictions(digits: Digits, { shown, predicted }: TrainingResult): string {
+/** The pictures with what the model reads; wrong readings are framed. */
+export function predictions(
+  digits: Digits,
+  { shown, predicted }: Pick<TrainingResult, 'shown' | 'predicted'>,
+): string {
   return [...shown]
     .map((image, i) => {
       const wrong = predicted[i] !== digits.labels[image];
@@ -55,6 +59,7 @@ export function predictions(digits: Digits, { shown, predicted }: TrainingResult
     .join('');
 }
 
+/** The page's style sheet. */
 export const style = `
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fbfaf7; --accent: #b4552d; --soft: #8a94a3; --good: #2f7d5b; --bad: #c0392b; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --paper: #16191e; --soft: #77808d; } }
