@@ -1,5 +1,5 @@
 /** asin, acos, atan and atan2 on f32: odd minimax polynomials near 0 (our own), and the classical identities elsewhere. */
-import { infinityBits, type MathWriter } from './math-writer.ts';
+import type { MathWriter } from './math-writer.ts';
 import type { Tile } from './tile/ir.ts';
 
 /** asin x = x + x³·P(x²) on |x| ≤ ½, to 2⁻²⁷. */

@@ -1,54 +1,144 @@
-/** Affine analysis of index maps: integer scalars as constant + Σ coefficient · grid index, where that can be proved. */
-import type { TileOp, TileRegion, TileValue } from './ir.ts';
+/**
+ * Affine analysis of index maps: which are sums of grid indices times constants, and what follows for races. Used where a grid axis must be known
+ * to be parallel, and by emitters that turn index maps into strides. Proves or says nothing: an unknown map is `undefined`.
+ */
+import { splatOf } from './simplify-rules.ts';
+import {
+  blockShape,
+  type BlockMapping,
+  type GridAxis,
+  type Operand,
+  type TileOp,
+  type TileRegion,
+  type TileValue,
+} from './ir.ts';
 
-/** constant + Σ coefficients[i] · (grid index i). */
+/** constant + Σ coefficients[k] · index k */
 export interface Affine {
   readonly constant: number;
   readonly coefficients: readonly number[];
 }
 
-const plus = (a: Affine, b: Affine, sign: 1 | -1): Affine => ({
-  constant: a.constant + sign * b.constant,
-  coefficients: a.coefficients.map((c, i) => c + sign * b.coefficients[i]),
-});
+/** What is known about integer values of a region: the affine ones, by value. */
+export type AffineValues = ReadonlyMap<TileValue, Affine>;
 
-const times = (a: Affine, k: number): Affine => ({ constant: a.constant * k, coefficients: a.coefficients.map((c) => c * k) });
+const combine = (a: Affine, b: Affine, f: (x: number, y: number) => number): Affine => ({
+  constant: f(a.constant, b.constant),
+  coefficients: a.coefficients.map((c, i) => f(c, b.coefficients[i])),
+});
 
 const isConstant = (a: Affine): boolean => a.coefficients.every((c) => c === 0);
 
-function combine(op: TileOp<'scalar'>, args: readonly Affine[]): Affine | undefined {
-  const [a, b] = args;
+function ofScalar(op: TileOp<'scalar'>, known: AffineValues): Affine | undefined {
+  const parts = op.operands.map((x) => known.get(x));
+  if (!parts.every((p) => p !== undefined)) return undefined;
+  const [a, b] = parts;
   switch (op.attrs.fn) {
-    case 'add':
-      return plus(a, b, 1);
-    case 'sub':
-      return plus(a, b, -1);
     case 'neg':
-      return times(a, -1);
+      return combine(a, a, (x) => -x);
+    case 'add':
+      return combine(a, b, (x, y) => x + y);
+    case 'sub':
+      return combine(a, b, (x, y) => x - y);
     case 'mul':
-      if (isConstant(a)) return times(b, a.constant);
-      return isConstant(b) ? times(a, b.constant) : undefined;
+      if (isConstant(a)) return combine(b, b, (x) => x * a.constant);
+      return isConstant(b) ? combine(a, a, (x) => x * b.constant) : undefined;
     default:
       return undefined;
   }
 }
 
-/** The affine form of a scalar of a region over its first `axes` arguments; undefined where it is not (provably) affine. */
-export function affineOf(value: TileValue, region: TileRegion, axes: number): Affine | undefined {
-  const known = new Map<TileValue, Affine>();
-  const zeros = Array.from({ length: axes }, () => 0);
-  region.args.slice(0, axes).forEach((arg, i) => known.set(arg, { constant: 0, coefficients: zeros.with(i, 1) }));
-  for (const op of region.ops) {
-    const [result] = op.results;
-    const args = op.operands.map((x) => known.get(x));
-    const complete = args.filter((x) => x !== undefined);
-    if (op.kind === 'constant' && typeof op.attrs.value === 'number') known.set(result, { constant: op.attrs.value, coefficients: zeros });
-    else if (complete.length !== args.length) continue;
-    else if (op.kind === 'assume') known.set(result, complete[0]);
-    else if (op.kind === 'scalar') {
-      const form = combine(op, complete);
-      if (form !== undefined) known.set(result, form);
+function ofOp(op: TileOp, known: AffineValues, rank: number): Affine | undefined {
+  const zero = Array.from({ length: rank }, () => 0);
+  switch (op.kind) {
+    case 'constant': {
+      const value = splatOf(op.results[0]);
+      return typeof value === 'number' ? { constant: value, coefficients: zero } : undefined;
     }
+    case 'programId':
+      return { constant: 0, coefficients: zero.with(op.attrs.axis, 1) };
+    case 'assume':
+      return known.get(op.operands[0]);
+    case 'scalar':
+      return ofScalar(op, known);
+    default:
+      return undefined;
   }
-  return known.get(value);
+}
+
+/** The affine i32 scalars among the values of a region, in terms of the grid indices (its first `rank` arguments, or `program_id`). */
+export function affineValues(region: TileRegion, rank: number): AffineValues {
+  const known = new Map<TileValue, Affine>();
+  region.args.slice(0, rank).forEach((arg, axis) => {
+    if (arg.type.kind !== 'tile') return;
+    known.set(arg, {
+      constant: 0,
+      coefficients: Array.from({ length: rank }, (_, i) => (i === axis ? 1 : 0)),
+    });
+  });
+  for (const op of region.ops) {
+    const type = op.results[0]?.type;
+    if (type?.dtype !== 'i32' || type.shape.length > 0) continue;
+    const found = ofOp(op, known, rank);
+    if (found !== undefined) known.set(op.results[0], found);
+  }
+  return known;
+}
+
+/** A scalar of a region as an affine function of the grid indices, if it is one. */
+export const affineOf = (value: TileValue, region: TileRegion, rank: number): Affine | undefined =>
+  affineValues(region, rank).get(value);
+
+/** The results of an index map, where they are affine. */
+export function affineMap(map: TileRegion, rank: number): (Affine | undefined)[] {
+  const known = affineValues(map, rank);
+  return map.results.map((r) => known.get(r));
+}
+
+/** How far two indices of a block axis must be apart for their blocks to be disjoint. */
+function unitOf(dim: BlockMapping['dims'][number]): number {
+  return dim.kind === 'element' ? Math.max(1, dim.size) : 1;
+}
+
+/** Grid axes in which one result is injective whatever the others do: each coefficient outweighs all smaller ones together. */
+function injectiveIn({ coefficients }: Affine, grid: readonly GridAxis[], unit: number): number[] {
+  const axes = coefficients.flatMap((c, axis) => (c !== 0 && grid[axis].extent > 1 ? [axis] : []));
+  axes.sort((a, b) => Math.abs(coefficients[a]) - Math.abs(coefficients[b]));
+  let reach = 0;
+  for (const axis of axes) {
+    const size = Math.abs(coefficients[axis]);
+    if (size < reach + unit) return [];
+    reach += size * (grid[axis].extent - 1);
+  }
+  return axes;
+}
+
+/** What index maps of the outputs say about each axis of a grid. */
+export interface OutputAxes {
+  /** Proved: programs that differ along the axis write different blocks, whatever their other indices. */
+  readonly injective: readonly boolean[];
+  /** Proved: programs that differ along the axis only have the same block of some output. */
+  readonly revisited: readonly boolean[];
+}
+
+/** Analyse the outputs of a kernel: which grid axes may be parallel, and which may not. */
+export function outputAxes(grid: readonly GridAxis[], operands: readonly Operand[]): OutputAxes {
+  const injective = grid.map(() => true);
+  const revisited = grid.map(() => false);
+  for (const { access, block, shape } of operands) {
+    if (access === 'read' || blockShape(block).includes(0)) continue;
+    const results = affineMap(block.indexMap, grid.length);
+    const proved = new Set(
+      results.flatMap((r, d) =>
+        r === undefined ? [] : injectiveIn(r, grid, unitOf(block.dims[d])),
+      ),
+    );
+    const isKnown = results.every((r) => r !== undefined);
+    grid.forEach(({ extent }, axis) => {
+      if (extent <= 1) return;
+      injective[axis] &&= proved.has(axis);
+      revisited[axis] ||= isKnown && shape.every((_, d) => results[d]?.coefficients[axis] === 0);
+    });
+  }
+  return { injective, revisited };
 }
