@@ -12,7 +12,7 @@ import {
   type LoweredModule,
 } from '../core/backend.ts';
 import { configKey } from '../core/config.ts';
-import { DTypeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { Value } from '../core/value.ts';
 import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
@@ -153,6 +153,12 @@ function donate(
   donated: readonly boolean[],
   kept: readonly number[],
 ): boolean[] {
+  donated.forEach((on, i) => {
+    if (on && args[i].scalar === undefined && args.some((x, k) => k !== i && x === args[i]))
+      throw new ArgumentError(
+        `jit: a donated array must be used once in a call; got ${args[i].aval.toString()} as argument ${i} and elsewhere, or captured. Donate it without passing it again.`,
+      );
+  });
   const used = new Set(kept);
   const given = kept.map((i) => donated[i] && args[i].scalar === undefined);
   donated.forEach((on, i) => {
