@@ -8,7 +8,8 @@ import { logaddexp } from '../numpy/ufuncs.ts';
 /** An activation function. */
 export type Activation = (x: ArrayLike) => Value;
 
-const constant = (value: number, x: Value): Value => NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, true);
+const constant = (value: number, x: Value): Value =>
+  NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, true);
 const zero = (x: Value): Value => lax.zerosLike(x);
 const activation =
   (op: string, f: (x: Value) => Value): Activation =>
@@ -16,7 +17,8 @@ const activation =
     f(asInexact(op, x));
 
 /** The values of `x` where it is positive, elsewhere `other`. NaN counts as positive, and the derivative at 0 is that of `other`. */
-const whenPositive = (x: Value, other: Value, then: Value = x): Value => lax.select(lax.le(x, constant(0, x)), other, then);
+const whenPositive = (x: Value, other: Value, then: Value = x): Value =>
+  lax.select(lax.le(x, constant(0, x)), other, then);
 
 /**
  * max(x, 0). The derivative at 0 is 0.
@@ -43,9 +45,13 @@ export const swish: Activation = (x) => silu(x);
 /** log(1 + eˣ), without overflow. */
 export const softplus: Activation = activation('softplus', (x) => logaddexp(x, zero(x)));
 /** log(sigmoid(x)), without overflow. */
-export const logSigmoid: Activation = activation('logSigmoid', (x) => lax.neg(softplus(lax.neg(x))));
+export const logSigmoid: Activation = activation('logSigmoid', (x) =>
+  lax.neg(softplus(lax.neg(x))),
+);
 /** x / (1 + |x|). */
-export const softSign: Activation = activation('softSign', (x) => lax.div(x, lax.add(lax.abs(x), constant(1, x))));
+export const softSign: Activation = activation('softSign', (x) =>
+  lax.div(x, lax.add(lax.abs(x), constant(1, x))),
+);
 /** The hyperbolic tangent. */
 export const tanh: Activation = activation('tanh', lax.tanh);
 /** x between -1 and 1. */
@@ -54,7 +60,9 @@ export const hardTanh: Activation = activation('hardTanh', (x) => {
   return lax.select(lax.gt(x, constant(1, x)), lax.fullLike(x, 1), low);
 });
 /** relu6(x + 3) / 6. */
-export const hardSigmoid: Activation = activation('hardSigmoid', (x) => lax.div(relu6(lax.add(x, constant(3, x))), constant(6, x)));
+export const hardSigmoid: Activation = activation('hardSigmoid', (x) =>
+  lax.div(relu6(lax.add(x, constant(3, x))), constant(6, x)),
+);
 /** x · hardSigmoid(x). */
 export const hardSilu: Activation = activation('hardSilu', (x) => lax.mul(x, hardSigmoid(x)));
 /** `hardSilu` under its other name. */
@@ -70,7 +78,11 @@ export const squareplus = (x: ArrayLike, b = 4): Value => {
 /** x where positive, slope · x elsewhere. */
 export const leakyRelu = (x: ArrayLike, negativeSlope = 0.01): Value => {
   const value = asInexact('leakyRelu', x);
-  return lax.select(lax.ge(value, constant(0, value)), value, lax.mul(value, constant(negativeSlope, value)));
+  return lax.select(
+    lax.ge(value, constant(0, value)),
+    value,
+    lax.mul(value, constant(negativeSlope, value)),
+  );
 };
 
 /** α (eˣ - 1), for x that are not positive; positive ones are replaced first, so that no infinity reaches the derivative. */
@@ -111,7 +123,10 @@ export function gelu(x: ArrayLike, { approximate = true }: GeluOptions = {}): Va
   const value = asInexact('gelu', x);
   if (approximate) {
     const cube = lax.integerPow(value, 3);
-    const inner = lax.mul(constant(Math.sqrt(2 / Math.PI), value), lax.add(value, lax.mul(constant(0.044715, value), cube)));
+    const inner = lax.mul(
+      constant(Math.sqrt(2 / Math.PI), value),
+      lax.add(value, lax.mul(constant(0.044715, value), cube)),
+    );
     const cdf = lax.mul(constant(0.5, value), lax.add(constant(1, value), lax.tanh(inner)));
     return lax.mul(value, cdf);
   }
@@ -124,7 +139,10 @@ export function glu(x: ArrayLike, axis = -1): Value {
   const value = asInexact('glu', x);
   const at = oneAxis('glu', axis, value);
   const half = value.shape[at] / 2;
-  const [a, b] = [lax.sliceInDim(value, 0, half, { axis: at }), lax.sliceInDim(value, half, 2 * half, { axis: at })];
+  const [a, b] = [
+    lax.sliceInDim(value, 0, half, { axis: at }),
+    lax.sliceInDim(value, half, 2 * half, { axis: at }),
+  ];
   return lax.mul(a, lax.logistic(b));
 }
 

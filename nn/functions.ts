@@ -21,7 +21,8 @@ import {
 import { mean, sum } from '../numpy/reductions.ts';
 import { where as choose } from '../numpy/selection.ts';
 
-const constant = (value: number, x: Value): Value => NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, true);
+const constant = (value: number, x: Value): Value =>
+  NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, true);
 
 /** Options of the functions that normalise along axes; instead of the options the bare axis may be given. */
 export interface SoftmaxOptions {
@@ -36,7 +37,9 @@ const lastAxis = (options: Axis | SoftmaxOptions | undefined): SoftmaxOptions =>
 
 /** The greatest element along axes, kept as axes of size 1, without derivative: subtracting it changes no result. */
 function peak(x: Value, axes: readonly number[]): Value {
-  return axes.length === 0 ? lax.stopGradient(x) : lax.stopGradient(lax.expandDims(lax.reduceMax(x, axes), axes));
+  return axes.length === 0
+    ? lax.stopGradient(x)
+    : lax.stopGradient(lax.expandDims(lax.reduceMax(x, axes), axes));
 }
 
 /** The elements that take part; the others are -∞. */
@@ -101,14 +104,19 @@ export interface LogsumexpOptions {
  */
 export function logsumexp(x: ArrayLike, options?: Axis | LogsumexpOptions): Value {
   const { axis, keepdims = false, b, where } = axisOptions<LogsumexpOptions>(options);
-  const [given, factor] = b === undefined ? [asInexact('logsumexp', x), undefined] : promoteInexact('logsumexp', x, b);
+  const [given, factor] =
+    b === undefined ? [asInexact('logsumexp', x), undefined] : promoteInexact('logsumexp', x, b);
   const value = masked('logsumexp', given, where);
   const axes = reducedAxes('logsumexp', axis, value);
   const top = axes.some((a) => value.shape[a] === 0) ? undefined : peak(value, axes);
   // Rows whose greatest element is infinite are not shifted: ∞ - ∞ is NaN.
-  const shift = top === undefined ? undefined : lax.select(lax.isFinite(top), top, lax.zerosLike(top));
+  const shift =
+    top === undefined ? undefined : lax.select(lax.isFinite(top), top, lax.zerosLike(top));
   const powers = lax.exp(shift === undefined ? value : lax.sub(value, shift));
-  const total = sum(factor === undefined ? powers : lax.mul(powers, spreadTo('logsumexp', factor, powers.shape)), { axis: axes, keepdims });
+  const total = sum(
+    factor === undefined ? powers : lax.mul(powers, spreadTo('logsumexp', factor, powers.shape)),
+    { axis: axes, keepdims },
+  );
   const logs = lax.log(total);
   if (shift === undefined) return logs;
   return lax.add(logs, keepdims || axes.length === 0 ? shift : lax.squeeze(shift, axes));
@@ -133,12 +141,23 @@ export interface StandardizeOptions {
  * String(nn.standardize(np.array([1, 1]))); // → [0. 0.]
  */
 export function standardize(x: ArrayLike, options?: Axis | StandardizeOptions): Value {
-  const { axis = -1, epsilon = 1e-5, mean: center, variance } = options === undefined ? {} : axisOptions<StandardizeOptions>(options);
+  const {
+    axis = -1,
+    epsilon = 1e-5,
+    mean: center,
+    variance,
+  } = options === undefined ? {} : axisOptions<StandardizeOptions>(options);
   const value = asInexact('standardize', x);
   const axes = reducedAxes('standardize', axis, value);
-  const middle = center === undefined ? mean(value, { axis: axes, keepdims: true }) : asArray('standardize', center);
+  const middle =
+    center === undefined
+      ? mean(value, { axis: axes, keepdims: true })
+      : asArray('standardize', center);
   const centered = lax.sub(value, middle);
-  const spread = variance === undefined ? mean(lax.square(centered), { axis: axes, keepdims: true }) : asArray('standardize', variance);
+  const spread =
+    variance === undefined
+      ? mean(lax.square(centered), { axis: axes, keepdims: true })
+      : asArray('standardize', variance);
   return lax.mul(centered, lax.rsqrt(lax.add(spread, constant(epsilon, value))));
 }
 
@@ -159,14 +178,26 @@ export interface OneHotOptions {
  * @example
  * String(nn.oneHot(np.array([1, 0], 'i32'), 3)); // → [[0. 1. 0.] [1. 0. 0.]]
  */
-export function oneHot(x: ArrayLike, numClasses: number, { dtype = 'f64', axis = -1 }: OneHotOptions = {}): Value {
+export function oneHot(
+  x: ArrayLike,
+  numClasses: number,
+  { dtype = 'f64', axis = -1 }: OneHotOptions = {},
+): Value {
   if (!Number.isInteger(numClasses) || numClasses < 0)
-    throw new ArgumentError(`oneHot: the number of classes must be a non-negative integer; got ${numClasses}. It is a size: compute it with JavaScript numbers.`);
+    throw new ArgumentError(
+      `oneHot: the number of classes must be a non-negative integer; got ${numClasses}. It is a size: compute it with JavaScript numbers.`,
+    );
   const value = asArray('oneHot', x);
   const at = canonicalAxis('oneHot', axis, value.ndim + 1);
   const wide = lax.expandDims(value, [at]);
-  const classes = lax.reshape(lax.iota(value.dtype === 'bool' ? 'i32' : value.dtype, numClasses), wide.shape.map((_, i) => (i === at ? numClasses : 1)));
-  return lax.convertElementType(lax.eq(value.dtype === 'bool' ? lax.convertElementType(wide, 'i32') : wide, classes), dtypeOf(dtype));
+  const classes = lax.reshape(
+    lax.iota(value.dtype === 'bool' ? 'i32' : value.dtype, numClasses),
+    wide.shape.map((_, i) => (i === at ? numClasses : 1)),
+  );
+  return lax.convertElementType(
+    lax.eq(value.dtype === 'bool' ? lax.convertElementType(wide, 'i32') : wide, classes),
+    dtypeOf(dtype),
+  );
 }
 
 /** Options of `dotProductAttention`. */
@@ -192,7 +223,12 @@ export interface AttentionOptions {
  * const x = np.ones([2, 5, 3, 4]);
  * nn.dotProductAttention(x, x, x).shape; // → [ 2, 5, 3, 4 ]
  */
-export function dotProductAttention(query: ArrayLike, key: ArrayLike, value: ArrayLike, options: AttentionOptions = {}): Value {
+export function dotProductAttention(
+  query: ArrayLike,
+  key: ArrayLike,
+  value: ArrayLike,
+  options: AttentionOptions = {},
+): Value {
   const given = promoteInexact('dotProductAttention', query, key, value);
   const [q, k, v] = given.map((x) => (x.ndim === 3 ? lax.expandDims(x, 0) : x));
   checkAttention(q, k, v);
@@ -203,12 +239,26 @@ export function dotProductAttention(query: ArrayLike, key: ArrayLike, value: Arr
   let logits = lax.mul(products, constant(options.scale ?? 1 / Math.sqrt(size), products));
   const full = logits.shape;
   if (options.bias !== undefined)
-    logits = lax.add(logits, spreadTo('dotProductAttention', lax.convertElementType(asArray('dotProductAttention', options.bias), inside), full));
+    logits = lax.add(
+      logits,
+      spreadTo(
+        'dotProductAttention',
+        lax.convertElementType(asArray('dotProductAttention', options.bias), inside),
+        full,
+      ),
+    );
   const least = lax.fullLike(logits, -0.7 * 3.4028234663852886e38);
   if (options.mask !== undefined)
-    logits = lax.select(spreadTo('dotProductAttention', asBool('dotProductAttention', options.mask), full), logits, least);
+    logits = lax.select(
+      spreadTo('dotProductAttention', asBool('dotProductAttention', options.mask), full),
+      logits,
+      least,
+    );
   if (options.isCausal === true) {
-    const seen = lax.ge(lax.broadcastedIota('i32', [queries, keys], 0), lax.broadcastedIota('i32', [queries, keys], 1));
+    const seen = lax.ge(
+      lax.broadcastedIota('i32', [queries, keys], 0),
+      lax.broadcastedIota('i32', [queries, keys], 1),
+    );
     logits = lax.select(lax.broadcastInDim(seen, full, [2, 3]), logits, least);
   }
   const weights = lax.convertElementType(softmax(logits), q.dtype);

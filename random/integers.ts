@@ -7,7 +7,16 @@ import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import { arange } from '../numpy/creation.ts';
 import { searchsorted, take } from '../numpy/indexing.ts';
-import { asArray, asInexact, dtypeOf, oneAxis, shapeOf, spreadTo, type DTypeLike, type ShapeLike } from '../numpy/promote.ts';
+import {
+  asArray,
+  asInexact,
+  dtypeOf,
+  oneAxis,
+  shapeOf,
+  spreadTo,
+  type DTypeLike,
+  type ShapeLike,
+} from '../numpy/promote.ts';
 import { bits, split } from './keys.ts';
 import { gumbel, uniform } from './samplers.ts';
 
@@ -26,9 +35,18 @@ const two = (key: Value): [Value, Value] => {
  * @example
  * String(random.randint(random.key(0), [6], 0, 10)); // → [9 0 2 3 1 7]
  */
-export function randint(key: Value, shape: ShapeLike, minval: ArrayLike, maxval: ArrayLike, dtype: DTypeLike = 'i64'): Value {
+export function randint(
+  key: Value,
+  shape: ShapeLike,
+  minval: ArrayLike,
+  maxval: ArrayLike,
+  dtype: DTypeLike = 'i64',
+): Value {
   const type = dtypeOf(dtype);
-  if (!isInteger(type)) throw new DTypeError(`randint: the dtype must be an integer; got ${dtypeInfo[type].longName}. Use random.uniform for floats.`);
+  if (!isInteger(type))
+    throw new DTypeError(
+      `randint: the dtype must be an integer; got ${dtypeInfo[type].longName}. Use random.uniform for floats.`,
+    );
   const sizes = shapeOf('randint', shape);
   const narrow = dtypeInfo[type].bits < 32;
   const inside: DType = narrow ? 'i32' : type;
@@ -62,13 +80,21 @@ function boundsOf(
       const n = BigInt(Math.trunc(x));
       return n < least ? least : n > most ? most : n;
     };
-    const [low, high] = [clip(minval), BigInt(Math.trunc(maxval)) > most ? most + 1n : clip(maxval)];
+    const [low, high] = [
+      clip(minval),
+      BigInt(Math.trunc(maxval)) > most ? most + 1n : clip(maxval),
+    ];
     const span = high <= low ? 1n : high - low;
     const full = span === 2n ** BigInt(dtypeInfo[word].bits);
-    if (full) throw new ArgumentError(`randint: bounds must leave out one integer of the dtype; got all of ${dtypeInfo[type].longName}. Use random.bits for whole words.`);
+    if (full)
+      throw new ArgumentError(
+        `randint: bounds must leave out one integer of the dtype; got all of ${dtypeInfo[type].longName}. Use random.bits for whole words.`,
+      );
     return { start: NDArray.fromScalar(low, inside), span: NDArray.fromScalar(span, word) };
   }
-  const [low, high] = [minval, maxval].map((x) => lax.convertElementType(asArray('randint', x), inside));
+  const [low, high] = [minval, maxval].map((x) =>
+    lax.convertElementType(asArray('randint', x), inside),
+  );
   const shape = low.ndim >= high.ndim ? low.shape : high.shape;
   const [a, b] = [low, high].map((x) => spreadTo('randint', x, shape));
   const span = lax.convertElementType(lax.sub(b, a), word);
@@ -102,16 +128,24 @@ function shuffleAlong(key: Value, x: Value, axis: number): Value {
  * @example
  * String(random.permutation(random.key(0), 8)); // → [0 1 5 6 4 3 2 7]
  */
-export function permutation(key: Value, x: number | ArrayLike, { axis = 0, independent = false }: PermutationOptions = {}): Value {
+export function permutation(
+  key: Value,
+  x: number | ArrayLike,
+  { axis = 0, independent = false }: PermutationOptions = {},
+): Value {
   if (typeof x === 'number') return shuffleAlong(key, arange(x), 0);
   const value = asArray('permutation', x);
   const at = oneAxis('permutation', axis, value);
   if (independent || value.ndim === 1) return shuffleAlong(key, value, at);
-  return take(value, shuffleAlong(key, arange(value.shape[at]), 0), { axis: at, mode: 'promise_in_bounds' });
+  return take(value, shuffleAlong(key, arange(value.shape[at]), 0), {
+    axis: at,
+    mode: 'promise_in_bounds',
+  });
 }
 
 /** The elements of an array in random order along its first axis. @throws ShapeError when it has none. */
-export const shuffle = (key: Value, x: ArrayLike, axis = 0): Value => permutation(key, asArray('shuffle', x), { axis, independent: true });
+export const shuffle = (key: Value, x: ArrayLike, axis = 0): Value =>
+  permutation(key, asArray('shuffle', x), { axis, independent: true });
 
 /** Options of `choice`. */
 export interface ChoiceOptions {
@@ -130,21 +164,35 @@ export interface ChoiceOptions {
  * @example
  * String(random.choice(random.key(0), 5, [4])); // → [4 0 2 3]
  */
-export function choice(key: Value, a: number | ArrayLike, shape: ShapeLike = [], options: ChoiceOptions = {}): Value {
+export function choice(
+  key: Value,
+  a: number | ArrayLike,
+  shape: ShapeLike = [],
+  options: ChoiceOptions = {},
+): Value {
   const { replace = true, p, axis = 0 } = options;
   const sizes = shapeOf('choice', shape);
   const pool = typeof a === 'number' ? undefined : asArray('choice', a);
   const at = pool === undefined ? 0 : oneAxis('choice', axis, pool);
   const count = pool === undefined ? (a as number) : pool.shape[at];
   const draws = sizeOf(sizes);
-  if (count <= 0 && draws > 0) throw new ArgumentError(`choice: there must be elements to draw from; got ${count}. Check the size first.`);
+  if (count <= 0 && draws > 0)
+    throw new ArgumentError(
+      `choice: there must be elements to draw from; got ${count}. Check the size first.`,
+    );
   if (!replace && draws > count)
-    throw new ArgumentError(`choice: without replacement at most all elements can be drawn; got ${draws} draws from ${count}. Pass replace: true.`);
-  const positions = p === undefined ? evenly(key, count, sizes, replace) : weighted(key, count, sizes, replace, p);
-  return pool === undefined ? positions : take(pool, positions, { axis: at, mode: 'promise_in_bounds' });
+    throw new ArgumentError(
+      `choice: without replacement at most all elements can be drawn; got ${draws} draws from ${count}. Pass replace: true.`,
+    );
+  const positions =
+    p === undefined ? evenly(key, count, sizes, replace) : weighted(key, count, sizes, replace, p);
+  return pool === undefined
+    ? positions
+    : take(pool, positions, { axis: at, mode: 'promise_in_bounds' });
 }
 
-const front = (x: Value, shape: Shape): Value => lax.reshape(lax.sliceInDim(x, 0, sizeOf(shape)), shape);
+const front = (x: Value, shape: Shape): Value =>
+  lax.reshape(lax.sliceInDim(x, 0, sizeOf(shape)), shape);
 
 function evenly(key: Value, count: number, shape: Shape, replace: boolean): Value {
   return replace ? randint(key, shape, 0, count) : front(permutation(key, count), shape);
@@ -153,7 +201,9 @@ function evenly(key: Value, count: number, shape: Shape, replace: boolean): Valu
 function weighted(key: Value, count: number, shape: Shape, replace: boolean, p: ArrayLike): Value {
   const chances = asInexact('choice', p);
   if (chances.ndim !== 1 || chances.shape[0] !== count)
-    throw new ShapeError(`choice: there must be one probability per element; got ${chances.aval.toString()} for ${count} elements. Give a vector.`);
+    throw new ShapeError(
+      `choice: there must be one probability per element; got ${chances.aval.toString()} for ${count} elements. Give a vector.`,
+    );
   if (replace) {
     const running = lax.cumsum(chances, 0);
     const total = lax.indexInDim(running, -1);

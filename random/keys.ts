@@ -20,7 +20,9 @@ import { dtypeOf, shapeOf, type DTypeLike, type ShapeLike } from '../numpy/promo
 export function key(seed: number | bigint | Value): Value {
   if (seed instanceof Value) return tracedKey(seed);
   if (typeof seed !== 'bigint' && !Number.isInteger(seed))
-    throw new ArgumentError(`key: the seed must be an integer; got ${describe(seed)}. Round it first.`);
+    throw new ArgumentError(
+      `key: the seed must be an integer; got ${describe(seed)}. Round it first.`,
+    );
   const bits = BigInt(seed);
   const high = config.enableX64 ? BigInt.asUintN(32, bits >> 32n) : 0n;
   return NDArray.fromHost([Number(high), Number(BigInt.asUintN(32, bits))], [2], 'u32');
@@ -30,12 +32,21 @@ export function key(seed: number | bigint | Value): Value {
 export const PRNGKey = (seed: number | bigint | Value): Value => key(seed);
 
 function tracedKey(seed: Value): Value {
-  if (!isInteger(seed.dtype)) throw new DTypeError(`key: the seed must be an integer; got ${seed.aval.toString()}. Convert with x.astype('i32').`);
-  if (seed.ndim !== 0) throw new ShapeError(`key: the seed must be a scalar; got ${seed.aval.toString()}. Use vmap over many seeds.`);
+  if (!isInteger(seed.dtype))
+    throw new DTypeError(
+      `key: the seed must be an integer; got ${seed.aval.toString()}. Convert with x.astype('i32').`,
+    );
+  if (seed.ndim !== 0)
+    throw new ShapeError(
+      `key: the seed must be a scalar; got ${seed.aval.toString()}. Use vmap over many seeds.`,
+    );
   const wide = dtypeInfo[seed.dtype].bits === 64;
   const shift = isUnsigned(seed.dtype) ? lax.shiftRightLogical : lax.shiftRightArithmetic;
   const high = wide ? lax.convertElementType(shift(seed, 32), 'u32') : lax.full([], 0, 'u32');
-  return lax.concatenate([high, lax.convertElementType(seed, 'u32')].map((word) => lax.expandDims(word, 0)), 0);
+  return lax.concatenate(
+    [high, lax.convertElementType(seed, 'u32')].map((word) => lax.expandDims(word, 0)),
+    0,
+  );
 }
 
 /** The words of a key, for storing it: `u32[…, 2]`. */
@@ -43,8 +54,14 @@ export const keyData = (of: Value): Value => of;
 
 /** A key out of stored words. @throws ShapeError or DTypeError when they are not `u32[…, 2]`. */
 export function wrapKeyData(words: Value): Value {
-  if (words.dtype !== 'u32') throw new DTypeError(`wrapKeyData: words must be uint32; got ${words.aval.toString()}. Convert with x.astype('u32').`);
-  if (words.shape.at(-1) !== 2) throw new ShapeError(`wrapKeyData: a key has two words, on the last axis; got ${words.aval.toString()}. Reshape it.`);
+  if (words.dtype !== 'u32')
+    throw new DTypeError(
+      `wrapKeyData: words must be uint32; got ${words.aval.toString()}. Convert with x.astype('u32').`,
+    );
+  if (words.shape.at(-1) !== 2)
+    throw new ShapeError(
+      `wrapKeyData: a key has two words, on the last axis; got ${words.aval.toString()}. Reshape it.`,
+    );
   return words;
 }
 
@@ -57,7 +74,8 @@ export function wrapKeyData(words: Value): Value {
  * @example
  * String(random.split(random.key(0))); // → [[1797259609 2579123966] [ 928981903 3453687069]]
  */
-export const split = (from: Value, num: ShapeLike = 2): Value => lax.randomSplit(from, shapeOf('split', num));
+export const split = (from: Value, num: ShapeLike = 2): Value =>
+  lax.randomSplit(from, shapeOf('split', num));
 
 /**
  * A new key out of one and a number.
@@ -68,7 +86,9 @@ export const split = (from: Value, num: ShapeLike = 2): Value => lax.randomSplit
  */
 export function foldIn(from: Value, data: number | Value): Value {
   if (!(data instanceof Value) && (!Number.isInteger(data) || data < 0 || data >= 2 ** 32))
-    throw new ArgumentError(`foldIn: the number must be an integer in [0, 2³²); got ${data}. Use random.split for more keys.`);
+    throw new ArgumentError(
+      `foldIn: the number must be an integer in [0, 2³²); got ${data}. Use random.split for more keys.`,
+    );
   return lax.randomFoldIn(from, data instanceof Value ? data : NDArray.fromScalar(data, 'u32'));
 }
 
@@ -83,6 +103,9 @@ export function foldIn(from: Value, data: number | Value): Value {
  */
 export function bits(from: Value, shape: ShapeLike = [], dtype: DTypeLike = 'u32'): Value {
   const type = dtypeOf(dtype);
-  if (!isUnsigned(type)) throw new DTypeError(`bits: the dtype must be an unsigned integer; got ${dtypeInfo[type].longName}. Use 'u32'.`);
+  if (!isUnsigned(type))
+    throw new DTypeError(
+      `bits: the dtype must be an unsigned integer; got ${dtypeInfo[type].longName}. Use 'u32'.`,
+    );
   return lax.randomBits(from, dtypeInfo[type].bits as 8 | 16 | 32 | 64, shapeOf('bits', shape));
 }

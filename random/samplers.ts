@@ -5,7 +5,17 @@ import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { canonicalAxis, showShape, type Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
-import { asArray, asInexact, broadcastShapes, dtypeOf, promoteInexact, shapeOf, spreadTo, type DTypeLike, type ShapeLike } from '../numpy/promote.ts';
+import {
+  asArray,
+  asInexact,
+  broadcastShapes,
+  dtypeOf,
+  promoteInexact,
+  shapeOf,
+  spreadTo,
+  type DTypeLike,
+  type ShapeLike,
+} from '../numpy/promote.ts';
 import { finfo } from '../numpy/scalar-types.ts';
 
 /** Options of samplers; instead of the options the bare dtype may be given. */
@@ -22,18 +32,25 @@ export interface UniformOptions extends SampleOptions {
   readonly maxval?: ArrayLike;
 }
 
-const isBare = (options: unknown): options is DTypeLike => typeof options === 'string' || typeof options === 'function';
+const isBare = (options: unknown): options is DTypeLike =>
+  typeof options === 'string' || typeof options === 'function';
 
 function floatType(op: string, options: DTypeLike | SampleOptions): DType {
   const dtype = dtypeOf(isBare(options) ? options : ((options as SampleOptions).dtype ?? 'f64'));
-  if (!isFloat(dtype)) throw new DTypeError(`${op}: the dtype must be a float; got ${dtypeInfo[dtype].longName}. Use random.randint for integers.`);
+  if (!isFloat(dtype))
+    throw new DTypeError(
+      `${op}: the dtype must be a float; got ${dtypeInfo[dtype].longName}. Use random.randint for integers.`,
+    );
   return dtype;
 }
 
-const constant = (value: number, dtype: DType): Value => NDArray.fromScalar(scalarFor(value, dtype), dtype, true);
+const constant = (value: number, dtype: DType): Value =>
+  NDArray.fromScalar(scalarFor(value, dtype), dtype, true);
 
 /** Random bits of width `random`, stored mantissa bits, the unsigned type of the dtype and the bits of 1. */
-const formats: Partial<Record<DType, readonly [random: 8 | 16 | 32 | 64, mantissa: number, word: DType, one: bigint]>> = {
+const formats: Partial<
+  Record<DType, readonly [random: 8 | 16 | 32 | 64, mantissa: number, word: DType, one: bigint]>
+> = {
   f16: [16, 10, 'u16', 0x3c00n],
   bf16: [8, 7, 'u16', 0x3f80n],
   f32: [32, 23, 'u32', 0x3f800000n],
@@ -43,7 +60,10 @@ const formats: Partial<Record<DType, readonly [random: 8 | 16 | 32 | 64, mantiss
 /** Uniform numbers in [0, 1): the mantissa is random, the exponent that of 1, and 1 is subtracted. */
 function unit(op: string, key: Value, shape: Shape, dtype: DType): Value {
   const format = formats[dtype];
-  if (format === undefined) throw new DTypeError(`${op}: the dtype must be a real float; got ${dtypeInfo[dtype].longName}. Use 'f32'.`);
+  if (format === undefined)
+    throw new DTypeError(
+      `${op}: the dtype must be a real float; got ${dtypeInfo[dtype].longName}. Use 'f32'.`,
+    );
   const [random, mantissa, word, one] = format;
   const shifted = lax.shiftRightLogical(lax.randomBits(key, random, shape), random - mantissa);
   const bits = lax.or(lax.convertElementType(shifted, word), one);
@@ -59,14 +79,21 @@ function unit(op: string, key: Value, shape: Shape, dtype: DType): Value {
  * @example
  * String(random.uniform(random.key(0), [2])); // → [0.947667 0.9785799]
  */
-export function uniform(key: Value, shape: ShapeLike = [], options: DTypeLike | UniformOptions = {}): Value {
+export function uniform(
+  key: Value,
+  shape: ShapeLike = [],
+  options: DTypeLike | UniformOptions = {},
+): Value {
   const dtype = floatType('uniform', options);
   const { minval = 0, maxval = 1 } = isBare(options) ? {} : (options as UniformOptions);
   const sizes = shapeOf('uniform', shape);
   const floats = unit('uniform', key, sizes, dtype);
   if (minval === 0 && maxval === 1) return floats;
   const bound = (x: ArrayLike): Value => {
-    const value = typeof x === 'number' ? constant(x, dtype) : lax.convertElementType(asArray('uniform', x), dtype);
+    const value =
+      typeof x === 'number'
+        ? constant(x, dtype)
+        : lax.convertElementType(asArray('uniform', x), dtype);
     return value.ndim === 0 ? value : spreadTo('uniform', value, sizes);
   };
   const [low, high] = [bound(minval), bound(maxval)];
@@ -82,7 +109,11 @@ export function uniform(key: Value, shape: ShapeLike = [], options: DTypeLike | 
  * @example
  * random.normal(random.key(0), [2, 3]).shape; // → [ 2, 3 ]
  */
-export function normal(key: Value, shape: ShapeLike = [], options: DTypeLike | SampleOptions = {}): Value {
+export function normal(
+  key: Value,
+  shape: ShapeLike = [],
+  options: DTypeLike | SampleOptions = {},
+): Value {
   const dtype = floatType('normal', options);
   // Above -1, whose inverse error function is infinite.
   const lowest = -(1 - finfo(dtype).eps / 2);
@@ -91,12 +122,21 @@ export function normal(key: Value, shape: ShapeLike = [], options: DTypeLike | S
 }
 
 /** Bounds that broadcast with each other and give the shape when none is given. */
-function shapeWith(op: string, shape: ShapeLike | null | undefined, ...xs: readonly Value[]): Shape {
-  const own = broadcastShapes(op, xs.map((x) => x.shape));
+function shapeWith(
+  op: string,
+  shape: ShapeLike | null | undefined,
+  ...xs: readonly Value[]
+): Shape {
+  const own = broadcastShapes(
+    op,
+    xs.map((x) => x.shape),
+  );
   if (shape === null || shape === undefined) return own;
   const wanted = shapeOf(op, shape);
   if (showShape(broadcastShapes(op, [own, wanted])) !== showShape(wanted))
-    throw new ShapeError(`${op}: parameters must broadcast to the shape; got ${showShape(own)} for ${showShape(wanted)}. Give a shape that ends in theirs.`);
+    throw new ShapeError(
+      `${op}: parameters must broadcast to the shape; got ${showShape(own)} for ${showShape(wanted)}. Give a shape that ends in theirs.`,
+    );
   return wanted;
 }
 
@@ -105,9 +145,17 @@ function shapeWith(op: string, shape: ShapeLike | null | undefined, ...xs: reado
  *
  * @throws ShapeError when bounds do not broadcast to the shape; DTypeError when the dtype is no float.
  */
-export function truncatedNormal(key: Value, lower: ArrayLike, upper: ArrayLike, shape: ShapeLike | null = null, options: DTypeLike | SampleOptions = {}): Value {
+export function truncatedNormal(
+  key: Value,
+  lower: ArrayLike,
+  upper: ArrayLike,
+  shape: ShapeLike | null = null,
+  options: DTypeLike | SampleOptions = {},
+): Value {
   const dtype = floatType('truncatedNormal', options);
-  const [low, high] = [lower, upper].map((x) => lax.convertElementType(asArray('truncatedNormal', x), dtype));
+  const [low, high] = [lower, upper].map((x) =>
+    lax.convertElementType(asArray('truncatedNormal', x), dtype),
+  );
   const sizes = shapeWith('truncatedNormal', shape, low, high);
   const root = constant(Math.SQRT2, dtype);
   const [a, b] = [low, high].map((x) => lax.erf(lax.div(x, root)));
@@ -131,7 +179,10 @@ export function truncatedNormal(key: Value, lower: ArrayLike, upper: ArrayLike, 
 export function bernoulli(key: Value, p: ArrayLike = 0.5, shape: ShapeLike | null = null): Value {
   const chance = asInexact('bernoulli', p);
   const sizes = shapeWith('bernoulli', shape, chance);
-  return lax.lt(uniform(key, sizes, { dtype: chance.dtype }), chance.ndim === 0 ? chance : spreadTo('bernoulli', chance, sizes));
+  return lax.lt(
+    uniform(key, sizes, { dtype: chance.dtype }),
+    chance.ndim === 0 ? chance : spreadTo('bernoulli', chance, sizes),
+  );
 }
 
 /** -1 or 1 with equal chances. @throws ShapeError when the key is not u32[2]. */
@@ -156,9 +207,13 @@ const positive = (dtype: DType): readonly [number, number] => [finfo(dtype).tiny
 const whole = (): readonly [number, number] => [0, 1];
 
 /** Numbers of the Gumbel distribution. @throws ShapeError when the key is not u32[2]; DTypeError when the dtype is no float. */
-export const gumbel: Sampler = inverse('gumbel', positive, (u) => lax.neg(lax.log(lax.neg(lax.log(u)))));
+export const gumbel: Sampler = inverse('gumbel', positive, (u) =>
+  lax.neg(lax.log(lax.neg(lax.log(u)))),
+);
 /** Numbers of the exponential distribution. @throws as `gumbel`. */
-export const exponential: Sampler = inverse('exponential', whole, (u) => lax.neg(lax.log1p(lax.neg(u))));
+export const exponential: Sampler = inverse('exponential', whole, (u) =>
+  lax.neg(lax.log1p(lax.neg(u))),
+);
 /** Numbers of the Laplace distribution. @throws as `gumbel`. */
 export const laplace: Sampler = inverse(
   'laplace',
@@ -166,7 +221,9 @@ export const laplace: Sampler = inverse(
   (u) => lax.mul(lax.sign(u), lax.log1p(lax.neg(lax.abs(u)))),
 );
 /** Numbers of the logistic distribution. @throws as `gumbel`. */
-export const logistic: Sampler = inverse('logistic', positive, (u) => lax.sub(lax.log(u), lax.log1p(lax.neg(u))));
+export const logistic: Sampler = inverse('logistic', positive, (u) =>
+  lax.sub(lax.log(u), lax.log1p(lax.neg(u))),
+);
 /** Numbers of the Cauchy distribution. @throws as `gumbel`. */
 export const cauchy: Sampler = inverse(
   'cauchy',
@@ -191,21 +248,38 @@ export interface CategoricalOptions {
  * @example
  * random.categorical(random.key(0), np.zeros([3, 5])).shape; // → [ 3 ]
  */
-export function categorical(key: Value, logits: ArrayLike, { axis = -1, shape = null }: CategoricalOptions = {}): Value {
+export function categorical(
+  key: Value,
+  logits: ArrayLike,
+  { axis = -1, shape = null }: CategoricalOptions = {},
+): Value {
   const value = asInexact('categorical', logits);
   const at = canonicalAxis('categorical', axis, value.ndim);
   const batch = value.shape.toSpliced(at, 1);
   const sizes = shape === null ? batch : shapeOf('categorical', shape);
   const extra = sizes.length - batch.length;
   if (extra < 0 || batch.some((n, i) => n !== sizes[extra + i]))
-    throw new ShapeError(`categorical: the shape must end in the batch shape of the logits; got ${showShape(sizes)} for ${value.aval.toString()}. Put more axes in front.`);
+    throw new ShapeError(
+      `categorical: the shape must end in the batch shape of the logits; got ${showShape(sizes)} for ${value.aval.toString()}. Put more axes in front.`,
+    );
   const noise = gumbel(key, [...sizes.slice(0, extra), ...value.shape], { dtype: value.dtype });
-  const wide = extra === 0 ? value : lax.expandDims(value, Array.from({ length: extra }, (_, i) => i));
+  const wide =
+    extra === 0
+      ? value
+      : lax.expandDims(
+          value,
+          Array.from({ length: extra }, (_, i) => i),
+        );
   return lax.argmax(lax.add(noise, wide), extra + at);
 }
 
 /** exp(σ · normal). @throws as `gumbel`. */
-export function lognormal(key: Value, sigma: ArrayLike = 1, shape: ShapeLike | null = null, options: DTypeLike | SampleOptions = {}): Value {
+export function lognormal(
+  key: Value,
+  sigma: ArrayLike = 1,
+  shape: ShapeLike | null = null,
+  options: DTypeLike | SampleOptions = {},
+): Value {
   const dtype = floatType('lognormal', options);
   const scale = lax.convertElementType(asArray('lognormal', sigma), dtype);
   const sizes = shapeWith('lognormal', shape, scale);
@@ -213,16 +287,29 @@ export function lognormal(key: Value, sigma: ArrayLike = 1, shape: ShapeLike | n
 }
 
 /** Numbers of the Rayleigh distribution. @throws ShapeError when the scale does not broadcast to the shape. */
-export function rayleigh(key: Value, scale: ArrayLike, shape: ShapeLike | null = null, options: DTypeLike | SampleOptions = {}): Value {
+export function rayleigh(
+  key: Value,
+  scale: ArrayLike,
+  shape: ShapeLike | null = null,
+  options: DTypeLike | SampleOptions = {},
+): Value {
   const dtype = floatType('rayleigh', options);
   const factor = lax.convertElementType(asArray('rayleigh', scale), dtype);
   const sizes = shapeWith('rayleigh', shape, factor);
   const u = uniform(key, sizes, { dtype });
-  return lax.mul(spreadTo('rayleigh', factor, sizes), lax.sqrt(lax.mul(lax.log(u), constant(-2, dtype))));
+  return lax.mul(
+    spreadTo('rayleigh', factor, sizes),
+    lax.sqrt(lax.mul(lax.log(u), constant(-2, dtype))),
+  );
 }
 
 /** Numbers of the Pareto distribution with exponent `b`. @throws ShapeError when `b` does not broadcast to the shape. */
-export function pareto(key: Value, b: ArrayLike, shape: ShapeLike | null = null, options: DTypeLike | SampleOptions = {}): Value {
+export function pareto(
+  key: Value,
+  b: ArrayLike,
+  shape: ShapeLike | null = null,
+  options: DTypeLike | SampleOptions = {},
+): Value {
   const dtype = floatType('pareto', options);
   const exponent = lax.convertElementType(asArray('pareto', b), dtype);
   const sizes = shapeWith('pareto', shape, exponent);
@@ -230,9 +317,17 @@ export function pareto(key: Value, b: ArrayLike, shape: ShapeLike | null = null,
 }
 
 /** Numbers of the Weibull distribution. @throws ShapeError when the parameters do not broadcast to the shape. */
-export function weibullMin(key: Value, scale: ArrayLike, concentration: ArrayLike, shape: ShapeLike | null = null, options: DTypeLike | SampleOptions = {}): Value {
+export function weibullMin(
+  key: Value,
+  scale: ArrayLike,
+  concentration: ArrayLike,
+  shape: ShapeLike | null = null,
+  options: DTypeLike | SampleOptions = {},
+): Value {
   const dtype = floatType('weibullMin', options);
-  const [factor, power] = promoteInexact('weibullMin', scale, concentration).map((x) => lax.convertElementType(x, dtype));
+  const [factor, power] = promoteInexact('weibullMin', scale, concentration).map((x) =>
+    lax.convertElementType(x, dtype),
+  );
   const sizes = shapeWith('weibullMin', shape, factor, power);
   const e = exponential(key, sizes, { dtype });
   const root = lax.div(constant(1, dtype), spreadTo('weibullMin', power, sizes));
@@ -240,13 +335,22 @@ export function weibullMin(key: Value, scale: ArrayLike, concentration: ArrayLik
 }
 
 /** How many trials until the first success of probability `p`: 1, 2, … @throws ArgumentError for probabilities outside (0, 1]. */
-export function geometric(key: Value, p: ArrayLike, shape: ShapeLike | null = null, dtype: DTypeLike = 'i64'): Value {
+export function geometric(
+  key: Value,
+  p: ArrayLike,
+  shape: ShapeLike | null = null,
+  dtype: DTypeLike = 'i64',
+): Value {
   if (typeof p === 'number' && !(p > 0 && p <= 1))
-    throw new ArgumentError(`geometric: the probability must lie in (0, 1]; got ${p}. Check the units.`);
+    throw new ArgumentError(
+      `geometric: the probability must lie in (0, 1]; got ${p}. Check the units.`,
+    );
   const chance = asInexact('geometric', p);
   const sizes = shapeWith('geometric', shape, chance);
   const u = uniform(key, sizes, { dtype: chance.dtype });
   const safe = lax.select(lax.eq(u, 0), lax.onesLike(u), u);
-  const trials = lax.floor(lax.div(lax.log(safe), lax.log1p(lax.neg(spreadTo('geometric', chance, sizes)))));
+  const trials = lax.floor(
+    lax.div(lax.log(safe), lax.log1p(lax.neg(spreadTo('geometric', chance, sizes)))),
+  );
   return lax.convertElementType(lax.add(trials, constant(1, chance.dtype)), dtypeOf(dtype));
 }
