@@ -153,8 +153,12 @@ function donate(
   donated: readonly boolean[],
   kept: readonly number[],
 ): boolean[] {
+  const seen = new Set<NDArray>();
+  const repeated = new Set(
+    args.filter((x) => x.scalar === undefined && seen.size === seen.add(x).size),
+  );
   donated.forEach((on, i) => {
-    if (on && args[i].scalar === undefined && args.some((x, k) => k !== i && x === args[i]))
+    if (on && repeated.has(args[i]))
       throw new ArgumentError(
         `jit: a donated array must be used once in a call; got ${args[i].aval.toString()} as argument ${i} and elsewhere, or captured. Donate it without passing it again.`,
       );
