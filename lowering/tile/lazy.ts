@@ -58,7 +58,7 @@ function exclusive(
 }
 
 /** Groups of at least `least` ops among the ops of a region (nested regions are looked at by themselves). */
-export function lazyGroups(region: TileRegion, least: number = 24): LazyGroup[] {
+export function lazyGroups(region: TileRegion, least: number = 80): LazyGroup[] {
   const byPredicate = new Map<TileValue, TileOp<'select'>[]>();
   for (const op of region.ops) {
     if (op.kind !== 'select') continue;
