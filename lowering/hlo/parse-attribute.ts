@@ -67,12 +67,12 @@ export function parseDictionary(s: Scanner, open = '{', close = '}'): Map<string
   return entries;
 }
 
-/** Any attribute. */
-export function parseAttribute(s: Scanner): Attr {
+/** Any attribute; where the colon after it means something else, its type is not read. */
+export function parseAttribute(s: Scanner, isTyped = true): Attr {
   s.skip();
   const start = s.position;
   const attr = s.nested(() => plainAttribute(s));
-  if (attr.kind === 'number' || attr.kind === 'string') {
+  if (isTyped && (attr.kind === 'number' || attr.kind === 'string')) {
     // `1 : i64`, `"x" : !type`: the type is part of the text.
     if (s.take(':')) skipType(s);
   }

@@ -75,10 +75,10 @@ function parseNamed(s: Scanner, name: string, key: string, attributes: Map<strin
     return;
   }
   // The colon after `dim = 0` begins the types of the op.
-  const value = /[-\d]/.test(s.text[s.position] ?? '') ? number(s.integer()) : parseAttribute(s);
+  const value = parseAttribute(s, false);
   if (s.takeWord('x')) {
     attributes.set(`${key} lhs`, value);
-    attributes.set(`${key} rhs`, parseAttribute(s));
+    attributes.set(`${key} rhs`, parseAttribute(s, false));
   } else attributes.set(propertyNames[name]?.[key] ?? key, value);
 }
 

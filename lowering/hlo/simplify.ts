@@ -38,19 +38,22 @@ function simplifyView(b: HloBuilder, op: HloOp, [x]: readonly HloValue[]): HloVa
   const type = op.results[0]?.type;
   const def = x?.def;
   switch (op.kind) {
-    case 'reshape':
-      if (sameShape(x.type.shape, type.shape)) return x;
-      return def?.kind === 'reshape' ? b.reshape(def.operands[0], type.shape) : undefined;
+    case 'reshape': {
+      const source = def?.kind === 'reshape' ? def.operands[0] : x;
+      if (sameShape(source.type.shape, type.shape)) return source;
+      return source === x ? undefined : b.reshape(source, type.shape);
+    }
     case 'broadcast_in_dim': {
-      const { dims } = op.attrs;
-      if (sameShape(x.type.shape, type.shape) && isIdentity(dims)) return x;
-      if (def?.kind !== 'broadcast_in_dim') return undefined;
-      return b.broadcastInDim(def.operands[0], type.shape, def.attrs.dims.map((d) => dims[d]));
+      const source = def?.kind === 'broadcast_in_dim' ? def.operands[0] : x;
+      const dims = def?.kind === 'broadcast_in_dim' ? def.attrs.dims.map((d) => op.attrs.dims[d]) : op.attrs.dims;
+      if (sameShape(source.type.shape, type.shape) && isIdentity(dims)) return source;
+      return source === x ? undefined : b.broadcastInDim(source, type.shape, dims);
     }
     case 'transpose': {
-      const { permutation } = op.attrs;
-      if (isIdentity(permutation)) return x;
-      return def?.kind === 'transpose' ? b.transpose(def.operands[0], permutation.map((p) => def.attrs.permutation[p])) : undefined;
+      const source = def?.kind === 'transpose' ? def.operands[0] : x;
+      const permutation = def?.kind === 'transpose' ? op.attrs.permutation.map((p) => def.attrs.permutation[p]) : op.attrs.permutation;
+      if (isIdentity(permutation)) return source;
+      return source === x ? undefined : b.transpose(source, permutation);
     }
     case 'reverse':
       return op.attrs.dims.every((d) => x.type.shape[d] <= 1) ? x : undefined;

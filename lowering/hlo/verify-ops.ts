@@ -30,12 +30,16 @@ const counts: Partial<Record<HloOp['kind'], number>> = {
   rng_bit_generator: 1,
 };
 
+/** Ops that may have any number of results. */
+const severalResults: ReadonlySet<HloOp['kind']> = new Set([
+  'while', 'case', 'call', 'composite', 'custom_call', 'optimization_barrier', 'reduce', 'reduce_window', 'sort', 'scatter', 'rng_bit_generator',
+]);
+
 /** Check everything about an op but its regions. @throws LoweringError naming the op, the rule and the facts. */
 export function verifyOp(op: HloOp): void {
   const count = op.kind === 'scalar' ? scalarInfo[op.attrs.fn].arity : counts[op.kind];
   check(count === undefined || op.operands.length === count, op, `takes ${count ?? 'some'} operands`, String(op.operands.length));
-  const isVariadic = ['while', 'case', 'call', 'composite', 'custom_call', 'optimization_barrier', 'reduce', 'reduce_window', 'sort', 'scatter', 'rng_bit_generator'].includes(op.kind);
-  check(isVariadic || op.results.length === 1, op, 'has one result', String(op.results.length));
+  check(severalResults.has(op.kind) || op.results.length === 1, op, 'has one result', String(op.results.length));
   verifyElementwise(op);
   verifyShape(op);
   verifyReduction(op);
