@@ -1,0 +1,202 @@
+/**
+ * Turns steps into commands: one encoder and, where possible, one pass per call. Loops with a known number of iterations are written out,
+ * with buffers changing places; other loops and branches submit what there is, wait for a value and go on.
+ */
+import type { BufferId } from '../../lowering/fuse/ir.ts';
+import type { Memory, Allocation } from './memory.ts';
+import { paddedSize } from './memory.ts';
+import type { Prepared } from './program.ts';
+import { waits } from './program.ts';
+import type { Readback } from './readback.ts';
+
+/** Dispatches after which commands are handed over, so that the device works while more are written. */
+const submitEvery = 256;
+/** Bind groups that a step remembers. */
+const mostGroups = 32;
+
+/** What recording needs of a device. */
+export interface Queue {
+  readonly gpu: GPUDevice;
+  readonly memory: Memory;
+  readonly readback: Readback;
+  /** The scratch buffer of the device, at least this large. */
+  scratch(byteLength: number): Allocation;
+}
+
+/** Records one call. */
+export class Recorder {
+  readonly #queue: Queue;
+  /** Memory by buffer. */
+  readonly #table: Allocation[];
+  readonly #borrowed: Allocation[] = [];
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #pipeline: GPUComputePipeline | undefined;
+  #count = 0;
+
+  constructor(queue: Queue, table: Allocation[]) {
+    this.#queue = queue;
+    this.#table = table;
+  }
+
+  /** Record steps of which none waits. */
+  record(steps: readonly Prepared[]): void {
+    for (const step of steps) this.#plain(step);
+  }
+
+  /** Record steps, waiting where they need values. */
+  async follow(steps: readonly Prepared[]): Promise<void> {
+    for (const step of steps) {
+      if (!waits([step])) this.#plain(step);
+      else if (step.kind === 'while') await this.#while(step);
+      else if (step.kind === 'case') {
+        const [index] = new Int32Array((await this.#value(step.index, 4)).buffer);
+        const last = step.branches.length - 1;
+        await this.follow(step.branches[index >= 0 && index < last ? index : last]);
+      }
+    }
+  }
+
+  #plain(step: Prepared): void {
+    if (step.kind === 'kernel') this.#dispatch(step);
+    else if (step.kind === 'copy') this.#copy(this.#table[step.from], this.#table[step.to], step.byteLength);
+    else if (step.kind === 'while') {
+      const before = this.#places(step);
+      for (let i = 0; i < (step.trips ?? 0); i++) {
+        this.record(step.body);
+        this.#turn(step);
+      }
+      this.#restore(step, before);
+    }
+  }
+
+  async #while(step: Prepared & { kind: 'while' }): Promise<void> {
+    const before = this.#places(step);
+    for (let i = 0; ; i++) {
+      if (step.trips === undefined) {
+        await this.follow(step.cond);
+        const [goesOn] = await this.#value(step.predicate, 1);
+        if (goesOn === 0) break;
+      } else if (i >= step.trips) break;
+      await this.follow(step.body);
+      this.#turn(step);
+    }
+    this.#restore(step, before);
+  }
+
+  /** The next values become the carried ones. */
+  #turn({ carried, next }: Prepared & { kind: 'while' }): void {
+    const old = carried.map((id) => this.#table[id]);
+    const values = next.map((id) => this.#table[id]);
+    carried.forEach((id, i) => (this.#table[id] = values[i]));
+    next.forEach((id, i) => (this.#table[id] = old[i]));
+  }
+
+  #places({ carried, next }: Prepared & { kind: 'while' }): Allocation[] {
+    return [...carried, ...next].map((id) => this.#table[id]);
+  }
+
+  /** Bring buffers back to the memory that they had: what comes after the call expects them there. */
+  #restore({ carried, next }: Prepared & { kind: 'while' }, before: readonly Allocation[]): void {
+    carried.forEach((id, i) => {
+      const now = this.#table[id];
+      if (now !== before[i]) this.#copy(now, before[i], Math.min(now.size, before[i].size));
+    });
+    [...carried, ...next].forEach((id, i) => (this.#table[id] = before[i]));
+  }
+
+  async #value(id: BufferId, byteLength: number): Promise<Uint8Array> {
+    this.#endPass();
+    this.#encoder ??= this.#queue.gpu.createCommandEncoder();
+    const wait = this.#queue.readback.record(this.#encoder, this.#table[id], byteLength);
+    this.submit();
+    return wait();
+  }
+
+  #dispatch(step: Prepared & { kind: 'kernel' }): void {
+    const { kernel } = step;
+    const group = this.#group(step);
+    this.#encoder ??= this.#queue.gpu.createCommandEncoder();
+    if (this.#pass === undefined) {
+      this.#pass = this.#encoder.beginComputePass();
+      this.#pipeline = undefined;
+    }
+    const { pipeline } = kernel.pipeline;
+    if (this.#pipeline !== pipeline) {
+      this.#pass.setPipeline(pipeline);
+      this.#pipeline = pipeline;
+    }
+    this.#pass.setBindGroup(0, group);
+    this.#pass.dispatchWorkgroups(...kernel.code.workgroups);
+    if (++this.#count >= submitEvery) this.submit();
+  }
+
+  #group(step: Prepared & { kind: 'kernel' }): GPUBindGroup {
+    const { kernel, ids, groups } = step;
+    const { bindings, scratchBytes } = kernel.code;
+    const bound = bindings.map(({ operand }) =>
+      operand === 'scratch' ? this.#queue.scratch(scratchBytes) : this.#table[ids[operand]],
+    );
+    this.#separate(bindings, bound, kernel.byteLengths);
+    const key = bound.map((a) => a.id).join(',');
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = this.#queue.gpu.createBindGroup({
+        layout: kernel.pipeline.layout,
+        entries: bound.map(({ gpu }, binding) => {
+          const { operand } = bindings[binding];
+          const byteLength = operand === 'scratch' ? scratchBytes : kernel.byteLengths[operand];
+          return { binding, resource: { buffer: gpu, size: paddedSize(byteLength) } };
+        }),
+      });
+      if (groups.size >= mostGroups) groups.clear();
+      groups.set(key, group);
+    }
+    return group;
+  }
+
+  /** No buffer may be bound for reading and for writing at once: what is read is copied then. */
+  #separate(
+    bindings: readonly { readonly operand: number | 'scratch'; readonly access: string }[],
+    bound: Allocation[],
+    byteLengths: readonly number[],
+  ): void {
+    for (let i = 0; i < bound.length; i++) {
+      const { operand, access } = bindings[i];
+      if (access !== 'read' || operand === 'scratch') continue;
+      if (!bound.some((other, j) => other === bound[i] && bindings[j].access !== 'read')) continue;
+      const copy = this.#queue.memory.take(byteLengths[operand]);
+      this.#borrowed.push(copy);
+      this.#copy(bound[i], copy, byteLengths[operand]);
+      bound[i] = copy;
+    }
+  }
+
+  #copy(from: Allocation, to: Allocation, byteLength: number): void {
+    if (from === to) return;
+    this.#endPass();
+    this.#encoder ??= this.#queue.gpu.createCommandEncoder();
+    this.#encoder.copyBufferToBuffer(from.gpu, 0, to.gpu, 0, Math.min(paddedSize(byteLength), from.size, to.size));
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+
+  /** Hand the commands to the device. */
+  submit(): void {
+    if (this.#encoder === undefined) return;
+    this.#endPass();
+    this.#queue.gpu.queue.submit([this.#encoder.finish()]);
+    this.#encoder = undefined;
+    this.#count = 0;
+  }
+
+  /** Hand over what is left, and give back what was borrowed. */
+  finish(): void {
+    this.submit();
+    for (const allocation of this.#borrowed) this.#queue.memory.release(allocation);
+    this.#borrowed.length = 0;
+  }
+}
