@@ -8,7 +8,9 @@ import type { DType } from '../../core/dtype.ts';
 import { poison, zero, type Real } from './interpret-data.ts';
 
 const unowned = -1;
-const atomicOwner = -2;
+/** Written by atomic operations of several programs; those of one program p alone are marked −3 − p. */
+const manyAtomics = -2;
+const atomicOf = (program: number): number => -3 - program;
 
 /** Memory of an operand, or of one program. */
 export interface Memory {
@@ -155,10 +157,12 @@ export class Access {
       );
     if (memory.writers !== undefined) {
       const writer = memory.writers[place.offset];
-      const isFree =
-        writer === unowned || writer === this.program || (isAtomic && writer === atomicOwner);
-      if (!isFree) this.#race('writes', 'wrote', memory, position, writer);
-      memory.writers[place.offset] = isAtomic ? atomicOwner : this.program;
+      const isOwn =
+        writer === unowned || writer === this.program || writer === atomicOf(this.program);
+      const isShared = isAtomic && writer < unowned;
+      if (!isOwn && !isShared) this.#race('writes', 'wrote', memory, position, writer);
+      const mark = isAtomic ? atomicOf(this.program) : this.program;
+      memory.writers[place.offset] = isOwn ? mark : manyAtomics;
     }
     memory.values[place.offset] = value;
   }
@@ -180,9 +184,7 @@ export class Access {
     other: number,
   ): never {
     const who =
-      other === atomicOwner
-        ? 'an atomic operation of another program'
-        : `program ${this.showProgram(other)}`;
+      other < 0 ? 'an atomic operation of another program' : `program ${this.showProgram(other)}`;
     throw new KernelError(
       `race: programs along parallel axes must not touch what others write; got program ${this.showProgram(this.program)} that ${does} element ${showShape(position)} of its block of ${memory.name}, which ${who} ${did}${this.#line()}. Make the axis sequential, or give each program a block of its own.`,
     );

@@ -219,4 +219,5 @@ export function printKernel(kernel: Kernel): string {
 }
 
 /** Print one op on one line (its regions after it), for messages. */
-export const printOp = (op: TileOp): string => showOp(op, new Names(), '')[0];
+export const printOp = (op: TileOp): string =>
+  showOp(op, new Names(), '')[0].replace(/ +: /, ' : ');

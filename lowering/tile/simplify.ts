@@ -14,7 +14,6 @@ import type {
   TypeOf,
 } from './ir.ts';
 import { rewrite, splatOf, type Draft, type Rewriter } from './simplify-rules.ts';
-import { showTileType } from './syntax.ts';
 import { hasEffect, rootOf } from './verify.ts';
 
 /** Kinds whose value depends on more than their operands and attributes. */
@@ -27,12 +26,15 @@ const stateful: ReadonlySet<TileKind> = new Set<TileKind>([
   'gather',
 ]);
 
-const showAttr = (_: string, value: unknown): unknown => {
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)))
-    return Object.is(value, -0) ? '-0' : String(value);
-  return value;
-};
+/** Attributes as text; -0 differs from 0, and an integer from a bigint. */
+function attrKey(attrs: Readonly<Record<string, unknown>>): string {
+  let text = '';
+  for (const name in attrs) {
+    const value = attrs[name];
+    text += ` ${name} ${Object.is(value, -0) ? '-0' : String(value)}${typeof value === 'bigint' ? 'n' : ''}`;
+  }
+  return text;
+}
 
 class Simplifier implements Rewriter {
   readonly kernel: Kernel;
@@ -167,12 +169,11 @@ class Simplifier implements Rewriter {
     const isFixed =
       (kind === 'load' || kind === 'gather') && this.#readOnly.has(rootOf(operands[0]));
     if (hasEffect(kind) || (stateful.has(kind) && !isFixed)) return undefined;
-    return [
-      kind,
-      ...operands.map((x) => this.#id(x)),
-      JSON.stringify(attrs, showAttr),
-      ...types.map(showTileType),
-    ].join(' ');
+    let key: string = kind;
+    for (const x of operands) key += ` ${this.#id(x)}`;
+    key += attrKey(attrs);
+    for (const type of types) key += ` ${type.dtype}[${type.shape.join()}]`;
+    return key;
   }
 
   #id(value: TileValue): number {
