@@ -32,7 +32,7 @@ export interface ScanOptions {
  * tree; DTypeError when the carry changes its dtype; ArgumentError when no length is known.
  * @example
  * const [sum, sums] = scan((c: Value, x: Value) => [lax.add(c, x), c], 0, lax.convertElementType(lax.iota('i32', 4), 'f32'));
- * [String(sum), String(sums)]; // → ['6.0', '[0. 0. 1. 3.]']
+ * [String(sum), String(sums)]; // → [ '6.0', '[0. 0. 1. 3.]' ]
  */
 export function scan<C, X, Y>(
   f: (carry: C, x: X) => readonly [C, Y],

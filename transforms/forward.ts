@@ -28,7 +28,7 @@ export interface AuxOptions<Aux extends boolean = boolean> {
  * @throws ArgumentError, TreeError, DTypeError or ShapeError when primals and tangents do not match.
  * @example
  * const [y, dy] = jvp((x: Value) => lax.sin(x), [0], [1]);
- * [String(y), String(dy)]; // → ['0.0', '1.0']
+ * [String(y), String(dy)]; // → [ '0.0', '1.0' ]
  */
 export function jvp<A extends readonly unknown[], R, X>(
   f: (...args: A) => readonly [R, X],
@@ -76,7 +76,7 @@ export function jvp(
  * @throws TreeError when an argument has leaves that are no arrays.
  * @example
  * const [y, push] = linearize((x: Value) => lax.mul(x, x), 3);
- * [String(y), String(push(1))]; // → ['9.0', '6.0']
+ * [String(y), String(push(1))]; // → [ '9.0', '6.0' ]
  */
 export function linearize<A extends readonly unknown[], R>(
   f: (...args: A) => R,

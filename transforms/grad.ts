@@ -54,7 +54,7 @@ export type VjpFunction<A extends readonly unknown[], R> = (cotangent: Input<Out
  * DTypeError when the cotangent does not match the result.
  * @example
  * const [y, pull] = vjp((x: Value, z: Value) => lax.mul(x, z), 2, 5);
- * pull(1).map(String); // → ['5.0', '2.0']
+ * pull(1).map(String); // → [ '5.0', '2.0' ]
  */
 export function vjp<A extends readonly unknown[], R>(
   f: (...args: A) => R,
@@ -164,7 +164,7 @@ export function grad(
  *
  * @throws as `grad`.
  * @example
- * valueAndGrad((x) => lax.mul(x, x))(3).map(String); // → ['9.0', '6.0']
+ * valueAndGrad((x) => lax.mul(x, x))(3).map(String); // → [ '9.0', '6.0' ]
  */
 export function valueAndGrad<A extends readonly Value[], const N extends Argnums = 0>(
   f: (...args: A) => Scalar,

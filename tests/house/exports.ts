@@ -43,8 +43,10 @@ export function exportsOf(entry: string): PublicExport[] {
         continue;
       }
       const id = `${step.path}#${step.name}`;
-      const isNested = next.nests === true && found.get(id)?.isNested !== false;
-      found.set(id, { ...step, isNested });
+      const earlier = found.get(id);
+      const isNested = next.nests === true && earlier?.isNested !== false;
+      // Of overloads, the first carries the documentation.
+      found.set(id, { ...(earlier?.doc === undefined ? step : earlier), isNested });
     }
   }
   return [...found.values()].toSorted((a, b) => a.path.localeCompare(b.path) || a.line - b.line);
