@@ -3,7 +3,8 @@ import { dtypeInfo } from '../core/dtype.ts';
 import type { BufferSpec, Schedule, Step } from '../lowering/fuse/ir.ts';
 import type { TensorType } from '../lowering/hlo/ir.ts';
 
-const showType = ({ dtype, shape }: TensorType): string => `${dtypeInfo[dtype].shortName}[${shape.join(',')}]`;
+const showType = ({ dtype, shape }: TensorType): string =>
+  `${dtypeInfo[dtype].shortName}[${shape.join(',')}]`;
 const name = (id: number): string => `%${id}`;
 const names = (ids: readonly number[]): string => ids.map(name).join(', ');
 
@@ -25,7 +26,10 @@ function showSteps(steps: readonly Step[], indent: string, lines: string[]): voi
       case 'while': {
         const moves = step.carried.map((id, i) => `${name(id)} ← ${name(step.next[i])}`);
         const trips = step.trips === undefined ? '' : ` trips ${step.trips}`;
-        lines.push(`${indent}while ${name(step.predicate)}${trips} (${moves.join(', ')})`, `${indent}cond {`);
+        lines.push(
+          `${indent}while ${name(step.predicate)}${trips} (${moves.join(', ')})`,
+          `${indent}cond {`,
+        );
         showSteps(step.cond, inner, lines);
         lines.push(`${indent}} body {`);
         showSteps(step.body, inner, lines);

@@ -324,6 +324,8 @@ function unlink(cell: Cell): void {
 
 function alive({ storage }: WasmBuffer): Storage {
   if (storage === undefined)
-    throw new DeletedArrayError('wasm: the memory of a buffer was used after it was disposed or donated. Keep a result instead.');
+    throw new DeletedArrayError(
+      'wasm: the memory of a buffer was used after it was disposed or donated. Keep a result instead.',
+    );
   return storage;
 }

@@ -13,7 +13,13 @@ import type { HloModule } from '../../lowering/hlo/ir.ts';
 import { emitWasm, type WasmFeatures } from '../../lowering/wasm/emit.ts';
 import { Cells, WasmBuffer } from './cells.ts';
 import { WasmExecutable, type Runtime } from './executable.ts';
-import { canShareMemory, coreCount, detectEngine, hasRelaxedSimd, machineBytes } from './features.ts';
+import {
+  canShareMemory,
+  coreCount,
+  detectEngine,
+  hasRelaxedSimd,
+  machineBytes,
+} from './features.ts';
 import { Heap } from './heap.ts';
 import { Kernels } from './kernels.ts';
 import { controlBytes, Pool } from './pool.ts';
@@ -69,12 +75,20 @@ export class WasmDevice implements Device {
     const shared = options.shared ?? canShareMemory();
     this.id = options.id ?? 0;
     this.features = { relaxed: hasRelaxedSimd(), shared, engine: detectEngine(), exact: false };
-    this.heap = new Heap({ shared, reservedBytes: shared ? controlBytes : 64, maximumBytes: options.maximumBytes });
-    this.cells = new Cells(this.heap, { softLimit: options.softLimit ?? Math.min(mostSoftLimit, machineBytes() / 2) });
+    this.heap = new Heap({
+      shared,
+      reservedBytes: shared ? controlBytes : 64,
+      maximumBytes: options.maximumBytes,
+    });
+    this.cells = new Cells(this.heap, {
+      softLimit: options.softLimit ?? Math.min(mostSoftLimit, machineBytes() / 2),
+    });
     this.cells.device = this;
     this.pool = new Pool(this.cells, options.threads ?? coreCount());
     this.#parallelism = this.pool.threads;
-    this.#kernels = new Kernels(this.cells, (kernel, exact) => emitWasm(kernel, { ...this.features, exact }));
+    this.#kernels = new Kernels(this.cells, (kernel, exact) =>
+      emitWasm(kernel, { ...this.features, exact }),
+    );
     const { heap } = this;
     this.#runtime = {
       cells: this.cells,
@@ -95,7 +109,10 @@ export class WasmDevice implements Device {
   }
 
   readSync(buffer: DeviceBuffer): Uint8Array {
-    invariant(buffer instanceof WasmBuffer && buffer.device === this, 'a buffer of another device.');
+    invariant(
+      buffer instanceof WasmBuffer && buffer.device === this,
+      'a buffer of another device.',
+    );
     return this.cells.download(buffer);
   }
 
@@ -136,7 +153,11 @@ export class WasmDevice implements Device {
   }
 
   /** Make an executable of a schedule. */
-  executable(schedule: Schedule, options: CompileOptions = {}, exact: boolean = config.exact): WasmExecutable {
+  executable(
+    schedule: Schedule,
+    options: CompileOptions = {},
+    exact: boolean = config.exact,
+  ): WasmExecutable {
     return new WasmExecutable(
       this.#runtime,
       schedule,

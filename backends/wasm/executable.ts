@@ -46,7 +46,12 @@ type Prepared =
       /** Most tasks that are worth their dispatch; 1 for small kernels. */
       readonly tasks: number;
     }
-  | { readonly kind: 'copy'; readonly from: BufferId; readonly to: BufferId; readonly byteLength: number }
+  | {
+      readonly kind: 'copy';
+      readonly from: BufferId;
+      readonly to: BufferId;
+      readonly byteLength: number;
+    }
   | {
       readonly kind: 'while';
       readonly cond: readonly Prepared[];
@@ -59,7 +64,11 @@ type Prepared =
       /** Addresses of both before the loop. */
       readonly before: number[];
     }
-  | { readonly kind: 'case'; readonly index: BufferId; readonly branches: readonly (readonly Prepared[])[] };
+  | {
+      readonly kind: 'case';
+      readonly index: BufferId;
+      readonly branches: readonly (readonly Prepared[])[];
+    };
 
 /** Where a result comes from. */
 interface Result {
@@ -132,13 +141,17 @@ export class WasmExecutable implements Executable {
       throw this.#explain(cause);
     }
     const results = this.#collect(buffers);
-    if (donated !== undefined) for (let i = 0; i < donated.length; i++) if (donated[i]) buffers[i].dispose();
+    if (donated !== undefined)
+      for (let i = 0; i < donated.length; i++) if (donated[i]) buffers[i].dispose();
     return results;
   }
 
   #explain(cause: unknown): unknown {
-    if (cause instanceof PalladiaError || !(cause instanceof WebAssembly.RuntimeError)) return cause;
-    return new InternalError(`${this.#schedule.name}: a kernel stopped with "${cause.message}".`, { cause });
+    if (cause instanceof PalladiaError || !(cause instanceof WebAssembly.RuntimeError))
+      return cause;
+    return new InternalError(`${this.#schedule.name}: a kernel stopped with "${cause.message}".`, {
+      cause,
+    });
   }
 
   /** Set the addresses that stay from call to call. */
@@ -150,7 +163,8 @@ export class WasmExecutable implements Executable {
     const constantAddress = this.#constantBlock < 0 ? 0 : cells.heap.address(this.#constantBlock);
     for (let id = 0; id < offsets.length; id++) {
       if (offsets[id] >= 0) this.#addresses[id] = workspace.address + offsets[id];
-      else if (constants.offsets[id] >= 0) this.#addresses[id] = constantAddress + constants.offsets[id];
+      else if (constants.offsets[id] >= 0)
+        this.#addresses[id] = constantAddress + constants.offsets[id];
     }
     this.#generation = workspace.generation;
   }
@@ -183,9 +197,13 @@ export class WasmExecutable implements Executable {
     const { cells } = this.#runtime;
     for (const { id, byteLength } of this.#outputs) {
       const argument = donated === undefined ? undefined : this.#heirs.get(id);
-      const input = argument !== undefined && donated?.[argument] === true ? buffers[argument] : undefined;
+      const input =
+        argument !== undefined && donated?.[argument] === true ? buffers[argument] : undefined;
       // An array that is passed twice, or has a second owner, is read elsewhere.
-      const inherits = input !== undefined && cells.isSole(input) && buffers.indexOf(input) === buffers.lastIndexOf(input);
+      const inherits =
+        input !== undefined &&
+        cells.isSole(input) &&
+        buffers.indexOf(input) === buffers.lastIndexOf(input);
       const buffer = inherits ? cells.adopt(input) : cells.create(byteLength);
       this.#made[id] = buffer;
       this.#addresses[id] = cells.use(buffer);
@@ -223,7 +241,11 @@ export class WasmExecutable implements Executable {
           this.#runKernel(step);
           break;
         case 'copy':
-          this.#runtime.cells.heap.copy(this.#addresses[step.to], this.#addresses[step.from], step.byteLength);
+          this.#runtime.cells.heap.copy(
+            this.#addresses[step.to],
+            this.#addresses[step.from],
+            step.byteLength,
+          );
           break;
         case 'while':
           this.#runWhile(step);
@@ -241,7 +263,12 @@ export class WasmExecutable implements Executable {
     const addresses = this.#addresses;
     for (let i = 0; i < ids.length; i++) args[i + 3] = addresses[ids[i]] | 0;
     if (tasks > 1 && pool.threads > 1)
-      return pool.run(kernel, args, kernel.scratchBytes, Math.min(tasks, tasksPerThread * pool.threads));
+      return pool.run(
+        kernel,
+        args,
+        kernel.scratchBytes,
+        Math.min(tasks, tasksPerThread * pool.threads),
+      );
     args[0] = 0;
     args[1] = kernel.programs;
     args[2] = kernel.scratchBytes === 0 ? 0 : pool.scratch(0, kernel.scratchBytes) | 0;
@@ -279,7 +306,9 @@ export class WasmExecutable implements Executable {
   }
 
   asText(): string {
-    return [printSchedule(this.#schedule), ...this.kernels.map((kernel) => kernel.text)].join('\n\n');
+    return [printSchedule(this.#schedule), ...this.kernels.map((kernel) => kernel.text)].join(
+      '\n\n',
+    );
   }
 
   dispose(): void {
@@ -318,14 +347,24 @@ function prepareSteps(
         if (kernel.programs === 0) return [];
         const isSplit = kernel.isPortable && kernel.programs > 1 && kernel.cost >= splitNs;
         const tasks = isSplit ? Math.min(kernel.programs, Math.floor(kernel.cost / taskNs)) : 1;
-        return [{ kind: 'kernel', kernel, ids: step.args, args: [0, 0, 0, ...step.args.map(() => 0)], tasks }];
+        return [
+          {
+            kind: 'kernel',
+            kernel,
+            ids: step.args,
+            args: [0, 0, 0, ...step.args.map(() => 0)],
+            tasks,
+          },
+        ];
       }
       case 'copy':
         return [{ ...step, byteLength: schedule.buffers[step.to].byteLength }];
       case 'while': {
         const { carried, next } = movesOf(step, schedule);
         const before = carried.flatMap(() => [0, 0]);
-        return [{ ...step, cond: prepare(step.cond), body: prepare(step.body), carried, next, before }];
+        return [
+          { ...step, cond: prepare(step.cond), body: prepare(step.body), carried, next, before },
+        ];
       }
       case 'case':
         return [{ ...step, branches: step.branches.map(prepare) }];
@@ -343,7 +382,10 @@ function movesOf(
   for (const id of sources) {
     const isOwn = sources.indexOf(id) === sources.lastIndexOf(id) && !carried.includes(id);
     const { role } = buffers[id];
-    invariant(isOwn && (role === 'temporary' || role === 'output'), `${name}: a loop moves buffer ${id}, which others use.`);
+    invariant(
+      isOwn && (role === 'temporary' || role === 'output'),
+      `${name}: a loop moves buffer ${id}, which others use.`,
+    );
   }
   return { carried: moving.map((i) => carried[i]), next: sources };
 }

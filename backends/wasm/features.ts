@@ -13,7 +13,11 @@ interface NodeProcess {
 interface Globals {
   readonly process?: NodeProcess;
   readonly Deno?: { readonly version: { readonly v8: string } };
-  readonly navigator?: { readonly userAgent?: string; readonly hardwareConcurrency?: number; readonly deviceMemory?: number };
+  readonly navigator?: {
+    readonly userAgent?: string;
+    readonly hardwareConcurrency?: number;
+    readonly deviceMemory?: number;
+  };
   readonly crossOriginIsolated?: boolean;
   readonly SharedArrayBuffer?: unknown;
   readonly document?: unknown;
@@ -58,7 +62,8 @@ export function detectEngine(): Engine {
 
 /** Whether a memory can be shared with workers: always in servers, in pages when they are cross-origin isolated. */
 export function canShareMemory(): boolean {
-  if (globals.SharedArrayBuffer === undefined || globals.crossOriginIsolated === false) return false;
+  if (globals.SharedArrayBuffer === undefined || globals.crossOriginIsolated === false)
+    return false;
   try {
     const { buffer } = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     return buffer instanceof SharedArrayBuffer;
@@ -85,5 +90,8 @@ export function machineBytes(): number {
 
 /** Cores that this process may use. */
 export function coreCount(): number {
-  return Math.max(1, system?.availableParallelism?.() ?? globals.navigator?.hardwareConcurrency ?? 1);
+  return Math.max(
+    1,
+    system?.availableParallelism?.() ?? globals.navigator?.hardwareConcurrency ?? 1,
+  );
 }

@@ -68,12 +68,12 @@ const copyModule = (shared: boolean): Uint8Array<ArrayBuffer> =>
     10, 14, 1, 12, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfc, 10, 0, 0, 0x0b,
   ]);
 
-/** Make a memory with the largest maximum that the engine grants. */
-function makeMemory(shared: boolean, maximumBytes: number): WebAssembly.Memory {
+/** Make a memory with the largest maximum that the engine grants; also gives that maximum in bytes. */
+function makeMemory(shared: boolean, maximumBytes: number): readonly [WebAssembly.Memory, number] {
   let maximum = Math.max(16, Math.min(mostPages, Math.floor(maximumBytes / pageBytes)));
   for (;;) {
     try {
-      return new WebAssembly.Memory({ initial: 16, maximum, shared });
+      return [new WebAssembly.Memory({ initial: 16, maximum, shared }), maximum * pageBytes];
     } catch (cause) {
       if (maximum <= 1024)
         throw new DeviceError(
@@ -155,8 +155,7 @@ export class Heap {
 
   constructor({ shared, reservedBytes, maximumBytes = mostPages * pageBytes }: HeapOptions) {
     this.shared = shared;
-    this.memory = makeMemory(shared, maximumBytes);
-    this.maximumBytes = Math.min(maximumBytes, mostPages * pageBytes);
+    [this.memory, this.maximumBytes] = makeMemory(shared, maximumBytes);
     this.#top = Math.ceil(reservedBytes / lineBytes);
     this.#view();
     const copier = new WebAssembly.Instance(new WebAssembly.Module(copyModule(shared)), {
@@ -363,8 +362,10 @@ export class Heap {
     let lines = 0;
     let last = -1;
     for (let block = this.#tail; block >= 0; last = block, block = before[block]) {
-      if (start[block] + size[block] !== end) return `block ${block} does not end where the next one starts`;
-      if (kind[block] === freeMark && (last < 0 || kind[last] === freeMark)) return `block ${block} is free and was not merged`;
+      if (start[block] + size[block] !== end)
+        return `block ${block} does not end where the next one starts`;
+      if (kind[block] === freeMark && (last < 0 || kind[last] === freeMark))
+        return `block ${block} is free and was not merged`;
       if (kind[block] !== freeMark) lines += size[block];
       end = start[block];
     }

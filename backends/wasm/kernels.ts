@@ -16,6 +16,12 @@ export interface KernelCode {
   readonly text: string;
 }
 
+/** Where the code of a kernel lies in the heap, for workers. */
+export interface CodePlace {
+  readonly address: number;
+  readonly byteLength: number;
+}
+
 /** Kernels that are kept, beside those that programs hold. */
 const keptKernels = 2048;
 
@@ -23,6 +29,41 @@ const keptKernels = 2048;
 function mathImports(module: WebAssembly.Module): Record<string, WebAssembly.ImportValue> {
   const names = WebAssembly.Module.imports(module).filter((entry) => entry.module === 'math');
   return Object.fromEntries(names.map(({ name }) => [name, meaning(name as ScalarFn, 'f64')]));
+}
+
+/** The machine code of a kernel, shared by all kernels that differ in name only. */
+class LoadedCode {
+  readonly id: number;
+  readonly run: (...args: number[]) => void;
+  readonly programs: number;
+  readonly scratchBytes: number;
+  readonly cost: number;
+  readonly isPortable: boolean;
+  readonly emit: () => KernelCode;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #kernels: Kernels;
+  #place: CodePlace | undefined;
+
+  constructor(kernels: Kernels, id: number, emit: () => KernelCode) {
+    const code = emit();
+    this.id = id;
+    this.emit = emit;
+    this.programs = code.programs;
+    this.scratchBytes = code.scratchBytes;
+    this.cost = code.cost * code.programs;
+    this.#bytes = new Uint8Array(code.bytes);
+    this.#kernels = kernels;
+    const module = new WebAssembly.Module(this.#bytes);
+    const math = mathImports(module);
+    this.isPortable = Object.keys(math).length === 0;
+    const { memory } = kernels.cells.heap;
+    const instance = new WebAssembly.Instance(module, { env: { memory }, math });
+    this.run = instance.exports['run'] as (...args: number[]) => void;
+  }
+
+  place(): CodePlace {
+    return (this.#place ??= this.#kernels.place(this, this.#bytes));
+  }
 }
 
 /** A kernel that can be called. */
@@ -39,37 +80,27 @@ export class LoadedKernel implements RunnableKernel {
   readonly cost: number;
   /** Whether workers can run it: they have no imports but the memory. */
   readonly isPortable: boolean;
-  readonly #bytes: Uint8Array;
-  readonly #kernels: Kernels;
-  readonly #emit: () => KernelCode;
-  #code: { readonly address: number; readonly byteLength: number } | undefined;
+  readonly #code: LoadedCode;
 
-  constructor(kernels: Kernels, id: number, named: { readonly name: string; readonly text: string }, emit: () => KernelCode) {
-    const code = emit();
-    this.#emit = emit;
-    this.id = id;
-    this.name = named.name;
-    this.text = named.text;
+  constructor(name: string, text: string, code: LoadedCode) {
+    this.name = name;
+    this.text = text;
+    this.id = code.id;
+    this.run = code.run;
     this.programs = code.programs;
     this.scratchBytes = code.scratchBytes;
-    this.cost = code.cost * code.programs;
-    this.#bytes = code.bytes;
-    this.#kernels = kernels;
-    const module = new WebAssembly.Module(new Uint8Array(code.bytes));
-    const math = mathImports(module);
-    this.isPortable = Object.keys(math).length === 0;
-    const { memory } = kernels.cells.heap;
-    const instance = new WebAssembly.Instance(module, { env: { memory }, math });
-    this.run = instance.exports['run'] as (...args: number[]) => void;
+    this.cost = code.cost;
+    this.isPortable = code.isPortable;
+    this.#code = code;
   }
 
   /** Wasm text; made when it is asked for. */
   get source(): string {
-    return this.#emit().text;
+    return this.#code.emit().text;
   }
 
-  code(): { readonly address: number; readonly byteLength: number } {
-    return (this.#code ??= this.#kernels.place(this, this.#bytes));
+  code(): CodePlace {
+    return this.#code.place();
   }
 }
 
@@ -77,7 +108,7 @@ export class LoadedKernel implements RunnableKernel {
 export class Kernels {
   readonly cells: Cells;
   readonly #emit: (kernel: Kernel, exact: boolean) => KernelCode;
-  readonly #loaded = new Map<string, LoadedKernel>();
+  readonly #loaded = new Map<string, LoadedCode>();
   readonly #placed: FinalizationRegistry<number>;
   #count = 0;
 
@@ -87,32 +118,45 @@ export class Kernels {
     this.#placed = new FinalizationRegistry((block) => cells.heap.free(block));
   }
 
-  /** Emit, compile and instantiate a kernel, or find it. */
+  /** Emit, compile and instantiate a kernel, or find its code. */
   load(kernel: Kernel, exact: boolean): LoadedKernel {
     const text = printKernel(kernel);
-    const key = `${exact ? 'exact ' : ''}${text}`;
+    // What comes before the list of operands is the name.
+    const key = `${exact ? 'exact ' : ''}${text.slice(text.indexOf('('))}`;
+    return new LoadedKernel(
+      kernel.name,
+      text,
+      this.#find(key) ?? this.#add(key, () => this.#emit(kernel, exact)),
+    );
+  }
+
+  #find(key: string): LoadedCode | undefined {
     const known = this.#loaded.get(key);
-    if (known !== undefined) {
-      // The order of the map is the order of use, oldest first.
-      this.#loaded.delete(key);
-      this.#loaded.set(key, known);
-      return known;
-    }
-    const loaded = new LoadedKernel(this, ++this.#count, { name: kernel.name, text }, () => this.#emit(kernel, exact));
-    this.#loaded.set(key, loaded);
-    if (this.#loaded.size > keptKernels)
-      for (const oldest of this.#loaded.keys()) {
-        this.#loaded.delete(oldest);
-        break;
-      }
-    return loaded;
+    if (known === undefined) return undefined;
+    // The order of the map is the order of use, oldest first.
+    this.#loaded.delete(key);
+    this.#loaded.set(key, known);
+    return known;
+  }
+
+  #add(key: string, emit: () => KernelCode): LoadedCode {
+    const code = new LoadedCode(this, ++this.#count, emit);
+    this.#loaded.set(key, code);
+    const [oldest] = this.#loaded.keys();
+    if (this.#loaded.size > keptKernels) this.#loaded.delete(oldest);
+    return code;
+  }
+
+  /** How many kernels were compiled so far. */
+  get compiledCount(): number {
+    return this.#count;
   }
 
   /** Write the code of a kernel to the heap, where workers find it, until the kernel is collected. */
-  place(kernel: LoadedKernel, bytes: Uint8Array): { readonly address: number; readonly byteLength: number } {
+  place(code: LoadedCode, bytes: Uint8Array): CodePlace {
     const { heap } = this.cells;
     const block = this.cells.reserve(bytes.byteLength, 'kernels');
-    this.#placed.register(kernel, block);
+    this.#placed.register(code, block);
     const address = heap.address(block);
     heap.u8.set(bytes, address);
     return { address, byteLength: bytes.byteLength };

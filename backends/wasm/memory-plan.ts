@@ -75,7 +75,10 @@ function touched(step: Step, visit: (id: BufferId) => void): void {
  * Find outputs that may take over the memory of a donated input: the input is last used before the output is first used, or
  * by the very copy that starts the output.
  */
-export function planDonation(schedule: Schedule, donated: readonly boolean[]): ReadonlyMap<BufferId, number> {
+export function planDonation(
+  schedule: Schedule,
+  donated: readonly boolean[],
+): ReadonlyMap<BufferId, number> {
   const { buffers, steps, inputs, outputs } = schedule;
   const first = new Map<BufferId, number>();
   const last = new Map<BufferId, number>();
@@ -95,7 +98,10 @@ export function planDonation(schedule: Schedule, donated: readonly boolean[]): R
       if (spec.role !== 'output' || spec.byteLength !== byteLength || heirs.has(id)) return false;
       const start = first.get(id) ?? -1;
       const step = steps[end];
-      return end < start || (end === start && step?.kind === 'copy' && step.from === input && step.to === id);
+      return (
+        end < start ||
+        (end === start && step?.kind === 'copy' && step.from === input && step.to === id)
+      );
     });
     if (heir >= 0) heirs.set(heir, argument);
   });

@@ -49,7 +49,11 @@ const spinMs = 0.15;
 interface NodeThreads {
   readonly Worker: new (
     url: URL,
-    options: { readonly workerData: WorkerData; readonly execArgv: string[]; readonly name: string },
+    options: {
+      readonly workerData: WorkerData;
+      readonly execArgv: string[];
+      readonly name: string;
+    },
   ) => NodeWorker;
 }
 
@@ -172,7 +176,11 @@ export class Pool {
   #publish(
     kernel: PoolKernel,
     args: readonly number[],
-    { scratchBytes, chunk, count }: { readonly scratchBytes: number; readonly chunk: number; readonly count: number },
+    {
+      scratchBytes,
+      chunk,
+      count,
+    }: { readonly scratchBytes: number; readonly chunk: number; readonly count: number },
   ): void {
     if (args.length - 3 > maximumArguments)
       throw new InternalError(`wasm: a kernel with ${args.length - 3} operands.`);

@@ -14,7 +14,8 @@ const make = (softLimit = 2 ** 30, maximumBytes?: number): Cells =>
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-const ramp = (count: number, from = 0): Float32Array => Float32Array.from({ length: count }, (_, i) => from + i);
+const ramp = (count: number, from = 0): Float32Array =>
+  Float32Array.from({ length: count }, (_, i) => from + i);
 
 describe('cells', () => {
   test('values come back as they went in, of any size', () => {
@@ -31,7 +32,9 @@ describe('cells', () => {
     const cells = make();
     const buffers = Array.from({ length: 100 }, (_, i) => upload(cells, [i]));
     expect(cells.heap.liveBytes).toBe(0);
-    expect(buffers.map((b) => download(cells, b)[0])).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(buffers.map((b) => download(cells, b)[0])).toEqual(
+      Array.from({ length: 100 }, (_, i) => i),
+    );
   });
 
   test('above the soft limit the values used least recently move out, and come back with their contents', () => {
@@ -42,7 +45,9 @@ describe('cells', () => {
     for (const [i, buffer] of buffers.entries()) {
       cells.beginCall();
       const address = cells.use(buffer);
-      expect(cells.heap.u8.slice(address, address + 4000)).toEqual(new Uint8Array(ramp(1000, i).buffer));
+      expect(cells.heap.u8.slice(address, address + 4000)).toEqual(
+        new Uint8Array(ramp(1000, i).buffer),
+      );
     }
     expect(cells.reloads).toBeGreaterThanOrEqual(20);
     expect(cells.heap.fault()).toBeUndefined();

@@ -3,13 +3,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Heap, showBytes } from '../../backends/wasm/heap.ts';
 
-const make = (maximumBytes?: number): Heap => new Heap({ shared: false, reservedBytes: 64, maximumBytes });
+const make = (maximumBytes?: number): Heap =>
+  new Heap({ shared: false, reservedBytes: 64, maximumBytes });
 
 describe('heap', () => {
   test('blocks are aligned, inside the memory, apart from each other, with slack behind', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(fc.nat(200), fc.nat(20_000), fc.nat(400_000), fc.constant(-1)), { maxLength: 120 }),
+        fc.array(fc.oneof(fc.nat(200), fc.nat(20_000), fc.nat(400_000), fc.constant(-1)), {
+          maxLength: 120,
+        }),
         fc.infiniteStream(fc.nat()),
         (sizes, picks) => {
           const heap = make();
@@ -76,7 +79,10 @@ describe('heap', () => {
       heap.u8.fill(7, small, small + 100);
       const large = heap.address(heap.allocate(2 ** 26, 'arrays'));
       heap.copy(large, small, 100);
-      expect([...heap.u8.subarray(large, large + 101)]).toEqual([...Array.from({ length: 100 }, () => 7), 0]);
+      expect([...heap.u8.subarray(large, large + 101)]).toEqual([
+        ...Array.from({ length: 100 }, () => 7),
+        0,
+      ]);
       expect(heap.i32.byteLength).toBe(heap.u8.length);
     }
   });
@@ -89,6 +95,12 @@ describe('heap', () => {
   });
 
   test('bytes are shown with three digits', () => {
-    expect([0, 999, 1000, 123_456, 4e9].map(showBytes)).toEqual(['0 bytes', '999 bytes', '1.00 KB', '123 KB', '4.00 GB']);
+    expect([0, 999, 1000, 123_456, 4e9].map(showBytes)).toEqual([
+      '0 bytes',
+      '999 bytes',
+      '1.00 KB',
+      '123 KB',
+      '4.00 GB',
+    ]);
   });
 });

@@ -4,7 +4,16 @@ import type { Kernel } from '../../lowering/tile/ir.ts';
 import type { BufferSpec, Schedule } from '../../lowering/fuse/ir.ts';
 import { encodeModule } from '../../lowering/wasm/encode.ts';
 import { WasmModule, type Fn } from '../../lowering/wasm/fn.ts';
-import { add, floatBits, int, memory, mul, op, splatBits, type Node } from '../../lowering/wasm/nodes.ts';
+import {
+  add,
+  floatBits,
+  int,
+  memory,
+  mul,
+  op,
+  splatBits,
+  type Node,
+} from '../../lowering/wasm/nodes.ts';
 import { Cells, type WasmBuffer } from '../../backends/wasm/cells.ts';
 import { WasmExecutable, type Runtime } from '../../backends/wasm/executable.ts';
 import { canShareMemory } from '../../backends/wasm/features.ts';
@@ -31,13 +40,23 @@ export function mapCode(
   const counter = run.local('i32', 'i');
   const limit = run.local('i32', 'limit');
   run.set(limit, mul(run.get(end), int(perProgram)));
-  run.for(counter, { from: mul(run.get(begin), int(perProgram)), to: run.get(limit), step: 4 }, () => {
-    const at = (i: number): Node => add(run.get(operands[i]), mul(run.get(counter), int(4)));
-    const x = operands.slice(0, -1).map((_, i) => memory('v128.load', 0, at(i)));
-    run.emit(memory('v128.store', 0, at(inputs), element(x)));
-  });
+  run.for(
+    counter,
+    { from: mul(run.get(begin), int(perProgram)), to: run.get(limit), step: 4 },
+    () => {
+      const at = (i: number): Node => add(run.get(operands[i]), mul(run.get(counter), int(4)));
+      const x = operands.slice(0, -1).map((_, i) => memory('v128.load', 0, at(i)));
+      run.emit(memory('v128.store', 0, at(inputs), element(x)));
+    },
+  );
   module.exports.set('run', run);
-  return { bytes: encodeModule(module), programs, scratchBytes: 0, cost: 2 * perProgram, text: 'handmade' };
+  return {
+    bytes: encodeModule(module),
+    programs,
+    scratchBytes: 0,
+    cost: 2 * perProgram,
+    text: 'handmade',
+  };
 }
 
 /** y = x + 1 */
@@ -46,11 +65,17 @@ export const plusOne: Element = ([x]) => op('f32x4.add', x, splatBits(floatBits(
 export const product: Element = ([a, b]) => op('f32x4.mul', a, b);
 
 /** A runtime without a device around it. */
-export function makeRuntime(options: { threads?: number; softLimit?: number; shared?: boolean; maximumBytes?: number } = {}): Runtime & {
+export function makeRuntime(
+  options: { threads?: number; softLimit?: number; shared?: boolean; maximumBytes?: number } = {},
+): Runtime & {
   readonly heap: Heap;
 } {
   const shared = options.shared ?? canShareMemory();
-  const heap = new Heap({ shared, reservedBytes: shared ? controlBytes : 64, maximumBytes: options.maximumBytes });
+  const heap = new Heap({
+    shared,
+    reservedBytes: shared ? controlBytes : 64,
+    maximumBytes: options.maximumBytes,
+  });
   const cells = new Cells(heap, { softLimit: options.softLimit ?? 2 ** 30 });
   return {
     heap,
@@ -65,11 +90,23 @@ export function makeRuntime(options: { threads?: number; softLimit?: number; sha
 export const handmade = (runtime: Runtime, codes: Readonly<Record<string, KernelCode>>): Kernels =>
   new Kernels(runtime.cells, (kernel) => codes[kernel.name]);
 
-/** An empty tile kernel with a name, standing for hand-made code. */
-export const named = (name: string): Kernel => makeKernel({ name, grid: [], operands: [], scratch: [], body: () => undefined });
+/** An empty tile kernel with a name, standing for hand-made code; its scratch memory tells it from others. */
+export const named = (name: string): Kernel =>
+  makeKernel({
+    name,
+    grid: [],
+    operands: [],
+    scratch: [{ name, dtype: 'f32', shape: [1] }],
+    body: () => undefined,
+  });
 
 /** A buffer of a schedule: `f32` elements. */
-export const floats = (role: BufferSpec['role'], count: number, index = 0, slot?: number): BufferSpec => ({
+export const floats = (
+  role: BufferSpec['role'],
+  count: number,
+  index = 0,
+  slot?: number,
+): BufferSpec => ({
   type: { shape: [count], dtype: 'f32' },
   byteLength: 4 * count,
   role,
@@ -83,7 +120,8 @@ export const makeExecutable = (
   kernels: Kernels,
   schedule: Schedule,
   donated?: readonly boolean[],
-): WasmExecutable => new WasmExecutable(runtime, schedule, ({ kernel }) => kernels.load(kernel, false), donated);
+): WasmExecutable =>
+  new WasmExecutable(runtime, schedule, ({ kernel }) => kernels.load(kernel, false), donated);
 
 /** Upload floats. */
 export const upload = (cells: Cells, values: ArrayLike<number>): WasmBuffer =>

@@ -16,7 +16,9 @@ function countCode(programs: number, trap = -1): KernelCode {
   const target = run.param('i32', 'p0');
   const i = run.local('i32', 'i');
   run.for(i, { from: run.get(begin), to: run.get(end) }, () => {
-    run.if(op('i32.eq', run.get(i), int(trap)), () => run.emit(memory('i32.store', 0, int(-4), int(0))));
+    run.if(op('i32.eq', run.get(i), int(trap)), () =>
+      run.emit(memory('i32.store', 0, int(-4), int(0))),
+    );
     const at = add(run.get(target), mul(run.get(i), int(4)));
     run.emit(memory('i32.store', 0, at, add(memory('i32.load', 0, at), int(1))));
   });
@@ -37,9 +39,11 @@ describe('pool', () => {
       heap.i32.fill(0, block >>> 2, (block >>> 2) + 1000);
       let calls = 0;
       for (const tasks of [1, 2, 3, 5, 64, 5000])
-        for (let repeat = 0; repeat < 200; repeat++, calls++) pool.run(kernel, [0, 0, 0, block], 64, tasks);
+        for (let repeat = 0; repeat < 200; repeat++, calls++)
+          pool.run(kernel, [0, 0, 0, block], 64, tasks);
       await sleep(2);
-      for (let repeat = 0; repeat < 50; repeat++, calls++) pool.run(kernel, [0, 0, 0, block], 64, 8);
+      for (let repeat = 0; repeat < 50; repeat++, calls++)
+        pool.run(kernel, [0, 0, 0, block], 64, 8);
       const counts = [...heap.i32.subarray(block >>> 2, (block >>> 2) + programs)];
       expect(counts.every((count) => count === calls)).toBe(true);
     }
@@ -71,7 +75,9 @@ describe('pool', () => {
       await sleep(1);
     }
     expect(own).toBeLessThan(64 * calls);
-    expect([...heap.i32.subarray(block >>> 2, (block >>> 2) + 64)].every((count) => count === calls)).toBe(true);
+    expect(
+      [...heap.i32.subarray(block >>> 2, (block >>> 2) + 64)].every((count) => count === calls),
+    ).toBe(true);
     pool.stop();
   });
 
@@ -87,7 +93,9 @@ describe('pool', () => {
       await sleep(10);
       for (let i = 0; i < 100; i++, calls++) pool.run(kernel, [0, 0, 0, block], 64, 16);
     }
-    expect([...heap.i32.subarray(block >>> 2, (block >>> 2) + 64)].every((count) => count === calls)).toBe(true);
+    expect(
+      [...heap.i32.subarray(block >>> 2, (block >>> 2) + 64)].every((count) => count === calls),
+    ).toBe(true);
     pool.stop();
   });
 
@@ -103,7 +111,9 @@ describe('pool', () => {
     }
     heap.i32.fill(0, block >>> 2, (block >>> 2) + 64);
     pool.run(good, [0, 0, 0, block], 64, 64);
-    expect([...heap.i32.subarray(block >>> 2, (block >>> 2) + 64)]).toEqual(Array.from({ length: 64 }, () => 1));
+    expect([...heap.i32.subarray(block >>> 2, (block >>> 2) + 64)]).toEqual(
+      Array.from({ length: 64 }, () => 1),
+    );
     pool.stop();
   });
 });
