@@ -39,7 +39,11 @@ export function lowerJaxpr(name: string, jaxpr: Jaxpr, options: LowerOptions = {
   const isKept = (v: Var): boolean => options.keepUnused === true || live.vars.has(v);
   const kept = inputs.flatMap((v, i) => (isKept(v) ? [i] : []));
   const module = new Module(symbolName(name));
-  const aliases = aliasesOf(kept.map((i) => inputs[i].aval), kept.map((i) => options.donated?.[i] === true), jaxpr.outAvals);
+  const aliases = aliasesOf(
+    kept.map((i) => inputs[i].aval),
+    kept.map((i) => options.donated?.[i] === true),
+    jaxpr.outAvals,
+  );
   const lowering = new Lowering(module);
   module.addFunction(
     'main',
@@ -62,7 +66,10 @@ export function lowerJaxpr(name: string, jaxpr: Jaxpr, options: LowerOptions = {
 export const typeOf = ({ shape, dtype }: Aval): TensorType => ({ shape, dtype });
 
 /** The equations that results or effects need, in order, and every variable that they and the results use. */
-function liveEqns(jaxpr: Jaxpr): { readonly eqns: readonly Eqn[]; readonly vars: ReadonlySet<Var> } {
+function liveEqns(jaxpr: Jaxpr): {
+  readonly eqns: readonly Eqn[];
+  readonly vars: ReadonlySet<Var>;
+} {
   const vars = new Set<Var>();
   const use = (atom: Atom): void => {
     if (atom instanceof Var) vars.add(atom);
@@ -71,7 +78,8 @@ function liveEqns(jaxpr: Jaxpr): { readonly eqns: readonly Eqn[]; readonly vars:
   const eqns: Eqn[] = [];
   for (let i = jaxpr.eqns.length - 1; i >= 0; i--) {
     const eqn = jaxpr.eqns[i];
-    const isLive = eqn.outputs.some((v) => vars.has(v)) || eqn.prim.rules.hasEffects?.(eqn.params) === true;
+    const isLive =
+      eqn.outputs.some((v) => vars.has(v)) || eqn.prim.rules.hasEffects?.(eqn.params) === true;
     if (!isLive) continue;
     eqn.inputs.forEach(use);
     eqns.push(eqn);
@@ -80,7 +88,11 @@ function liveEqns(jaxpr: Jaxpr): { readonly eqns: readonly Eqn[]; readonly vars:
 }
 
 /** Give each donated argument the first free result of its type. */
-function aliasesOf(args: readonly Aval[], donated: readonly boolean[], results: readonly Aval[]): Map<number, number> {
+function aliasesOf(
+  args: readonly Aval[],
+  donated: readonly boolean[],
+  results: readonly Aval[],
+): Map<number, number> {
   const aliases = new Map<number, number>();
   const free = results.map((r, i) => ({ type: typeOf(r), index: i }));
   args.forEach((aval, i) => {
@@ -101,11 +113,19 @@ class Lowering {
   }
 
   /** Lower equations into the builder's block and give the values of `outvars`. */
-  eqns(b: HloBuilder, eqns: readonly Eqn[], env: Map<Var, HloValue>, outvars: readonly Atom[]): HloValue[] {
+  eqns(
+    b: HloBuilder,
+    eqns: readonly Eqn[],
+    env: Map<Var, HloValue>,
+    outvars: readonly Atom[],
+  ): HloValue[] {
     const read = (atom: Atom): HloValue => {
       if (!(atom instanceof Var)) return b.constant(atom.value, atom.aval.dtype);
       const value = env.get(atom);
-      invariant(value !== undefined, `lower: a variable of type ${atom.aval.toString()} is used before it is defined.`);
+      invariant(
+        value !== undefined,
+        `lower: a variable of type ${atom.aval.toString()} is used before it is defined.`,
+      );
       return value;
     };
     const outer = b.frame;
@@ -123,7 +143,10 @@ class Lowering {
   /** Lower a jaxpr without constants into the builder's block. */
   inline(b: HloBuilder, jaxpr: Jaxpr, args: readonly HloValue[]): HloValue[] {
     const inputs = [...jaxpr.constvars, ...jaxpr.invars];
-    invariant(inputs.length === args.length, `lower: a jaxpr of ${inputs.length} inputs was given ${args.length} operands.`);
+    invariant(
+      inputs.length === args.length,
+      `lower: a jaxpr of ${inputs.length} inputs was given ${args.length} operands.`,
+    );
     const env = new Map(inputs.map((v, i): [Var, HloValue] => [v, args[i]]));
     return this.eqns(b, liveEqns(jaxpr).eqns, env, jaxpr.outvars);
   }
@@ -133,7 +156,9 @@ class Lowering {
     const known = this.#functions.get(jaxpr);
     if (known !== undefined) return known;
     const types = [...jaxpr.constvars, ...jaxpr.invars].map((v) => typeOf(v.aval));
-    const symbol = this.#module.addFunction(name, types, 'private', (b, args) => this.inline(b, jaxpr, args));
+    const symbol = this.#module.addFunction(name, types, 'private', (b, args) =>
+      this.inline(b, jaxpr, args),
+    );
     this.#functions.set(jaxpr, symbol);
     return symbol;
   }
@@ -143,16 +168,19 @@ class Lowering {
       avalsIn: eqn.inputs.map((x) => x.aval),
       avalsOut: eqn.outputs.map((x) => x.aval),
       inline: (jaxpr, args) => this.inline(b, jaxpr, args),
-      call: (name, jaxpr, args) => b.call(this.define(name, jaxpr), args, jaxpr.outAvals.map(typeOf)),
+      call: (name, jaxpr, args) =>
+        b.call(this.define(name, jaxpr), args, jaxpr.outAvals.map(typeOf)),
       define: (name, jaxpr) => this.define(name, jaxpr),
-      defineBody: (name, argTypes, body) => this.#module.addFunction(name, argTypes, 'private', body),
+      defineBody: (name, argTypes, body) =>
+        this.#module.addFunction(name, argTypes, 'private', body),
     };
   }
 }
 
 function checkResults(eqn: Eqn, results: readonly HloValue[]): void {
   const isRight =
-    results.length === eqn.outputs.length && results.every((r, i) => sameTensorType(r.type, typeOf(eqn.outputs[i].aval)));
+    results.length === eqn.outputs.length &&
+    results.every((r, i) => sameTensorType(r.type, typeOf(eqn.outputs[i].aval)));
   if (isRight) return;
   throw new InternalError(
     `${eqn.prim.name}: lowering must give the types of abstractEval; got (${results.map((r) => showType(r.type)).join(', ')}) ` +

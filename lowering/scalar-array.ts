@@ -11,7 +11,14 @@ import { resultDType, scalarInfo, type ScalarFn } from './scalar.ts';
 
 /** Elements whose JavaScript values are numbers. */
 export type NumberArray =
-  | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array;
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
 /** Elements of 64-bit integer dtypes. */
 export type BigArray = BigInt64Array | BigUint64Array;
 /** Elements of one dtype. */
@@ -52,10 +59,12 @@ export function allocateElements(dtype: DType, n: number): ElementArray {
 
 /** Elements from row-major little-endian bytes. */
 // The registry door: `decode` gives exactly the arrays that `allocateElements` makes.
-export const elementsFromBytes = (bytes: Uint8Array, dtype: DType): ElementArray => decode(bytes, dtype) as ElementArray;
+export const elementsFromBytes = (bytes: Uint8Array, dtype: DType): ElementArray =>
+  decode(bytes, dtype) as ElementArray;
 
 /** Row-major little-endian bytes of elements. */
-export const elementsToBytes = (data: ElementArray, dtype: DType): Uint8Array => encode(data, dtype);
+export const elementsToBytes = (data: ElementArray, dtype: DType): Uint8Array =>
+  encode(data, dtype);
 
 /** The number view of an array whose dtype is no 64-bit integer. */
 export const asNumbers = (data: ElementArray): NumberArray => data as NumberArray;
@@ -71,7 +80,10 @@ export function elementReader(data: ElementArray, dtype: DType): (i: number) => 
 }
 
 /** Write elements by index. */
-export function elementWriter(data: ElementArray, dtype: DType): (i: number, value: Element) => void {
+export function elementWriter(
+  data: ElementArray,
+  dtype: DType,
+): (i: number, value: Element) => void {
   // The registry door: elements of a dtype have the representation that its array takes.
   const entries = data as unknown as Element[];
   if (!isComplex(dtype)) return (i, value) => void (entries[i] = value);
@@ -84,7 +96,12 @@ export function elementWriter(data: ElementArray, dtype: DType): (i: number, val
 }
 
 /** Apply a scalar function to arrays of `n` elements of one dtype. Operands of fewer elements are rank-0 and repeat. */
-export function mapScalar(fn: ScalarFn, dtype: DType, xs: readonly ElementArray[], n: number): ElementArray {
+export function mapScalar(
+  fn: ScalarFn,
+  dtype: DType,
+  xs: readonly ElementArray[],
+  n: number,
+): ElementArray {
   const out = allocateElements(resultDType(fn, dtype), n);
   if (isBig(dtype) || isComplex(dtype)) return mapElements(fn, dtype, xs, out, n);
   const f = numberMeaning(fn, dtype);
@@ -99,7 +116,13 @@ export function mapScalar(fn: ScalarFn, dtype: DType, xs: readonly ElementArray[
   return out;
 }
 
-function mapElements(fn: ScalarFn, dtype: DType, xs: readonly ElementArray[], out: ElementArray, n: number): ElementArray {
+function mapElements(
+  fn: ScalarFn,
+  dtype: DType,
+  xs: readonly ElementArray[],
+  out: ElementArray,
+  n: number,
+): ElementArray {
   const f = meaning(fn, dtype);
   const write = elementWriter(out, resultDType(fn, dtype));
   const entries = entriesOf(dtype);
@@ -127,7 +150,12 @@ export const bitcastElements = (x: ElementArray, from: DType, to: DType): Elemen
   from === to ? x : elementsFromBytes(elementsToBytes(x, from), to);
 
 /** Visit the offsets of a strided box in row-major order of its positions. */
-export function forEachOffset(shape: Shape, start: number, strides: readonly number[], visit: (offset: number, position: number) => void): void {
+export function forEachOffset(
+  shape: Shape,
+  start: number,
+  strides: readonly number[],
+  visit: (offset: number, position: number) => void,
+): void {
   const rank = shape.length;
   if (shape.includes(0)) return;
   if (rank === 0) return visit(start, 0);
@@ -157,14 +185,22 @@ export interface Box {
 export const wholeBox = (shape: Shape): Box => ({ start: 0, strides: stridesOf(shape) });
 
 /** Copy a box of one array into a box of another; `entries` array entries per element. */
-export function copyBox(shape: Shape, source: ElementArray, from: Box, target: ElementArray, to: Box, entries: 1 | 2 = 1): void {
+export function copyBox(
+  shape: Shape,
+  source: ElementArray,
+  from: Box,
+  target: ElementArray,
+  to: Box,
+  entries: 1 | 2 = 1,
+): void {
   // Both arrays have one dtype, so their entries are of one kind.
-  const [src, dst] = [source as unknown as number[], target as unknown as number[]];
+  const [src, dst] = [source, target] as unknown as number[][];
   const rank = shape.length;
   if (shape.includes(0)) return;
   const at = new Array<number>(rank).fill(0);
   const inner = rank === 0 ? 1 : shape[rank - 1];
-  const [stepS, stepD] = rank === 0 ? [0, 0] : [from.strides[rank - 1] * entries, to.strides[rank - 1] * entries];
+  const [stepS, stepD] =
+    rank === 0 ? [0, 0] : [from.strides[rank - 1] * entries, to.strides[rank - 1] * entries];
   let [s, d] = [from.start, to.start];
   for (;;) {
     for (let i = 0, a = s * entries, b = d * entries; i < inner; i++, a += stepS, b += stepD) {

@@ -4,6 +4,7 @@
  */
 import type { BinaryFn, CompareFn, UnaryFn } from './scalar.ts';
 import { logistic } from './scalar-real.ts';
+import { signedZero } from './scalar-round.ts';
 
 /** A complex number. */
 export type Complex = readonly [re: number, im: number];
@@ -12,7 +13,22 @@ export type ComplexFn = (x: Complex, y: Complex) => Complex | number;
 
 /** The scalar functions that complex numbers have. */
 export type ComplexName =
-  | Exclude<UnaryFn, 'floor' | 'ceil' | 'trunc' | 'roundNearestAfz' | 'roundNearestEven' | 'cbrt' | 'erf' | 'erfc' | 'erfInv' | 'not' | 'popcnt' | 'clz' | 'isFinite'>
+  | Exclude<
+      UnaryFn,
+      | 'floor'
+      | 'ceil'
+      | 'trunc'
+      | 'roundNearestAfz'
+      | 'roundNearestEven'
+      | 'cbrt'
+      | 'erf'
+      | 'erfc'
+      | 'erfInv'
+      | 'not'
+      | 'popcnt'
+      | 'clz'
+      | 'isFinite'
+    >
   | Extract<BinaryFn, 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'atan2' | 'max' | 'min'>
   | CompareFn;
 
@@ -27,7 +43,10 @@ const overI = ([a, b]: Complex): Complex => [b, -a];
 function div([a, b]: Complex, [c, d]: Complex): Complex {
   if (c === 0 && d === 0) return [a / Math.abs(c), b / Math.abs(c)];
   if (Math.abs(c) >= Math.abs(d)) {
-    if (!Number.isFinite(c) && Number.isFinite(d)) return Number.isFinite(a) && Number.isFinite(b) ? [0 * a, 0 * b] : [a / c, b / c];
+    if (!Number.isFinite(c) && Number.isFinite(d))
+      return Number.isFinite(a) && Number.isFinite(b)
+        ? [signedZero(a), signedZero(b)]
+        : [a / c, b / c];
     const r = d / c;
     const s = 1 / (c + d * r);
     return [(a + b * r) * s, (b - a * r) * s];
@@ -43,12 +62,15 @@ function exp([a, b]: Complex): Complex {
   if (a === Infinity && !Number.isFinite(b)) return [Infinity, NaN];
   // Two factors, so that e^a may overflow while the product does not.
   const half = Math.exp(a / 2);
-  return a > 709 ? [half * Math.cos(b) * half, half * Math.sin(b) * half] : [Math.exp(a) * Math.cos(b), Math.exp(a) * Math.sin(b)];
+  return a > 709
+    ? [half * Math.cos(b) * half, half * Math.sin(b) * half]
+    : [Math.exp(a) * Math.cos(b), Math.exp(a) * Math.sin(b)];
 }
 
 /** log|z|, accurate near |z| = 1. */
 function logAbs(a: number, b: number): number {
-  const [small, large] = Math.abs(a) < Math.abs(b) ? [Math.abs(a), Math.abs(b)] : [Math.abs(b), Math.abs(a)];
+  const [small, large] =
+    Math.abs(a) < Math.abs(b) ? [Math.abs(a), Math.abs(b)] : [Math.abs(b), Math.abs(a)];
   if (large === Infinity) return Infinity;
   if (large > 0.5 && large < 2) return Math.log1p((large - 1) * (large + 1) + small * small) / 2;
   return Math.log(large) + (large === 0 ? 0 : Math.log1p((small / large) ** 2) / 2);
@@ -67,15 +89,17 @@ function log1p([a, b]: Complex): Complex {
 function expm1([a, b]: Complex): Complex {
   if (b === 0) return [Math.expm1(a), b];
   const s = Math.sin(b / 2);
-  const real = Math.abs(a) < 1 ? Math.expm1(a) * Math.cos(b) - 2 * s * s : Math.exp(a) * Math.cos(b) - 1;
+  const real =
+    Math.abs(a) < 1 ? Math.expm1(a) * Math.cos(b) - 2 * s * s : Math.exp(a) * Math.cos(b) - 1;
   return [real, Math.exp(a) * Math.sin(b)];
 }
 
 function sqrt([a, b]: Complex): Complex {
   if (a === 0 && b === 0) return [0, b];
   if (Math.abs(b) === Infinity) return [Infinity, b];
-  if (a === Infinity) return [Infinity, Number.isNaN(b) ? b : b === 0 ? b : Math.sign(b) * 0];
-  if (a === -Infinity) return [Number.isNaN(b) ? NaN : 0, Object.is(b, -0) || b < 0 ? -Infinity : Infinity];
+  if (a === Infinity) return [Infinity, Number.isNaN(b) ? b : b === 0 ? b : signedZero(b)];
+  if (a === -Infinity)
+    return [Number.isNaN(b) ? NaN : 0, Object.is(b, -0) || b < 0 ? -Infinity : Infinity];
   const t = Math.sqrt(Math.abs(a) / 2 + Math.hypot(a / 2, b / 2));
   if (a >= 0) return [t, b / (2 * t)];
   return [Math.abs(b) / (2 * t), Object.is(b, -0) || b < 0 ? -t : t];
@@ -84,11 +108,17 @@ function sqrt([a, b]: Complex): Complex {
 const sinh = ([a, b]: Complex): Complex =>
   b === 0 ? [Math.sinh(a), b] : [Math.sinh(a) * Math.cos(b), Math.cosh(a) * Math.sin(b)];
 const cosh = ([a, b]: Complex): Complex =>
-  b === 0 ? [Math.cosh(a), a * b === 0 ? Math.sign(a) * b : b] : [Math.cosh(a) * Math.cos(b), Math.sinh(a) * Math.sin(b)];
+  b === 0
+    ? [Math.cosh(a), a * b === 0 ? Math.sign(a) * b : b]
+    : [Math.cosh(a) * Math.cos(b), Math.sinh(a) * Math.sin(b)];
 
 /** tanh z = (tanh a + i·tan b) / (1 + i·tanh a·tan b), in Kahan's form that does not overflow. */
 function tanh([a, b]: Complex): Complex {
-  if (Math.abs(a) > 22) return [Math.sign(a), Number.isFinite(b) ? 4 * Math.sin(b) * Math.cos(b) * Math.exp(-2 * Math.abs(a)) : 0];
+  if (Math.abs(a) > 22)
+    return [
+      Math.sign(a),
+      Number.isFinite(b) ? 4 * Math.sin(b) * Math.cos(b) * Math.exp(-2 * Math.abs(a)) : 0,
+    ];
   const t = Math.tan(b);
   const beta = 1 + t * t;
   const s = Math.sinh(a);
@@ -119,13 +149,18 @@ function acosh(z: Complex): Complex {
 
 /** atanh z = ¼·log1p(4a/((1−a)² + b²)) + i/2·atan2(2b, (1−a)(1+a) − b²). */
 function atanh([a, b]: Complex): Complex {
-  if (!Number.isFinite(a) || !Number.isFinite(b)) return [Object.is(a, -0) || a < 0 ? -0 : 0, (Object.is(b, -0) || b < 0 ? -1 : 1) * (Math.PI / 2)];
+  if (!Number.isFinite(a) || !Number.isFinite(b))
+    return [
+      Object.is(a, -0) || a < 0 ? -0 : 0,
+      (Object.is(b, -0) || b < 0 ? -1 : 1) * (Math.PI / 2),
+    ];
   const size = Math.max(Math.abs(a), Math.abs(b));
   if (size > 1e150) {
     const inverse = div([1, 0], [a, b]);
     return [inverse[0], (Object.is(b, -0) || b < 0 ? -1 : 1) * (Math.PI / 2)];
   }
-  const real = (Math.sign(a) * Math.log1p((4 * Math.abs(a)) / ((1 - Math.abs(a)) ** 2 + b * b))) / 4;
+  const real =
+    (Math.sign(a) * Math.log1p((4 * Math.abs(a)) / ((1 - Math.abs(a)) ** 2 + b * b))) / 4;
   return [real, Math.atan2(2 * b, (1 - a) * (1 + a) - b * b) / 2];
 }
 
@@ -160,7 +195,8 @@ const hasNaN = (x: Complex): boolean => Number.isNaN(x[0]) || Number.isNaN(x[1])
 /** The functions of the complex dtypes. */
 export const complexTable: Readonly<Record<ComplexName, ComplexFn>> = {
   neg: ([a, b]) => [-a, -b],
-  abs: ([a, b]) => (Math.abs(a) === Infinity || Math.abs(b) === Infinity ? Infinity : Math.hypot(a, b)),
+  abs: ([a, b]) =>
+    Math.abs(a) === Infinity || Math.abs(b) === Infinity ? Infinity : Math.hypot(a, b),
   sign,
   exp,
   exp2: (z) => exp(scale(z, Math.LN2)),

@@ -72,7 +72,10 @@ function smallTable(bits: number, isSigned: boolean): Record<IntegerName, Intege
 }
 
 /** Wrap a function's result into the dtype; comparisons give 0 or 1, which every dtype holds. */
-function wrapped(table: Record<IntegerName, IntegerFn>, dtype: DType): Record<IntegerName, IntegerFn> {
+function wrapped(
+  table: Record<IntegerName, IntegerFn>,
+  dtype: DType,
+): Record<IntegerName, IntegerFn> {
   const wrap = rounderOf(dtype);
   const entries = (Object.keys(table) as IntegerName[]).map((name): [IntegerName, IntegerFn] => {
     const fn = table[name];

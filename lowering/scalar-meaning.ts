@@ -9,8 +9,24 @@ import { LoweringError } from '../core/errors.ts';
 import { complexTable, type Complex, type ComplexName } from './scalar-complex.ts';
 import { bigTable, integerTable, type IntegerName } from './scalar-integer.ts';
 import { erf, erfc, erfInv, logistic, nextAfter, pow, roundAwayFromZero } from './scalar-real.ts';
-import { maxOf, maxOfBig, minOf, minOfBig, rounderOf, roundEven, wrapBig, type Element } from './scalar-round.ts';
-import { scalarInfo, type BinaryFn, type CompareFn, type ScalarFn, type TernaryFn, type UnaryFn } from './scalar.ts';
+import {
+  maxOf,
+  maxOfBig,
+  minOf,
+  minOfBig,
+  rounderOf,
+  roundEven,
+  wrapBig,
+  type Element,
+} from './scalar-round.ts';
+import {
+  scalarInfo,
+  type BinaryFn,
+  type CompareFn,
+  type ScalarFn,
+  type TernaryFn,
+  type UnaryFn,
+} from './scalar.ts';
 
 export type { Element } from './scalar-round.ts';
 
@@ -21,7 +37,16 @@ export type NumberFn = (x: number, y: number, z: number) => number;
 
 type FloatName =
   | Exclude<UnaryFn, 'not' | 'popcnt' | 'clz'>
-  | Exclude<BinaryFn, 'and' | 'or' | 'xor' | 'shiftLeft' | 'shiftRightLogical' | 'shiftRightArithmetic' | 'nextAfter'>
+  | Exclude<
+      BinaryFn,
+      | 'and'
+      | 'or'
+      | 'xor'
+      | 'shiftLeft'
+      | 'shiftRightLogical'
+      | 'shiftRightArithmetic'
+      | 'nextAfter'
+    >
   | CompareFn
   | TernaryFn;
 
@@ -80,7 +105,10 @@ const floatTable: Readonly<Record<FloatName, NumberFn>> = {
   clamp: (lo, x, hi) => Math.min(Math.max(lo, x), hi),
 };
 
-type BoolName = Extract<BinaryFn, 'add' | 'mul' | 'max' | 'min' | 'and' | 'or' | 'xor'> | 'not' | CompareFn;
+type BoolName =
+  | Extract<BinaryFn, 'add' | 'mul' | 'max' | 'min' | 'and' | 'or' | 'xor'>
+  | 'not'
+  | CompareFn;
 
 /** Bools, as 0 and 1: `add` and `max` are or, `mul` and `min` are and. */
 const boolTable: Readonly<Record<BoolName, NumberFn>> = {
@@ -101,7 +129,9 @@ const boolTable: Readonly<Record<BoolName, NumberFn>> = {
 };
 
 /** Exponents of the smallest normal numbers, and stored mantissa bits. */
-const formats: Readonly<Partial<Record<DType, readonly [minExponent: number, mantissaBits: number]>>> = {
+const formats: Readonly<
+  Partial<Record<DType, readonly [minExponent: number, mantissaBits: number]>>
+> = {
   f16: [-14, 10],
   bf16: [-126, 7],
   f32: [-126, 23],
@@ -128,7 +158,8 @@ function lookup<N extends string, F>(table: Readonly<Record<N, F>>, fn: ScalarFn
 export function numberMeaning(fn: ScalarFn, dtype: DType): NumberFn {
   const { kind } = dtypeInfo[dtype];
   if (kind === 'bool') return lookup<BoolName, NumberFn>(boolTable, fn, dtype);
-  if (kind === 'int' || kind === 'uint') return lookup<IntegerName, NumberFn>(integerTable(dtype), fn, dtype);
+  if (kind === 'int' || kind === 'uint')
+    return lookup<IntegerName, NumberFn>(integerTable(dtype), fn, dtype);
   const format = formats[dtype];
   if (fn === 'nextAfter' && format !== undefined) return (x, y) => nextAfter(x, y, ...format);
   const exact = lookup<FloatName, NumberFn>(floatTable, fn, dtype);
@@ -139,7 +170,9 @@ export function numberMeaning(fn: ScalarFn, dtype: DType): NumberFn {
 
 /** The double-precision function without the rounding, for sums that round once at their end. Floats only. */
 export const unroundedMeaning = (fn: ScalarFn, dtype: DType): NumberFn =>
-  dtypeInfo[dtype].kind === 'float' && fn !== 'nextAfter' ? lookup<FloatName, NumberFn>(floatTable, fn, dtype) : numberMeaning(fn, dtype);
+  dtypeInfo[dtype].kind === 'float' && fn !== 'nextAfter'
+    ? lookup<FloatName, NumberFn>(floatTable, fn, dtype)
+    : numberMeaning(fn, dtype);
 
 /**
  * What a scalar function does on elements of a dtype. The result is rounded or wrapped into the result's dtype.
@@ -148,13 +181,19 @@ export const unroundedMeaning = (fn: ScalarFn, dtype: DType): NumberFn =>
  */
 export function meaning(fn: ScalarFn, dtype: DType): ElementFn {
   // Elements of a dtype have one representation, which the callers keep: the casts below say which.
-  if (isBig(dtype)) return lookup<IntegerName, unknown>(bigTable(dtype as 'i64' | 'u64'), fn, dtype) as ElementFn;
+  if (isBig(dtype))
+    return lookup<IntegerName, unknown>(bigTable(dtype as 'i64' | 'u64'), fn, dtype) as ElementFn;
   if (!isComplex(dtype)) return numberMeaning(fn, dtype) as unknown as ElementFn;
-  const exact = lookup<ComplexName, unknown>(complexTable, fn, dtype) as (x: Complex, y: Complex) => Element;
+  const exact = lookup<ComplexName, unknown>(complexTable, fn, dtype) as (
+    x: Complex,
+    y: Complex,
+  ) => Element;
   const round = rounderOf(dtype);
   return (x, y) => {
     const result = exact(x as Complex, y as Complex);
-    return typeof result === 'object' ? [round(result[0]), round(result[1])] : round(Number(result));
+    return typeof result === 'object'
+      ? [round(result[0]), round(result[1])]
+      : round(Number(result));
   };
 }
 

@@ -20,6 +20,9 @@ export function exponentOf(x: number): number {
   return ((words[1] >>> 20) & 0x7ff) - 1023 - 64;
 }
 
+/** Zero with the sign of `x`. */
+export const signedZero = (x: number): number => (x < 0 || Object.is(x, -0) ? -0 : 0);
+
 /** Round to the nearest integer, ties to even; keeps the sign of zero. */
 export function roundEven(x: number): number {
   if (Math.abs(x) >= 2 ** 52 || Number.isNaN(x)) return x;
@@ -77,9 +80,12 @@ export const minOf = (dtype: DType): number =>
 
 /** Largest value of an integer dtype of at most 32 bits. */
 export const maxOf = (dtype: DType): number =>
-  dtypeInfo[dtype].kind === 'int' ? 2 ** (dtypeInfo[dtype].bits - 1) - 1 : 2 ** dtypeInfo[dtype].bits - 1;
+  dtypeInfo[dtype].kind === 'int'
+    ? 2 ** (dtypeInfo[dtype].bits - 1) - 1
+    : 2 ** dtypeInfo[dtype].bits - 1;
 
 /** Smallest value of a 64-bit integer dtype. */
 export const minOfBig = (dtype: 'i64' | 'u64'): bigint => (dtype === 'i64' ? -(2n ** 63n) : 0n);
 /** Largest value of a 64-bit integer dtype. */
-export const maxOfBig = (dtype: 'i64' | 'u64'): bigint => (dtype === 'i64' ? 2n ** 63n - 1n : 2n ** 64n - 1n);
+export const maxOfBig = (dtype: 'i64' | 'u64'): bigint =>
+  dtype === 'i64' ? 2n ** 63n - 1n : 2n ** 64n - 1n;

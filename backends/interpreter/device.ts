@@ -2,7 +2,13 @@
  * The interpreter as a device: memory is plain byte arrays, a program is its StableHLO, run op by op. Slow, exact, and the oracle that the
  * other devices are compared with. Every dtype is supported.
  */
-import type { CompileOptions, Device, DeviceBuffer, Executable, LoweredModule } from '../../core/backend.ts';
+import type {
+  CompileOptions,
+  Device,
+  DeviceBuffer,
+  Executable,
+  LoweredModule,
+} from '../../core/backend.ts';
 import { DeviceError } from '../../core/errors.ts';
 import { interpretModule, type HostTensor } from '../../lowering/hlo/interpret.ts';
 import type { HloModule, TensorType } from '../../lowering/hlo/ir.ts';
@@ -29,7 +35,9 @@ class HostBuffer implements DeviceBuffer {
   /** The elements' bytes. @throws DeviceError after `dispose`. */
   get bytes(): Uint8Array {
     if (this.#bytes === undefined)
-      throw new DeviceError(`buffer: memory must be alive when it is used; got a disposed buffer of ${this.byteLength} bytes. Keep its array.`);
+      throw new DeviceError(
+        `buffer: memory must be alive when it is used; got a disposed buffer of ${this.byteLength} bytes. Keep its array.`,
+      );
     return this.#bytes;
   }
 
@@ -53,12 +61,16 @@ class InterpreterExecutable implements Executable {
 
   run(inputs: readonly DeviceBuffer[], donated: readonly boolean[] = []): DeviceBuffer[] {
     const { args, results } = this.#module.functions[0].body;
-    const tensors = inputs.map((buffer, i) => hostTensor(args[i].type, (buffer as HostBuffer).bytes));
+    const tensors = inputs.map((buffer, i) =>
+      hostTensor(args[i].type, (buffer as HostBuffer).bytes),
+    );
     const outputs = interpretModule(this.#module, tensors);
     inputs.forEach((buffer, i) => {
       if (donated[i] === true) buffer.dispose();
     });
-    return outputs.map((x, i) => this.#device.adopt(elementsToBytes(x.data, results[i].type.dtype)));
+    return outputs.map((x, i) =>
+      this.#device.adopt(elementsToBytes(x.data, results[i].type.dtype)),
+    );
   }
 
   asText(): string {
@@ -70,7 +82,10 @@ class InterpreterExecutable implements Executable {
   }
 }
 
-const hostTensor = (type: TensorType, bytes: Uint8Array): HostTensor => ({ type, data: elementsFromBytes(bytes, type.dtype) });
+const hostTensor = (type: TensorType, bytes: Uint8Array): HostTensor => ({
+  type,
+  data: elementsFromBytes(bytes, type.dtype),
+});
 
 /** The device `interpreter`. */
 export class InterpreterDevice implements Device {
@@ -79,7 +94,9 @@ export class InterpreterDevice implements Device {
   readonly host = true;
   readonly description: string;
   #liveBytes = 0;
-  readonly #collected = new FinalizationRegistry<number>((byteLength) => (this.#liveBytes -= byteLength));
+  readonly #collected = new FinalizationRegistry<number>(
+    (byteLength) => (this.#liveBytes -= byteLength),
+  );
 
   constructor(id = 0) {
     this.id = id;
@@ -103,7 +120,6 @@ export class InterpreterDevice implements Device {
     return buffer;
   }
 
-  // oxlint-disable-next-line typescript/require-await -- the interface reads asynchronously
   async read(buffer: DeviceBuffer): Promise<Uint8Array> {
     return this.readSync(buffer);
   }
@@ -121,7 +137,6 @@ export class InterpreterDevice implements Device {
     return true;
   }
 
-  // oxlint-disable-next-line typescript/require-await -- calls finish before they return
   async synchronize(): Promise<void> {}
 
   liveBytes(): number {

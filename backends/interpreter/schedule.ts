@@ -10,7 +10,8 @@ import { interpretKernel, type InterpretOptions } from '../../lowering/tile/inte
 function allocate(schedule: Schedule, inputs: readonly Uint8Array[]): Uint8Array[] {
   const slots = new Map<number, Uint8Array>();
   for (const { slot, byteLength } of schedule.buffers)
-    if (slot !== undefined && (slots.get(slot)?.length ?? -1) < byteLength) slots.set(slot, new Uint8Array(byteLength));
+    if (slot !== undefined && (slots.get(slot)?.length ?? -1) < byteLength)
+      slots.set(slot, new Uint8Array(byteLength));
   return schedule.buffers.map(({ role, index, byteLength, slot }) => {
     switch (role) {
       case 'input':
@@ -18,7 +19,10 @@ function allocate(schedule: Schedule, inputs: readonly Uint8Array[]): Uint8Array
       case 'constant':
         return schedule.constants[index].slice();
       case 'temporary':
-        return (slot === undefined ? undefined : slots.get(slot)?.subarray(0, byteLength)) ?? new Uint8Array(byteLength);
+        return (
+          (slot === undefined ? undefined : slots.get(slot)?.subarray(0, byteLength)) ??
+          new Uint8Array(byteLength)
+        );
       case 'output':
         return new Uint8Array(byteLength);
     }
@@ -38,18 +42,30 @@ function checkInputs(schedule: Schedule, inputs: readonly Uint8Array[]): void {
  *
  * @throws LoweringError when an input has another size; KernelError from a kernel.
  */
-export function runSchedule(schedule: Schedule, inputs: readonly Uint8Array[], options: InterpretOptions = {}): Uint8Array[] {
+export function runSchedule(
+  schedule: Schedule,
+  inputs: readonly Uint8Array[],
+  options: InterpretOptions = {},
+): Uint8Array[] {
   checkInputs(schedule, inputs);
   const memory = allocate(schedule, inputs);
   runSteps(schedule.steps, memory, options);
   return schedule.outputs.map((id) => memory[id].slice());
 }
 
-function runSteps(steps: readonly Step[], memory: readonly Uint8Array[], options: InterpretOptions): void {
+function runSteps(
+  steps: readonly Step[],
+  memory: readonly Uint8Array[],
+  options: InterpretOptions,
+): void {
   for (const step of steps) {
     switch (step.kind) {
       case 'kernel':
-        interpretKernel(step.kernel, step.args.map((id) => memory[id]), options);
+        interpretKernel(
+          step.kernel,
+          step.args.map((id) => memory[id]),
+          options,
+        );
         break;
       case 'copy':
         memory[step.to].set(memory[step.from]);
@@ -67,9 +83,14 @@ function runSteps(steps: readonly Step[], memory: readonly Uint8Array[], options
   }
 }
 
-const word = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true);
+const word = (bytes: Uint8Array): number =>
+  new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true);
 
-function runWhile(step: Extract<Step, { kind: 'while' }>, memory: readonly Uint8Array[], options: InterpretOptions): void {
+function runWhile(
+  step: Extract<Step, { kind: 'while' }>,
+  memory: readonly Uint8Array[],
+  options: InterpretOptions,
+): void {
   for (;;) {
     runSteps(step.cond, memory, options);
     if (memory[step.predicate][0] === 0) return;
@@ -79,7 +100,11 @@ function runWhile(step: Extract<Step, { kind: 'while' }>, memory: readonly Uint8
 }
 
 /** Move buffers all at once: a target may be the source of another move. */
-function move(from: readonly BufferId[], to: readonly BufferId[], memory: readonly Uint8Array[]): void {
+function move(
+  from: readonly BufferId[],
+  to: readonly BufferId[],
+  memory: readonly Uint8Array[],
+): void {
   const values = from.map((id, i) => (id === to[i] ? memory[id] : memory[id].slice()));
   to.forEach((id, i) => {
     if (values[i] !== memory[id]) memory[id].set(values[i]);

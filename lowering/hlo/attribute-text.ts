@@ -8,7 +8,9 @@ export function attributeText(value: HloAttribute): string {
   if (typeof value === 'object') return value.text;
   if (typeof value === 'string') return showString(value);
   if (typeof value === 'boolean') return String(value);
-  return Number.isInteger(value) && !Object.is(value, -0) ? `${BigInt(value)} : i64` : `${floatText(value, 'f64')} : f64`;
+  return Number.isInteger(value) && !Object.is(value, -0)
+    ? `${BigInt(value)} : i64`
+    : `${floatText(value, 'f64')} : f64`;
 }
 
 /** A dictionary, sorted by name. */
@@ -17,4 +19,5 @@ export function dictText(attributes: Readonly<Record<string, HloAttribute>>): st
   return `{${names.map((name) => `${nameText(name)} = ${attributeText(attributes[name])}`).join(', ')}}`;
 }
 
-const nameText = (name: string): string => (/^[A-Za-z_][A-Za-z0-9_$.]*$/.test(name) ? name : showString(name));
+const nameText = (name: string): string =>
+  /^[A-Za-z_][A-Za-z0-9_$.]*$/.test(name) ? name : showString(name);

@@ -16,10 +16,20 @@ export function constantValue(value: ConstantInput, dtype: DType): ConstantInput
     return [round(re), round(im)];
   }
   if (typeof value === 'object')
-    throw new LoweringError(`constant: a pair is a complex number; got one for ${dtypeInfo[dtype].longName}. Give one number.`);
+    throw new LoweringError(
+      `constant: a pair is a complex number; got one for ${dtypeInfo[dtype].longName}. Give one number.`,
+    );
   if (dtype === 'bool') return Boolean(value);
-  if (isBig(dtype)) return wrapBig(typeof value === 'bigint' ? value : BigInt(Math.trunc(Number(value))), dtype as 'i64' | 'u64');
-  return rounderOf(dtype)(typeof value === 'bigint' && dtypeInfo[dtype].kind !== 'float' ? Number(BigInt.asIntN(32, value)) : Number(value));
+  if (isBig(dtype))
+    return wrapBig(
+      typeof value === 'bigint' ? value : BigInt(Math.trunc(Number(value))),
+      dtype as 'i64' | 'u64',
+    );
+  return rounderOf(dtype)(
+    typeof value === 'bigint' && dtypeInfo[dtype].kind !== 'float'
+      ? Number(BigInt.asIntN(32, value))
+      : Number(value),
+  );
 }
 
 /** The neutral element of a named combiner. */
@@ -34,11 +44,27 @@ export function identityOf(combiner: Combiner, dtype: DType): ConstantInput {
     case 'mul':
       return dtype === 'bool' ? true : isBig(dtype) ? 1n : 1;
     case 'and':
-      return dtype === 'bool' ? true : isBig(dtype) ? wrapBig(-1n, dtype as 'i64' | 'u64') : rounderOf(dtype)(-1);
+      return dtype === 'bool'
+        ? true
+        : isBig(dtype)
+          ? wrapBig(-1n, dtype as 'i64' | 'u64')
+          : rounderOf(dtype)(-1);
     case 'max':
-      return dtype === 'bool' ? false : isFloating ? -Infinity : isBig(dtype) ? minOfBig(dtype as 'i64' | 'u64') : minOf(dtype);
+      return dtype === 'bool'
+        ? false
+        : isFloating
+          ? -Infinity
+          : isBig(dtype)
+            ? minOfBig(dtype as 'i64' | 'u64')
+            : minOf(dtype);
     case 'min':
-      return dtype === 'bool' ? true : isFloating ? Infinity : isBig(dtype) ? maxOfBig(dtype as 'i64' | 'u64') : maxOf(dtype);
+      return dtype === 'bool'
+        ? true
+        : isFloating
+          ? Infinity
+          : isBig(dtype)
+            ? maxOfBig(dtype as 'i64' | 'u64')
+            : maxOf(dtype);
   }
 }
 
@@ -48,7 +74,11 @@ export function splatOf(op: HloOp | undefined): ConstantInput | undefined {
 }
 
 /** Elements of a constant as a flat list (two per complex element), whether it is a splat or not. */
-export function constantElements(value: HloConstant, dtype: DType, size: number): ArrayLike<number> | ArrayLike<bigint> {
+export function constantElements(
+  value: HloConstant,
+  dtype: DType,
+  size: number,
+): ArrayLike<number> | ArrayLike<bigint> {
   if (!value.splat) return value.values;
   const one = value.value;
   if (typeof one === 'bigint') return new Array<bigint>(size).fill(one);

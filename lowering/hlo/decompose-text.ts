@@ -14,7 +14,8 @@ export interface Decomposition {
 }
 
 /** Symbols of decompositions; parsers drop these functions. */
-export const isDecompositionSymbol = (symbol: string): boolean => /^palladia\.(?:exp2|log2|trunc|fma)\./.test(symbol);
+export const isDecompositionSymbol = (symbol: string): boolean =>
+  /^palladia\.(?:exp2|log2|trunc|fma)\./.test(symbol);
 
 /** A splat constant of the type of the function. */
 function splat(name: string, value: number, type: TensorType): string {
@@ -32,14 +33,29 @@ export function decompositionText({ symbol, fn, type, arity }: Decomposition): s
 }
 
 function bodyText(fn: NamedFn, type: TensorType, t: string): string[] {
-  const ln2 = type.dtype === 'f64' || type.dtype === 'complex128' ? Math.LN2 : Math.fround(Math.LN2);
+  const ln2 =
+    type.dtype === 'f64' || type.dtype === 'complex128' ? Math.LN2 : Math.fround(Math.LN2);
   switch (fn) {
     case 'exp2':
-      return [splat('cst', ln2, type), `    %0 = stablehlo.multiply %arg0, %cst : ${t}`, `    %1 = stablehlo.exponential %0 : ${t}`, `    return %1 : ${t}`];
+      return [
+        splat('cst', ln2, type),
+        `    %0 = stablehlo.multiply %arg0, %cst : ${t}`,
+        `    %1 = stablehlo.exponential %0 : ${t}`,
+        `    return %1 : ${t}`,
+      ];
     case 'log2':
-      return [splat('cst', ln2, type), `    %0 = stablehlo.log %arg0 : ${t}`, `    %1 = stablehlo.divide %0, %cst : ${t}`, `    return %1 : ${t}`];
+      return [
+        splat('cst', ln2, type),
+        `    %0 = stablehlo.log %arg0 : ${t}`,
+        `    %1 = stablehlo.divide %0, %cst : ${t}`,
+        `    return %1 : ${t}`,
+      ];
     case 'fma':
-      return [`    %0 = stablehlo.multiply %arg0, %arg1 : ${t}`, `    %1 = stablehlo.add %0, %arg2 : ${t}`, `    return %1 : ${t}`];
+      return [
+        `    %0 = stablehlo.multiply %arg0, %arg1 : ${t}`,
+        `    %1 = stablehlo.add %0, %arg2 : ${t}`,
+        `    return %1 : ${t}`,
+      ];
     default: {
       const p = showType({ shape: type.shape, dtype: 'bool' });
       return [

@@ -52,7 +52,11 @@ export function dotShape(lhs: Shape, rhs: Shape, dims: DotDims): Shape {
 }
 
 /** `gather`: batch axes of the indices, with the kept axes of the slices at `offsetDims`. */
-export function gatherShape(indices: Shape, dims: GatherDims, sliceSizes: readonly number[]): Shape {
+export function gatherShape(
+  indices: Shape,
+  dims: GatherDims,
+  sliceSizes: readonly number[],
+): Shape {
   const batch = withoutAxes(indices, [dims.indexVectorDim]);
   const offset = withoutAxes(sliceSizes, [...dims.collapsedSliceDims, ...dims.operandBatchingDims]);
   const rank = batch.length + offset.length;

@@ -13,11 +13,23 @@ function arrange(x: HostTensor, permutation: readonly number[], dtype: DType): H
 }
 
 /** `dot_general`, with the type of its result. */
-export function dotGeneral(a: HostTensor, b: HostTensor, dims: DotDims, type: TensorType): HostTensor {
+export function dotGeneral(
+  a: HostTensor,
+  b: HostTensor,
+  dims: DotDims,
+  type: TensorType,
+): HostTensor {
   const free = (x: HostTensor, batch: readonly number[], contract: readonly number[]): number[] =>
-    withoutAxes(x.type.shape.map((_, i) => i), [...batch, ...contract]);
-  const [freeA, freeB] = [free(a, dims.lhsBatch, dims.lhsContract), free(b, dims.rhsBatch, dims.rhsContract)];
-  const count = (x: HostTensor, axes: readonly number[]): number => axes.reduce((n, d) => n * x.type.shape[d], 1);
+    withoutAxes(
+      x.type.shape.map((_, i) => i),
+      [...batch, ...contract],
+    );
+  const [freeA, freeB] = [
+    free(a, dims.lhsBatch, dims.lhsContract),
+    free(b, dims.rhsBatch, dims.rhsContract),
+  ];
+  const count = (x: HostTensor, axes: readonly number[]): number =>
+    axes.reduce((n, d) => n * x.type.shape[d], 1);
   const sizes = {
     batch: count(a, dims.lhsBatch),
     m: count(a, freeA),
@@ -30,8 +42,10 @@ export function dotGeneral(a: HostTensor, b: HostTensor, dims: DotDims, type: Te
   const x = arrange(a, [...dims.lhsBatch, ...freeA, ...dims.lhsContract], inner);
   const y = arrange(b, [...dims.rhsBatch, ...freeB, ...dims.rhsContract], inner);
   const data = allocateTensor(type);
-  if (isBig(type.dtype)) multiplyBig(x as BigArray, y as BigArray, data as BigArray, sizes, type.dtype as 'i64' | 'u64');
-  else if (isComplex(type.dtype)) multiplyComplex(asNumbers(x), asNumbers(y), asNumbers(data), sizes);
+  if (isBig(type.dtype))
+    multiplyBig(x as BigArray, y as BigArray, data as BigArray, sizes, type.dtype as 'i64' | 'u64');
+  else if (isComplex(type.dtype))
+    multiplyComplex(asNumbers(x), asNumbers(y), asNumbers(data), sizes);
   else multiply(asNumbers(x), asNumbers(y), asNumbers(data), sizes, type.dtype);
   return { type, data };
 }
@@ -44,14 +58,23 @@ interface Sizes {
 }
 
 /** Visit every result with the offsets of its row and column. */
-function forEachResult({ batch, m, n, k }: Sizes, visit: (out: number, row: number, column: number) => void): void {
+function forEachResult(
+  { batch, m, n, k }: Sizes,
+  visit: (out: number, row: number, column: number) => void,
+): void {
   let out = 0;
   for (let p = 0; p < batch; p++)
     for (let i = 0; i < m; i++)
       for (let j = 0; j < n; j++) visit(out++, (p * m + i) * k, (p * n + j) * k);
 }
 
-function multiply(x: ArrayLike<number>, y: ArrayLike<number>, z: { [i: number]: number }, sizes: Sizes, dtype: DType): void {
+function multiply(
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+  z: { [i: number]: number },
+  sizes: Sizes,
+  dtype: DType,
+): void {
   const { kind } = dtypeInfo[dtype];
   const round = rounderOf(dtype);
   forEachResult(sizes, (out, row, column) => {
@@ -63,7 +86,13 @@ function multiply(x: ArrayLike<number>, y: ArrayLike<number>, z: { [i: number]: 
   });
 }
 
-function multiplyBig(x: BigArray, y: BigArray, z: BigArray, sizes: Sizes, dtype: 'i64' | 'u64'): void {
+function multiplyBig(
+  x: BigArray,
+  y: BigArray,
+  z: BigArray,
+  sizes: Sizes,
+  dtype: 'i64' | 'u64',
+): void {
   forEachResult(sizes, (out, row, column) => {
     let sum = 0n;
     for (let l = 0; l < sizes.k; l++) sum += x[row + l] * y[column + l];
@@ -71,7 +100,12 @@ function multiplyBig(x: BigArray, y: BigArray, z: BigArray, sizes: Sizes, dtype:
   });
 }
 
-function multiplyComplex(x: ArrayLike<number>, y: ArrayLike<number>, z: { [i: number]: number }, sizes: Sizes): void {
+function multiplyComplex(
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+  z: { [i: number]: number },
+  sizes: Sizes,
+): void {
   forEachResult(sizes, (out, row, column) => {
     let [re, im] = [0, 0];
     for (let l = 0; l < sizes.k; l++) {

@@ -2,17 +2,30 @@
 import { dtypeInfo, isComplex, type DType } from '../../core/dtype.ts';
 import { sizeOf, type Shape } from '../../core/shape.ts';
 import {
-  allocateElements, asNumbers, bitcastElements, convertElements, elementReader, elementWriter, elementsToBytes, mapScalar, type ElementArray,
+  allocateElements,
+  asNumbers,
+  bitcastElements,
+  convertElements,
+  elementReader,
+  elementWriter,
+  elementsToBytes,
+  mapScalar,
+  type ElementArray,
 } from '../scalar-array.ts';
 import { meaning, type Element } from '../scalar-meaning.ts';
-import { exponentOf, rounderOf, roundEven } from '../scalar-round.ts';
+import { exponentOf, rounderOf, roundEven, signedZero } from '../scalar-round.ts';
 import type { CompareFn, ScalarFn } from '../scalar.ts';
 import { allocateTensor, hostTensor, type HostTensor } from './interpret-shape.ts';
 import type { CompareKind, TensorType } from './ir.ts';
 
 /** A scalar function on tensors; the result has `type`. */
 export function scalar(fn: ScalarFn, xs: readonly HostTensor[], type: TensorType): HostTensor {
-  const data = mapScalar(fn, xs[fn === 'clamp' ? 1 : 0].type.dtype, xs.map((x) => x.data), sizeOf(type.shape));
+  const data = mapScalar(
+    fn,
+    xs[fn === 'clamp' ? 1 : 0].type.dtype,
+    xs.map((x) => x.data),
+    sizeOf(type.shape),
+  );
   return { type, data };
 }
 
@@ -29,17 +42,26 @@ function orderKey(x: Element, dtype: DType): bigint {
 }
 
 /** A comparison in the total order of floats. */
-export function totalOrder(direction: CompareFn, dtype: DType): (x: Element, y: Element) => Element {
+export function totalOrder(
+  direction: CompareFn,
+  dtype: DType,
+): (x: Element, y: Element) => Element {
   if (dtypeInfo[dtype].kind !== 'float') return (x, y) => meaning(direction, dtype)(x, y, x);
   const compare = meaning(direction, 'i64');
   return (x, y) => compare(orderKey(x, dtype), orderKey(y, dtype), 0n);
 }
 
 /** `compare`. */
-export function compare(direction: CompareFn, kind: CompareKind, x: HostTensor, y: HostTensor): HostTensor {
+export function compare(
+  direction: CompareFn,
+  kind: CompareKind,
+  x: HostTensor,
+  y: HostTensor,
+): HostTensor {
   const { dtype, shape } = x.type;
   const n = sizeOf(shape);
-  if (kind !== 'TOTALORDER') return hostTensor('bool', shape, mapScalar(direction, dtype, [x.data, y.data], n));
+  if (kind !== 'TOTALORDER')
+    return hostTensor('bool', shape, mapScalar(direction, dtype, [x.data, y.data], n));
   const f = totalOrder(direction, dtype);
   const out = new Uint8Array(n);
   for (let i = 0; i < n; i++) out[i] = Number(f(x.data[i], y.data[i]));
@@ -55,13 +77,18 @@ export function select(predicate: HostTensor, onTrue: HostTensor, onFalse: HostT
   const perElement = isComplex(type.dtype) ? 2 : 1;
   // Entries of one dtype are of one kind.
   const [t, f, out] = [onTrue.data, onFalse.data, data] as unknown as number[][];
-  for (let i = 0; i < data.length; i++) out[i] = p[perElement === 2 ? i >> 1 : i] === 0 ? f[i] : t[i];
+  for (let i = 0; i < data.length; i++)
+    out[i] = p[perElement === 2 ? i >> 1 : i] === 0 ? f[i] : t[i];
   return { type, data };
 }
 
 /** `convert`. */
 export function convert(x: HostTensor, dtype: DType): HostTensor {
-  return hostTensor(dtype, x.type.shape, convertElements(x.data, x.type.dtype, dtype, sizeOf(x.type.shape)));
+  return hostTensor(
+    dtype,
+    x.type.shape,
+    convertElements(x.data, x.type.dtype, dtype, sizeOf(x.type.shape)),
+  );
 }
 
 /** `bitcast_convert`, with the shape of its result. */
@@ -87,7 +114,9 @@ export function complexPart(x: HostTensor, part: 0 | 1, type: TensorType): HostT
   return { type, data };
 }
 
-const exponentBitsOf: Readonly<Partial<Record<DType, readonly [exponent: number, mantissa: number]>>> = {
+const exponentBitsOf: Readonly<
+  Partial<Record<DType, readonly [exponent: number, mantissa: number]>>
+> = {
   f16: [5, 10],
   bf16: [8, 7],
   f32: [8, 23],
@@ -95,7 +124,11 @@ const exponentBitsOf: Readonly<Partial<Record<DType, readonly [exponent: number,
 };
 
 /** `reduce_precision` on one element: the mantissa is rounded at its own place; what is then too small becomes zero, as in XLA. */
-export function reducePrecisionOf(exponentBits: number, mantissaBits: number, dtype: DType): (x: Element) => Element {
+export function reducePrecisionOf(
+  exponentBits: number,
+  mantissaBits: number,
+  dtype: DType,
+): (x: Element) => Element {
   const [ownExponent, ownMantissa] = exponentBitsOf[dtype] ?? [11, 52];
   const round = rounderOf(dtype);
   const bias = 2 ** (exponentBits - 1) - 1;
@@ -109,14 +142,18 @@ export function reducePrecisionOf(exponentBits: number, mantissaBits: number, dt
     if (exponentBits < ownExponent) {
       const exponent = exponentOf(x);
       if (exponent > bias) return Math.sign(x) * Infinity;
-      if (exponent < 1 - bias) return Math.sign(x) * 0;
+      if (exponent < 1 - bias) return signedZero(x);
     }
     return round(x);
   };
 }
 
 /** `reduce_precision`. */
-export function reducePrecision(x: HostTensor, exponentBits: number, mantissaBits: number): HostTensor {
+export function reducePrecision(
+  x: HostTensor,
+  exponentBits: number,
+  mantissaBits: number,
+): HostTensor {
   const f = reducePrecisionOf(exponentBits, mantissaBits, x.type.dtype);
   const n = sizeOf(x.type.shape);
   const data = allocateElements(x.type.dtype, n);

@@ -1,6 +1,12 @@
 /** Interpretation of `gather` and `scatter`, as the specification indexes them. */
 import { sizeOf, stridesOf, withoutAxes, type Shape } from '../../core/shape.ts';
-import { copyBox, elementReader, elementWriter, entriesOf, forEachOffset } from '../scalar-array.ts';
+import {
+  copyBox,
+  elementReader,
+  elementWriter,
+  entriesOf,
+  forEachOffset,
+} from '../scalar-array.ts';
 import type { ElementRegion } from './interpret-region.ts';
 import { allocateTensor, type HostTensor } from './interpret-shape.ts';
 import type { GatherDims, ScatterDims, TensorType } from './ir.ts';
@@ -15,7 +21,12 @@ interface IndexMap {
 }
 
 /** Visit the index vectors in row-major order with the position (per operand axis) that each names. */
-function forEachIndexVector(indices: HostTensor, rank: number, map: IndexMap, visit: (position: number, start: readonly number[]) => void): void {
+function forEachIndexVector(
+  indices: HostTensor,
+  rank: number,
+  map: IndexMap,
+  visit: (position: number, start: readonly number[]) => void,
+): void {
   const { shape } = indices.type;
   const own = stridesOf(shape);
   const step = map.indexVectorDim < shape.length ? own[map.indexVectorDim] : 0;
@@ -23,14 +34,19 @@ function forEachIndexVector(indices: HostTensor, rank: number, map: IndexMap, vi
   const batchShape = batchAxes.map((i) => shape[i]);
   const places = stridesOf(batchShape);
   const start = new Array<number>(rank).fill(0);
-  forEachOffset(batchShape, 0, batchAxes.map((i) => own[i]), (offset, position) => {
-    map.components.forEach((axis, k) => (start[axis] = Number(indices.data[offset + k * step])));
-    map.operandBatching.forEach((axis, k) => {
-      const batchAxis = batchAxes.indexOf(map.indicesBatching[k]);
-      start[axis] = Math.floor(position / places[batchAxis]) % batchShape[batchAxis];
-    });
-    visit(position, start);
-  });
+  forEachOffset(
+    batchShape,
+    0,
+    batchAxes.map((i) => own[i]),
+    (offset, position) => {
+      map.components.forEach((axis, k) => (start[axis] = Number(indices.data[offset + k * step])));
+      map.operandBatching.forEach((axis, k) => {
+        const batchAxis = batchAxes.indexOf(map.indicesBatching[k]);
+        start[axis] = Math.floor(position / places[batchAxis]) % batchShape[batchAxis];
+      });
+      visit(position, start);
+    },
+  );
 }
 
 /** Offsets of the batch positions in a result whose window axes are `windowAxes`. */
@@ -38,15 +54,28 @@ function batchPlaces(shape: Shape, windowAxes: readonly number[]): (position: nu
   const own = stridesOf(shape);
   const axes = shape.map((_, i) => i).filter((i) => !windowAxes.includes(i));
   const places = stridesOf(axes.map((i) => shape[i]));
-  return (position) => axes.reduce((offset, axis, k) => offset + (Math.floor(position / places[k]) % shape[axis]) * own[axis], 0);
+  return (position) =>
+    axes.reduce(
+      (offset, axis, k) => offset + (Math.floor(position / places[k]) % shape[axis]) * own[axis],
+      0,
+    );
 }
 
 /** `gather`: start indices are clamped so that slices lie inside. */
-export function gather(x: HostTensor, indices: HostTensor, dims: GatherDims, sliceSizes: readonly number[], type: TensorType): HostTensor {
+export function gather(
+  x: HostTensor,
+  indices: HostTensor,
+  dims: GatherDims,
+  sliceSizes: readonly number[],
+  type: TensorType,
+): HostTensor {
   const data = allocateTensor(type);
   const own = stridesOf(x.type.shape);
   const dropped = [...dims.collapsedSliceDims, ...dims.operandBatchingDims];
-  const kept = withoutAxes(x.type.shape.map((_, i) => i), dropped);
+  const kept = withoutAxes(
+    x.type.shape.map((_, i) => i),
+    dropped,
+  );
   const sizes = kept.map((axis) => sliceSizes[axis]);
   const out = stridesOf(type.shape);
   const to = dims.offsetDims.map((axis) => out[axis]);
@@ -60,14 +89,31 @@ export function gather(x: HostTensor, indices: HostTensor, dims: GatherDims, sli
   };
   if (sizeOf(type.shape) === 0) return { type, data };
   forEachIndexVector(indices, own.length, map, (position, start) => {
-    const source = start.reduce((offset, s, axis) => offset + Math.min(Math.max(s, 0), x.type.shape[axis] - sliceSizes[axis]) * own[axis], 0);
-    copyBox(sizes, x.data, { start: source, strides: from }, data, { start: placeOf(position), strides: to }, entriesOf(type.dtype));
+    const source = start.reduce(
+      (offset, s, axis) =>
+        offset + Math.min(Math.max(s, 0), x.type.shape[axis] - sliceSizes[axis]) * own[axis],
+      0,
+    );
+    copyBox(
+      sizes,
+      x.data,
+      { start: source, strides: from },
+      data,
+      { start: placeOf(position), strides: to },
+      entriesOf(type.dtype),
+    );
   });
   return { type, data };
 }
 
 /** `scatter` of N inputs, in row-major order of the index vectors; elements out of bounds are skipped. */
-export function scatter(xs: readonly HostTensor[], indices: HostTensor, updates: readonly HostTensor[], dims: ScatterDims, region: ElementRegion): HostTensor[] {
+export function scatter(
+  xs: readonly HostTensor[],
+  indices: HostTensor,
+  updates: readonly HostTensor[],
+  dims: ScatterDims,
+  region: ElementRegion,
+): HostTensor[] {
   const outputs = xs.map((x) => x.data.slice());
   const read = xs.map((x, k) => elementReader(outputs[k], x.type.dtype));
   const write = xs.map((x, k) => elementWriter(outputs[k], x.type.dtype));
@@ -75,7 +121,10 @@ export function scatter(xs: readonly HostTensor[], indices: HostTensor, updates:
   const { shape } = xs[0].type;
   const own = stridesOf(shape);
   const dropped = [...dims.insertedWindowDims, ...dims.inputBatchingDims];
-  const kept = withoutAxes(shape.map((_, i) => i), dropped);
+  const kept = withoutAxes(
+    shape.map((_, i) => i),
+    dropped,
+  );
   const updateShape = updates[0].type.shape;
   const updateStrides = stridesOf(updateShape);
   const window = dims.updateWindowDims.map((axis) => updateShape[axis]);
@@ -91,17 +140,22 @@ export function scatter(xs: readonly HostTensor[], indices: HostTensor, updates:
     const base = start.reduce((offset, s, axis) => offset + s * own[axis], 0);
     const isOutside = start.some((s, axis) => !kept.includes(axis) && (s < 0 || s >= shape[axis]));
     if (isOutside) return;
-    forEachOffset(window, placeOf(position), dims.updateWindowDims.map((axis) => updateStrides[axis]), (from, element) => {
-      let to = base;
-      for (let k = 0; k < kept.length; k++) {
-        const i = Math.floor(element / places[k]) % window[k];
-        const at = start[kept[k]] + i;
-        if (at < 0 || at >= shape[kept[k]]) return;
-        to += i * own[kept[k]];
-      }
-      const results = region([...read.map((r) => r(to)), ...fresh.map((r) => r(from))]);
-      results.forEach((value, k) => write[k](to, value));
-    });
+    forEachOffset(
+      window,
+      placeOf(position),
+      dims.updateWindowDims.map((axis) => updateStrides[axis]),
+      (from, element) => {
+        let to = base;
+        for (let k = 0; k < kept.length; k++) {
+          const i = Math.floor(element / places[k]) % window[k];
+          const at = start[kept[k]] + i;
+          if (at < 0 || at >= shape[kept[k]]) return;
+          to += i * own[kept[k]];
+        }
+        const results = region([...read.map((r) => r(to)), ...fresh.map((r) => r(from))]);
+        results.forEach((value, k) => write[k](to, value));
+      },
+    );
   });
   return xs.map((x, k) => ({ type: x.type, data: outputs[k] }));
 }

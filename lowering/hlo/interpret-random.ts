@@ -13,7 +13,10 @@ const rotations = [
 ] as const;
 
 /** Threefry-2x32 with 20 rounds. */
-export function threefry2x32(key: readonly [number, number], counter: readonly [number, number]): [number, number] {
+export function threefry2x32(
+  key: readonly [number, number],
+  counter: readonly [number, number],
+): [number, number] {
   const keys = [key[0], key[1], key[0] ^ key[1] ^ 0x1bd11bda];
   let [a, b] = [(counter[0] + keys[0]) >>> 0, (counter[1] + keys[1]) >>> 0];
   for (let round = 0; round < 5; round++) {
@@ -27,16 +30,24 @@ export function threefry2x32(key: readonly [number, number], counter: readonly [
   return [a, b];
 }
 
-const halves = (x: bigint): [number, number] => [Number(x & 0xffffffffn), Number((x >> 32n) & 0xffffffffn)];
+const halves = (x: bigint): [number, number] => [
+  Number(x & 0xffffffffn),
+  Number((x >> 32n) & 0xffffffffn),
+];
 
 /**
  * `rng_bit_generator` for u32 and u64 bits.
  *
  * @throws LoweringError for other algorithms, states and types.
  */
-export function rngBitGenerator(state: HostTensor, algorithm: string, types: readonly TensorType[]): HostTensor[] {
+export function rngBitGenerator(
+  state: HostTensor,
+  algorithm: string,
+  types: readonly TensorType[],
+): HostTensor[] {
   const [stateType, bitsType] = types;
-  const isKnown = algorithm !== 'PHILOX' && stateType.dtype === 'u64' && sizeOf(stateType.shape) === 2;
+  const isKnown =
+    algorithm !== 'PHILOX' && stateType.dtype === 'u64' && sizeOf(stateType.shape) === 2;
   if (!isKnown || (bitsType.dtype !== 'u64' && bitsType.dtype !== 'u32'))
     throw new LoweringError(
       `rng_bit_generator: the interpreter knows THREE_FRY with a tensor<2xui64> state and u32 or u64 bits; got ${algorithm}. Use jax.random's threefry keys instead.`,
@@ -44,10 +55,17 @@ export function rngBitGenerator(state: HostTensor, algorithm: string, types: rea
   const [key, counter] = [BigInt(state.data[0]), BigInt(state.data[1])];
   const data = allocateTensor(bitsType);
   const words = halves(key);
-  const block = (i: number): [number, number] => threefry2x32(words, halves(BigInt.asUintN(64, counter + BigInt(i))));
-  const blocks = data instanceof BigUint64Array ? fill64(data, block) : fill32(data as Uint32Array, bitsType, block);
+  const block = (i: number): [number, number] =>
+    threefry2x32(words, halves(BigInt.asUintN(64, counter + BigInt(i))));
+  const blocks =
+    data instanceof BigUint64Array
+      ? fill64(data, block)
+      : fill32(data as Uint32Array, bitsType, block);
   const next = BigUint64Array.of(key, BigInt.asUintN(64, counter + BigInt(blocks)));
-  return [{ type: stateType, data: next }, { type: bitsType, data }];
+  return [
+    { type: stateType, data: next },
+    { type: bitsType, data },
+  ];
 }
 
 function fill64(data: BigUint64Array, block: (i: number) => [number, number]): number {
@@ -59,7 +77,11 @@ function fill64(data: BigUint64Array, block: (i: number) => [number, number]): n
 }
 
 /** 32-bit output is cut in halves along the first even axis (else the longest): first words, then second words. */
-function fill32(data: Uint32Array, { shape }: TensorType, block: (i: number) => [number, number]): number {
+function fill32(
+  data: Uint32Array,
+  { shape }: TensorType,
+  block: (i: number) => [number, number],
+): number {
   const even = shape.findIndex((d) => d % 2 === 0);
   const axis = even >= 0 ? even : shape.reduce((best, d, i) => (d > shape[best] ? i : best), 0);
   const size = shape.length === 0 ? 1 : shape[axis];

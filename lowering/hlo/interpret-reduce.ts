@@ -19,7 +19,8 @@ export interface Fold {
   readonly region: ElementRegion;
 }
 
-const readersOf = (xs: readonly HostTensor[]): ((i: number) => Element)[] => xs.map((x) => elementReader(x.data, x.type.dtype));
+const readersOf = (xs: readonly HostTensor[]): ((i: number) => Element)[] =>
+  xs.map((x) => elementReader(x.data, x.type.dtype));
 
 const isNumber = (dtype: DType): boolean => !isBig(dtype) && !isComplex(dtype);
 
@@ -31,9 +32,16 @@ function resultStrides(shape: Shape, dims: readonly number[], result: Shape): nu
 }
 
 /** `reduce` of N inputs over `dims`. */
-export function reduce(xs: readonly HostTensor[], inits: readonly HostTensor[], dims: readonly number[], fold: Fold, types: readonly TensorType[]): HostTensor[] {
+export function reduce(
+  xs: readonly HostTensor[],
+  inits: readonly HostTensor[],
+  dims: readonly number[],
+  fold: Fold,
+  types: readonly TensorType[],
+): HostTensor[] {
   const strides = resultStrides(xs[0].type.shape, dims, types[0].shape);
-  if (fold.combiner !== undefined && isNumber(types[0].dtype)) return [reduceNumbers(xs[0], inits[0], strides, fold.combiner, types[0])];
+  if (fold.combiner !== undefined && isNumber(types[0].dtype))
+    return [reduceNumbers(xs[0], inits[0], strides, fold.combiner, types[0])];
   const read = readersOf(xs);
   const initial = readersOf(inits).map((r) => r(0));
   const n = sizeOf(types[0].shape);
@@ -44,7 +52,10 @@ export function reduce(xs: readonly HostTensor[], inits: readonly HostTensor[], 
   return collect(accumulators, types);
 }
 
-function collect(rows: readonly (readonly Element[])[], types: readonly TensorType[]): HostTensor[] {
+function collect(
+  rows: readonly (readonly Element[])[],
+  types: readonly TensorType[],
+): HostTensor[] {
   return types.map((type, k) => {
     const data = allocateTensor(type);
     const write = elementWriter(data, type.dtype);
@@ -53,7 +64,13 @@ function collect(rows: readonly (readonly Element[])[], types: readonly TensorTy
   });
 }
 
-function reduceNumbers(x: HostTensor, init: HostTensor, strides: readonly number[], combiner: Combiner, type: TensorType): HostTensor {
+function reduceNumbers(
+  x: HostTensor,
+  init: HostTensor,
+  strides: readonly number[],
+  combiner: Combiner,
+  type: TensorType,
+): HostTensor {
   const values = asNumbers(x.data);
   const sums = new Float64Array(sizeOf(type.shape)).fill(asNumbers(init.data)[0]);
   const f = unroundedMeaning(combiner, type.dtype);
@@ -70,7 +87,12 @@ function reduceNumbers(x: HostTensor, init: HostTensor, strides: readonly number
 type WindowVisitor = (visit: (position: number) => void) => void;
 
 /** Walk the windows of an input in row-major order of the results. */
-function forEachWindow(shape: Shape, w: WindowAttrs, result: Shape, each: (place: number, elements: WindowVisitor) => void): void {
+function forEachWindow(
+  shape: Shape,
+  w: WindowAttrs,
+  result: Shape,
+  each: (place: number, elements: WindowVisitor) => void,
+): void {
   const own = stridesOf(shape);
   const at = new Array<number>(shape.length).fill(0);
   const zero = shape.map(() => 0);
@@ -104,11 +126,20 @@ function forEachWindow(shape: Shape, w: WindowAttrs, result: Shape, each: (place
 }
 
 /** `reduce_window` of N inputs: padding and gaps hold the initial values. */
-export function reduceWindow(xs: readonly HostTensor[], inits: readonly HostTensor[], window: WindowAttrs, fold: Fold, types: readonly TensorType[]): HostTensor[] {
+export function reduceWindow(
+  xs: readonly HostTensor[],
+  inits: readonly HostTensor[],
+  window: WindowAttrs,
+  fold: Fold,
+  types: readonly TensorType[],
+): HostTensor[] {
   const { shape } = xs[0].type;
   const initial = readersOf(inits).map((r) => r(0));
   const { dtype } = types[0];
-  const neutral = fold.combiner !== undefined && isNumber(dtype) && Object.is(Number(constantValue(identityOf(fold.combiner, dtype), dtype)), initial[0]);
+  const neutral =
+    fold.combiner !== undefined &&
+    isNumber(dtype) &&
+    Object.is(Number(constantValue(identityOf(fold.combiner, dtype), dtype)), initial[0]);
   if (fold.combiner !== undefined && isNumber(dtype)) {
     const f = unroundedMeaning(fold.combiner, dtype);
     const values = asNumbers(xs[0].data);
@@ -146,14 +177,19 @@ export function selectAndScatter(
   scatter: ElementRegion,
 ): HostTensor {
   const data = allocateTensor(x.type);
-  const [read, write, current] = [elementReader(x.data, x.type.dtype), elementWriter(data, x.type.dtype), elementReader(data, x.type.dtype)];
+  const [read, write, current] = [
+    elementReader(x.data, x.type.dtype),
+    elementWriter(data, x.type.dtype),
+    elementReader(data, x.type.dtype),
+  ];
   const sourceAt = elementReader(source.data, source.type.dtype);
   const start = elementReader(init.data, init.type.dtype)(0);
   for (let i = 0; i < sizeOf(x.type.shape); i++) write(i, start);
   forEachWindow(x.type.shape, window, source.type.shape, (place, elements) => {
     let chosen = -1;
     elements((position) => {
-      if (position >= 0 && (chosen < 0 || select([read(chosen), read(position)])[0] === 0)) chosen = position;
+      if (position >= 0 && (chosen < 0 || select([read(chosen), read(position)])[0] === 0))
+        chosen = position;
     });
     if (chosen >= 0) write(chosen, scatter([current(chosen), sourceAt(place)])[0]);
   });
@@ -161,17 +197,27 @@ export function selectAndScatter(
 }
 
 /** `sort` of N inputs along an axis by a comparator; always stable. */
-export function sort(xs: readonly HostTensor[], dim: number, comparator: ElementRegion): HostTensor[] {
+export function sort(
+  xs: readonly HostTensor[],
+  dim: number,
+  comparator: ElementRegion,
+): HostTensor[] {
   const { shape } = xs[0].type;
   const own = stridesOf(shape);
   const outputs = xs.map((x) => allocateTensor(x.type));
   const read = readersOf(xs);
   const write = xs.map((x, k) => elementWriter(outputs[k], x.type.dtype));
-  const before = (i: number, j: number): boolean => comparator(read.flatMap((r) => [r(i), r(j)]))[0] !== 0;
-  forEachOffset(shape.map((d, i) => (i === dim ? Math.min(d, 1) : d)), 0, own, (start) => {
-    const line = Array.from({ length: shape[dim] }, (_, i) => start + i * own[dim]);
-    const sorted = line.toSorted((i, j) => (before(i, j) ? -1 : before(j, i) ? 1 : 0));
-    sorted.forEach((from, i) => write.forEach((w, k) => w(line[i], read[k](from))));
-  });
+  const before = (i: number, j: number): boolean =>
+    comparator(read.flatMap((r) => [r(i), r(j)]))[0] !== 0;
+  forEachOffset(
+    shape.map((d, i) => (i === dim ? Math.min(d, 1) : d)),
+    0,
+    own,
+    (start) => {
+      const line = Array.from({ length: shape[dim] }, (_, i) => start + i * own[dim]);
+      const sorted = line.toSorted((i, j) => (before(i, j) ? -1 : before(j, i) ? 1 : 0));
+      sorted.forEach((from, i) => write.forEach((w, k) => w(line[i], read[k](from))));
+    },
+  );
   return xs.map((x, k) => ({ type: x.type, data: outputs[k] }));
 }

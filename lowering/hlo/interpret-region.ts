@@ -19,7 +19,11 @@ type Registers = Element[];
 type StepFn = (r: Registers) => void;
 
 /** Compile a region over rank-0 values; `lookup` gives captured values, `run` runs what cannot be compiled. */
-export function elementRegion(region: Region, lookup: (value: HloValue) => HostTensor, run: RegionRunner): ElementRegion {
+export function elementRegion(
+  region: Region,
+  lookup: (value: HloValue) => HostTensor,
+  run: RegionRunner,
+): ElementRegion {
   const slots = new Map<HloValue, number>();
   const registers: Registers = [];
   const define = (value: HloValue): number => {
@@ -38,7 +42,9 @@ export function elementRegion(region: Region, lookup: (value: HloValue) => HostT
   const steps: StepFn[] = [];
   for (const op of region.ops) {
     const isScalar = [...op.operands, ...op.results].every((v) => v.type.shape.length === 0);
-    const step = isScalar ? compile(op, op.operands.map(slotOf), op.results.map(define)) : undefined;
+    const step = isScalar
+      ? compile(op, op.operands.map(slotOf), op.results.map(define))
+      : undefined;
     if (step === undefined) return generalRegion(region, run);
     steps.push(step);
   }
@@ -53,13 +59,20 @@ export function elementRegion(region: Region, lookup: (value: HloValue) => HostT
 
 function generalRegion(region: Region, run: RegionRunner): ElementRegion {
   return (args) => {
-    const results = run(region, region.args.map((arg, i) => filled(arg.type, args[i])));
+    const results = run(
+      region,
+      region.args.map((arg, i) => filled(arg.type, args[i])),
+    );
     return results.map((t) => elementReader(t.data, t.type.dtype)(0));
   };
 }
 
 /** One op as a step over registers, or undefined when it needs the general interpreter. */
-function compile(op: HloOp, [a, b, c]: readonly number[], [out]: readonly number[]): StepFn | undefined {
+function compile(
+  op: HloOp,
+  [a, b, c]: readonly number[],
+  [out]: readonly number[],
+): StepFn | undefined {
   const from = op.operands[0]?.type.dtype;
   switch (op.kind) {
     case 'constant': {
@@ -79,14 +92,26 @@ function compile(op: HloOp, [a, b, c]: readonly number[], [out]: readonly number
     case 'convert':
       return unaryStep(conversion(from, op.results[0].type.dtype), out, a);
     case 'reduce_precision':
-      return unaryStep(reducePrecisionOf(op.attrs.exponentBits, op.attrs.mantissaBits, from), out, a);
+      return unaryStep(
+        reducePrecisionOf(op.attrs.exponentBits, op.attrs.mantissaBits, from),
+        out,
+        a,
+      );
     case 'reshape':
     case 'transpose':
     case 'broadcast_in_dim':
       return (r) => (r[out] = r[a]);
     case 'bitcast_convert': {
       const to = op.results[0].type.dtype;
-      return unaryStep((x) => elementReader(bitcastElements(filled({ shape: [], dtype: from }, x).data, from, to), to)(0), out, a);
+      return unaryStep(
+        (x) =>
+          elementReader(
+            bitcastElements(filled({ shape: [], dtype: from }, x).data, from, to),
+            to,
+          )(0),
+        out,
+        a,
+      );
     }
     case 'complex':
       return (r) => (r[out] = [Number(r[a]), Number(r[b])]);
@@ -107,12 +132,17 @@ const unaryStep =
   };
 
 const scalarStep =
-  (f: (x: Element, y: Element, z: Element) => Element, out: number, [a, b = a, c = a]: readonly number[]): StepFn =>
+  (
+    f: (x: Element, y: Element, z: Element) => Element,
+    out: number,
+    [a, b = a, c = a]: readonly number[],
+  ): StepFn =>
   (r) => {
     r[out] = f(r[a], r[b], r[c]);
   };
 
-const partOf = (x: Element, part: 0 | 1): Element => (typeof x === 'object' ? x[part] : part === 0 ? x : 0);
+const partOf = (x: Element, part: 0 | 1): Element =>
+  typeof x === 'object' ? x[part] : part === 0 ? x : 0;
 
 function scalarConstant(op: HloOp<'constant'>): Element {
   const { dtype } = op.results[0].type;

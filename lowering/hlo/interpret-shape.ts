@@ -2,7 +2,14 @@
 import type { DType } from '../../core/dtype.ts';
 import { sizeOf, stridesOf, type Shape } from '../../core/shape.ts';
 import {
-  allocateElements, convertElements, copyBox, elementWriter, entriesOf, wholeBox, type Box, type ElementArray,
+  allocateElements,
+  convertElements,
+  copyBox,
+  elementWriter,
+  entriesOf,
+  wholeBox,
+  type Box,
+  type ElementArray,
 } from '../scalar-array.ts';
 import type { Element } from '../scalar-meaning.ts';
 import type { TensorType } from './ir.ts';
@@ -15,10 +22,14 @@ export interface HostTensor {
 }
 
 /** A tensor from its parts. */
-export const hostTensor = (dtype: DType, shape: Shape, data: ElementArray): HostTensor => ({ type: { dtype, shape }, data });
+export const hostTensor = (dtype: DType, shape: Shape, data: ElementArray): HostTensor => ({
+  type: { dtype, shape },
+  data,
+});
 
 /** A new array for a tensor of this type, all zero. */
-export const allocateTensor = (type: TensorType): ElementArray => allocateElements(type.dtype, sizeOf(type.shape));
+export const allocateTensor = (type: TensorType): ElementArray =>
+  allocateElements(type.dtype, sizeOf(type.shape));
 
 /** A tensor of `shape` whose elements lie in a box of `x`. */
 function readBox(x: HostTensor, shape: Shape, box: Box): HostTensor {
@@ -47,11 +58,19 @@ export function transpose(x: HostTensor, permutation: readonly number[]): HostTe
 export function reverse(x: HostTensor, dims: readonly number[]): HostTensor {
   const own = stridesOf(x.type.shape);
   const start = dims.reduce((n, d) => n + (x.type.shape[d] - 1) * own[d], 0);
-  return readBox(x, x.type.shape, { start, strides: own.map((s, i) => (dims.includes(i) ? -s : s)) });
+  return readBox(x, x.type.shape, {
+    start,
+    strides: own.map((s, i) => (dims.includes(i) ? -s : s)),
+  });
 }
 
 /** `slice`, with the shape of its result. */
-export function slice(x: HostTensor, starts: readonly number[], strides: readonly number[], shape: Shape): HostTensor {
+export function slice(
+  x: HostTensor,
+  starts: readonly number[],
+  strides: readonly number[],
+  shape: Shape,
+): HostTensor {
   const own = stridesOf(x.type.shape);
   const start = starts.reduce((n, s, i) => n + s * own[i], 0);
   return readBox(x, shape, { start, strides: own.map((s, i) => s * strides[i]) });
@@ -64,7 +83,14 @@ export function concatenate(xs: readonly HostTensor[], dim: number, shape: Shape
   const strides = stridesOf(shape);
   let at = 0;
   for (const x of xs) {
-    copyBox(x.type.shape, x.data, wholeBox(x.type.shape), data, { start: at * strides[dim], strides }, entriesOf(type.dtype));
+    copyBox(
+      x.type.shape,
+      x.data,
+      wholeBox(x.type.shape),
+      data,
+      { start: at * strides[dim], strides },
+      entriesOf(type.dtype),
+    );
     at += x.type.shape[dim];
   }
   return { type, data };
@@ -101,17 +127,37 @@ function clampedStarts(starts: readonly HostTensor[], shape: Shape, sizes: Shape
 }
 
 /** `dynamic_slice`. */
-export function dynamicSlice(x: HostTensor, starts: readonly HostTensor[], sizes: Shape): HostTensor {
-  return slice(x, clampedStarts(starts, x.type.shape, sizes), sizes.map(() => 1), sizes);
+export function dynamicSlice(
+  x: HostTensor,
+  starts: readonly HostTensor[],
+  sizes: Shape,
+): HostTensor {
+  return slice(
+    x,
+    clampedStarts(starts, x.type.shape, sizes),
+    sizes.map(() => 1),
+    sizes,
+  );
 }
 
 /** `dynamic_update_slice`. */
-export function dynamicUpdateSlice(x: HostTensor, update: HostTensor, starts: readonly HostTensor[]): HostTensor {
+export function dynamicUpdateSlice(
+  x: HostTensor,
+  update: HostTensor,
+  starts: readonly HostTensor[],
+): HostTensor {
   const data = x.data.slice();
   const strides = stridesOf(x.type.shape);
   const at = clampedStarts(starts, x.type.shape, update.type.shape);
   const start = at.reduce((n, s, i) => n + s * strides[i], 0);
-  copyBox(update.type.shape, update.data, wholeBox(update.type.shape), data, { start, strides }, entriesOf(x.type.dtype));
+  copyBox(
+    update.type.shape,
+    update.data,
+    wholeBox(update.type.shape),
+    data,
+    { start, strides },
+    entriesOf(x.type.dtype),
+  );
   return { type: x.type, data };
 }
 

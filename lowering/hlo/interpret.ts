@@ -16,7 +16,14 @@ import { elementRegion, type ElementRegion } from './interpret-region.ts';
 import * as shape from './interpret-shape.ts';
 import { hostTensor, type HostTensor } from './interpret-shape.ts';
 import { showType } from './type-text.ts';
-import { sameTensorType, type HloFunction, type HloModule, type HloOp, type HloValue, type Region } from './ir.ts';
+import {
+  sameTensorType,
+  type HloFunction,
+  type HloModule,
+  type HloOp,
+  type HloValue,
+  type Region,
+} from './ir.ts';
 
 export type { HostTensor } from './interpret-shape.ts';
 
@@ -25,11 +32,19 @@ export type { HostTensor } from './interpret-shape.ts';
  *
  * @throws ShapeError when the inputs do not fit the function; LoweringError for ops that only a target knows.
  */
-export function interpretModule(module: HloModule, inputs: readonly HostTensor[], entry = 'main'): HostTensor[] {
+export function interpretModule(
+  module: HloModule,
+  inputs: readonly HostTensor[],
+  entry = 'main',
+): HostTensor[] {
   const fn = module.functions.find((f) => f.name === entry);
   if (fn === undefined)
-    throw new LoweringError(`interpret: the module has no function @${entry}; got ${module.functions.map((f) => `@${f.name}`).join(', ')}.`);
-  const isFit = inputs.length === fn.body.args.length && inputs.every((x, i) => sameTensorType(x.type, fn.body.args[i].type));
+    throw new LoweringError(
+      `interpret: the module has no function @${entry}; got ${module.functions.map((f) => `@${f.name}`).join(', ')}.`,
+    );
+  const isFit =
+    inputs.length === fn.body.args.length &&
+    inputs.every((x, i) => sameTensorType(x.type, fn.body.args[i].type));
   if (!isFit)
     throw new ShapeError(
       `interpret: inputs must have the types of @${entry}'s arguments (${fn.body.args.map((a) => showType(a.type)).join(', ')}); got (${inputs.map((x) => showType(x.type)).join(', ')}).`,
@@ -79,7 +94,8 @@ class Interpreter {
   /** The function that a call names. */
   find(callee: string): HloFunction {
     const fn = this.#functions.get(callee);
-    if (fn === undefined) throw new LoweringError(`call: the callee must be a function of the module; got @${callee}.`);
+    if (fn === undefined)
+      throw new LoweringError(`call: the callee must be a function of the module; got @${callee}.`);
     return fn;
   }
 
@@ -108,7 +124,10 @@ class Frame {
     const dead = this.#deadAfter(region);
     for (let i = 0; i < region.ops.length; i++) {
       const op = region.ops[i];
-      const results = this.#run(op, op.operands.map((v) => this.#get(v)));
+      const results = this.#run(
+        op,
+        op.operands.map((v) => this.#get(v)),
+      );
       op.results.forEach((r, k) => this.#values.set(r, results[k]));
       for (const value of dead[i]) this.#values.delete(value);
     }
@@ -117,7 +136,10 @@ class Frame {
 
   #get(value: HloValue): HostTensor {
     const tensor = this.#values.get(value);
-    invariant(tensor !== undefined, `interpret: a value of type ${showType(value.type)} is used before it is computed.`);
+    invariant(
+      tensor !== undefined,
+      `interpret: a value of type ${showType(value.type)} is used before it is computed.`,
+    );
     return tensor;
   }
 
@@ -137,16 +159,41 @@ class Frame {
     const [type] = op.results.map((r) => r.type);
     switch (op.kind) {
       case 'reduce':
-        return reduce(xs.slice(0, xs.length / 2), xs.slice(xs.length / 2), op.attrs.dims, this.#fold(op.regions[0]), op.results.map((r) => r.type));
+        return reduce(
+          xs.slice(0, xs.length / 2),
+          xs.slice(xs.length / 2),
+          op.attrs.dims,
+          this.#fold(op.regions[0]),
+          op.results.map((r) => r.type),
+        );
       case 'reduce_window':
-        return reduceWindow(xs.slice(0, xs.length / 2), xs.slice(xs.length / 2), op.attrs.window, this.#fold(op.regions[0]), op.results.map((r) => r.type));
+        return reduceWindow(
+          xs.slice(0, xs.length / 2),
+          xs.slice(xs.length / 2),
+          op.attrs.window,
+          this.#fold(op.regions[0]),
+          op.results.map((r) => r.type),
+        );
       case 'select_and_scatter':
-        return [selectAndScatter(xs, op.attrs.window, this.#elements(op.regions[0]), this.#elements(op.regions[1]))];
+        return [
+          selectAndScatter(
+            xs,
+            op.attrs.window,
+            this.#elements(op.regions[0]),
+            this.#elements(op.regions[1]),
+          ),
+        ];
       case 'sort':
         return sort(xs, op.attrs.dim, this.#elements(op.regions[0]));
       case 'scatter': {
         const n = (xs.length - 1) / 2;
-        return scatter(xs.slice(0, n), xs[n], xs.slice(n + 1), op.attrs.dims, this.#elements(op.regions[0]));
+        return scatter(
+          xs.slice(0, n),
+          xs[n],
+          xs.slice(n + 1),
+          op.attrs.dims,
+          this.#elements(op.regions[0]),
+        );
       }
       case 'while':
         return this.#while(op, xs);
@@ -160,11 +207,17 @@ class Frame {
       case 'composite':
         return this.#interpreter.call(this.#interpreter.find(op.attrs.decomposition), xs);
       case 'custom_call':
-        throw new LoweringError(`custom_call: the interpreter has no target @${op.attrs.target}. Use ops of StableHLO.`);
+        throw new LoweringError(
+          `custom_call: the interpreter has no target @${op.attrs.target}. Use ops of StableHLO.`,
+        );
       case 'optimization_barrier':
         return xs;
       case 'rng_bit_generator':
-        return rngBitGenerator(xs[0], op.attrs.algorithm, op.results.map((r) => r.type));
+        return rngBitGenerator(
+          xs[0],
+          op.attrs.algorithm,
+          op.results.map((r) => r.type),
+        );
       default:
         return [runPlain(op, xs, type)];
     }
@@ -182,8 +235,18 @@ class Frame {
 type PlainOp = Exclude<
   HloOp,
   HloOp<
-    | 'reduce' | 'reduce_window' | 'select_and_scatter' | 'sort' | 'scatter' | 'while' | 'case' | 'call' | 'composite'
-    | 'custom_call' | 'optimization_barrier' | 'rng_bit_generator'
+    | 'reduce'
+    | 'reduce_window'
+    | 'select_and_scatter'
+    | 'sort'
+    | 'scatter'
+    | 'while'
+    | 'case'
+    | 'call'
+    | 'composite'
+    | 'custom_call'
+    | 'optimization_barrier'
+    | 'rng_bit_generator'
   >
 >;
 
@@ -238,12 +301,16 @@ function runPlain(op: PlainOp, xs: readonly HostTensor[], type: HostTensor['type
 }
 
 /** The tensor of a constant. */
-export function constantTensor(op: HloOp<'constant'>, { dtype, shape: dims }: HostTensor['type']): HostTensor {
+export function constantTensor(
+  op: HloOp<'constant'>,
+  { dtype, shape: dims }: HostTensor['type'],
+): HostTensor {
   const size = sizeOf(dims);
   const data = allocateElements(dtype, size);
   const values = constantElements(op.attrs.value, dtype, size);
   const write = elementWriter(data, dtype);
-  if (entriesOf(dtype) === 2) for (let i = 0; i < size; i++) write(i, [Number(values[2 * i]), Number(values[2 * i + 1])]);
+  if (entriesOf(dtype) === 2)
+    for (let i = 0; i < size; i++) write(i, [Number(values[2 * i]), Number(values[2 * i + 1])]);
   else for (let i = 0; i < size; i++) write(i, values[i]);
   return hostTensor(dtype, dims, data);
 }

@@ -102,17 +102,33 @@ export interface HloAttrs {
   transpose: { readonly permutation: readonly number[] };
   reverse: { readonly dims: readonly number[] };
   concatenate: { readonly dim: number };
-  slice: { readonly starts: readonly number[]; readonly limits: readonly number[]; readonly strides: readonly number[] };
+  slice: {
+    readonly starts: readonly number[];
+    readonly limits: readonly number[];
+    readonly strides: readonly number[];
+  };
   /** Operand, padding value. */
-  pad: { readonly low: readonly number[]; readonly high: readonly number[]; readonly interior: readonly number[] };
+  pad: {
+    readonly low: readonly number[];
+    readonly high: readonly number[];
+    readonly interior: readonly number[];
+  };
   /** Operand, one rank-0 start per axis (clamped). */
   dynamic_slice: { readonly sizes: readonly number[] };
   /** Operand, update, one rank-0 start per axis (clamped). */
   dynamic_update_slice: Empty;
   /** Operands, start indices. Starts are clamped. */
-  gather: { readonly dims: GatherDims; readonly sliceSizes: readonly number[]; readonly indicesAreSorted: boolean };
+  gather: {
+    readonly dims: GatherDims;
+    readonly sliceSizes: readonly number[];
+    readonly indicesAreSorted: boolean;
+  };
   /** N inputs, indices, N updates; region: 2N rank-0 args (old…, update…) → N. Out-of-bounds updates are skipped. */
-  scatter: { readonly dims: ScatterDims; readonly indicesAreSorted: boolean; readonly uniqueIndices: boolean };
+  scatter: {
+    readonly dims: ScatterDims;
+    readonly indicesAreSorted: boolean;
+    readonly uniqueIndices: boolean;
+  };
   /** N inputs, N inits; region: 2N rank-0 args (accumulators…, elements…) → N. */
   reduce: { readonly dims: readonly number[] };
   /** N inputs, N inits; region as `reduce`. */
@@ -129,8 +145,16 @@ export interface HloAttrs {
   /** Call of a function of the module. */
   call: { readonly callee: string };
   /** A named op with a decomposition function; `attributes` are strings and numbers. */
-  composite: { readonly name: string; readonly decomposition: string; readonly attributes: Readonly<Record<string, HloAttribute>> };
-  custom_call: { readonly target: string; readonly attributes: Readonly<Record<string, HloAttribute>>; readonly hasSideEffect: boolean };
+  composite: {
+    readonly name: string;
+    readonly decomposition: string;
+    readonly attributes: Readonly<Record<string, HloAttribute>>;
+  };
+  custom_call: {
+    readonly target: string;
+    readonly attributes: Readonly<Record<string, HloAttribute>>;
+    readonly hasSideEffect: boolean;
+  };
   optimization_barrier: Empty;
   /** Random bits: state → new state, bits. */
   rng_bit_generator: { readonly algorithm: 'DEFAULT' | 'THREE_FRY' | 'PHILOX' };
@@ -178,4 +202,6 @@ export interface HloModule {
 
 /** Whether two tensor types are equal. */
 export const sameTensorType = (a: TensorType, b: TensorType): boolean =>
-  a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
+  a.dtype === b.dtype &&
+  a.shape.length === b.shape.length &&
+  a.shape.every((d, i) => d === b.shape[i]);

@@ -76,11 +76,15 @@ function scientific({ digits, exponent }: Decimal): string {
 /** Plain when the point is near (three zeros of padding), else with `E`. */
 function shortest({ digits, exponent }: Decimal, precision: number): string {
   const power = exponent + digits.length - 1;
-  const isScientific = exponent >= 0 ? exponent > 3 || digits.length + exponent > precision : power < -3;
-  if (isScientific) return `${digits[0]}.${digits.slice(1) || '0'}E${power < 0 ? '-' : '+'}${Math.abs(power)}`;
+  const isScientific =
+    exponent >= 0 ? exponent > 3 || digits.length + exponent > precision : power < -3;
+  if (isScientific)
+    return `${digits[0]}.${digits.slice(1) || '0'}E${power < 0 ? '-' : '+'}${Math.abs(power)}`;
   if (exponent >= 0) return `${digits}${'0'.repeat(exponent)}`;
   const whole = digits.length + exponent;
-  return whole > 0 ? `${digits.slice(0, whole)}.${digits.slice(whole)}` : `0.${'0'.repeat(-whole)}${digits}`;
+  return whole > 0
+    ? `${digits.slice(0, whole)}.${digits.slice(whole)}`
+    : `0.${'0'.repeat(-whole)}${digits}`;
 }
 
 /** The bits of a float, as MLIR writes infinities and NaN. */
@@ -120,7 +124,8 @@ export function denseText(value: HloConstant, { shape, dtype }: TensorType): str
   if (size === 0) return 'dense<>';
   if (value.splat) return `dense<${elementText(value.value, dtype)}>`;
   const { values } = value;
-  const at = (i: number): Element => (isComplex(dtype) ? [Number(values[2 * i]), Number(values[2 * i + 1])] : values[i]);
+  const at = (i: number): Element =>
+    isComplex(dtype) ? [Number(values[2 * i]), Number(values[2 * i + 1])] : values[i];
   if (isSplat(values, isComplex(dtype) ? 2 : 1)) return `dense<${elementText(at(0), dtype)}>`;
   if (size > 100) return `dense<"0x${hex(bytesOf(at, size, dtype))}">`;
   const texts = Array.from({ length: size }, (_, i) => elementText(at(i), dtype));
@@ -128,7 +133,8 @@ export function denseText(value: HloConstant, { shape, dtype }: TensorType): str
 }
 
 function isSplat(values: ArrayLike<number> | ArrayLike<bigint>, entries: number): boolean {
-  for (let i = entries; i < values.length; i++) if (!Object.is(values[i], values[i % entries])) return false;
+  for (let i = entries; i < values.length; i++)
+    if (!Object.is(values[i], values[i % entries])) return false;
   return true;
 }
 

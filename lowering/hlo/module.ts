@@ -42,10 +42,15 @@ export class Module implements HloModule, FunctionTable {
     options: FunctionOptions | HloFunction['visibility'],
     body: FunctionBody,
   ): string {
-    const { visibility = 'private', ...rest } = typeof options === 'string' ? { visibility: options } : options;
+    const { visibility = 'private', ...rest } =
+      typeof options === 'string' ? { visibility: options } : options;
     const unique = this.uniqueName(name);
     this.#names.add(unique);
-    const region: Region = { args: argTypes.map((type, index) => ({ type, index })), ops: [], results: [] };
+    const region: Region = {
+      args: argTypes.map((type, index) => ({ type, index })),
+      ops: [],
+      results: [],
+    };
     this.functions.push({ name: unique, visibility, body: region, ...rest });
     region.results = [...body(new HloBuilder(region, this), region.args)];
     this.#text = undefined;
@@ -54,7 +59,8 @@ export class Module implements HloModule, FunctionTable {
 
   /** Add a function that exists already (from another module, or parsed). Its name must be free. */
   adopt(fn: HloFunction): void {
-    if (this.#names.has(fn.name)) throw new InternalError(`module ${this.name}: two functions are named ${fn.name}.`);
+    if (this.#names.has(fn.name))
+      throw new InternalError(`module ${this.name}: two functions are named ${fn.name}.`);
     this.#names.add(fn.name);
     this.functions.push(fn);
     this.#text = undefined;
@@ -62,7 +68,8 @@ export class Module implements HloModule, FunctionTable {
 
   resultTypes(callee: string): readonly TensorType[] {
     const fn = this.functions.find((f) => f.name === callee);
-    if (fn === undefined) throw new InternalError(`module ${this.name}: there is no function ${callee}.`);
+    if (fn === undefined)
+      throw new InternalError(`module ${this.name}: there is no function ${callee}.`);
     return fn.body.results.map((r) => r.type);
   }
 

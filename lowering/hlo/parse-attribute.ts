@@ -14,7 +14,12 @@ export type Attr =
   | { readonly kind: 'symbol'; readonly value: string; readonly text: string }
   /** Integers: `array<i64: …>`, `[1, 2]`. */
   | { readonly kind: 'list'; readonly items: readonly Attr[]; readonly text: string }
-  | { readonly kind: 'dense'; readonly value: HloConstant; readonly type: TensorType; readonly text: string }
+  | {
+      readonly kind: 'dense';
+      readonly value: HloConstant;
+      readonly type: TensorType;
+      readonly text: string;
+    }
   /** `#stablehlo.gather<…>` and dictionaries. */
   | { readonly kind: 'dict'; readonly entries: Attributes; readonly text: string }
   /** `#stablehlo<precision HIGHEST>`, bare words. */
@@ -24,28 +29,45 @@ export type Attr =
 /** Attributes by name. */
 export type Attributes = ReadonlyMap<string, Attr>;
 
-const dtypeByName: ReadonlyMap<string, DType> = new Map(dtypes.map((d): [string, DType] => [dtypeInfo[d].mlirName, d]));
+const dtypeByName: ReadonlyMap<string, DType> = new Map(
+  dtypes.map((d): [string, DType] => [dtypeInfo[d].mlirName, d]),
+);
 
 /** A tensor type. @throws ParseError for dynamic, quantized and other types that we do not have. */
 export function parseTensorType(s: Scanner): TensorType {
   const start = s.position;
-  if (!s.take('tensor')) throw s.error(`only tensor types are supported; got ${s.here()}. Lower tuples, tokens and quantized types first.`);
+  if (!s.take('tensor'))
+    throw s.error(
+      `only tensor types are supported; got ${s.here()}. Lower tuples, tokens and quantized types first.`,
+    );
   s.expect('<');
   const shape: number[] = [];
   for (let size = s.match(/(?:\d+|\?|\*)x/y); size !== undefined; size = s.match(/(?:\d+|\?)x/y)) {
-    if (!/^\d/.test(size)) throw s.error('shapes must be static; got a dynamic axis. Export the program with concrete shapes.', start);
+    if (!/^\d/.test(size))
+      throw s.error(
+        'shapes must be static; got a dynamic axis. Export the program with concrete shapes.',
+        start,
+      );
     shape.push(Number(size.slice(0, -1)));
   }
   const name = s.match(/complex<f\d+>|[a-z]\w*/y);
   const dtype = name === undefined ? undefined : dtypeByName.get(name);
-  if (dtype === undefined) throw s.error(`elements must be of a dtype that we have; got ${name ?? s.here()}. Convert them before exporting.`, start);
-  if (!Number.isSafeInteger(sizeOf(shape))) throw s.error('a tensor must have fewer than 2^53 elements; got more.', start);
+  if (dtype === undefined)
+    throw s.error(
+      `elements must be of a dtype that we have; got ${name ?? s.here()}. Convert them before exporting.`,
+      start,
+    );
+  if (!Number.isSafeInteger(sizeOf(shape)))
+    throw s.error('a tensor must have fewer than 2^53 elements; got more.', start);
   s.expect('>');
   return { shape, dtype };
 }
 
 /** `(T, T) -> T`, `(T) -> (T, T)`, `() -> ()`. */
-export function parseFunctionType(s: Scanner): { readonly operands: TensorType[]; readonly results: TensorType[] } {
+export function parseFunctionType(s: Scanner): {
+  readonly operands: TensorType[];
+  readonly results: TensorType[];
+} {
   const operands = s.list('(', ')', () => parseTensorType(s));
   s.expect('->');
   return { operands, results: parseResultTypes(s) };
@@ -62,7 +84,12 @@ export function parseDictionary(s: Scanner, open = '{', close = '}'): Map<string
   s.list(open, close, () => {
     const name = s.sees('"') ? s.string() : s.word('an attribute name');
     const start = s.position;
-    entries.set(name, s.take('=') ? parseAttribute(s) : { kind: 'bool', value: true, text: s.text.slice(start, start) });
+    entries.set(
+      name,
+      s.take('=')
+        ? parseAttribute(s)
+        : { kind: 'bool', value: true, text: s.text.slice(start, start) },
+    );
   });
   return entries;
 }
@@ -84,7 +111,8 @@ const untyped = { text: '' } as const;
 function plainAttribute(s: Scanner): Attr {
   if (s.sees('"')) return { kind: 'string', value: s.string(), ...untyped };
   if (s.sees('@')) return { kind: 'symbol', value: symbolPath(s), ...untyped };
-  if (s.sees('[')) return { kind: 'list', items: s.list('[', ']', () => parseAttribute(s)), ...untyped };
+  if (s.sees('['))
+    return { kind: 'list', items: s.list('[', ']', () => parseAttribute(s)), ...untyped };
   if (s.sees('{')) return { kind: 'dict', entries: parseDictionary(s), ...untyped };
   if (s.sees('#')) return dialectAttribute(s);
   if (s.seesWord('dense') || s.sees('dense<')) return denseAttribute(s);
@@ -92,7 +120,8 @@ function plainAttribute(s: Scanner): Attr {
   if (s.takeWord('true')) return { kind: 'bool', value: true, ...untyped };
   if (s.takeWord('false')) return { kind: 'bool', value: false, ...untyped };
   if (s.takeWord('unit')) return { kind: 'bool', value: true, ...untyped };
-  if (/[-\d]/.test(s.text[s.position] ?? '')) return { kind: 'number', value: numberOf(s), ...untyped };
+  if (/[-\d]/.test(s.text[s.position] ?? ''))
+    return { kind: 'number', value: numberOf(s), ...untyped };
   if (s.sees('!') || s.sees('tensor<')) {
     skipType(s);
     return { kind: 'opaque', ...untyped };
@@ -105,7 +134,8 @@ function plainAttribute(s: Scanner): Attr {
   return { kind: 'word', value, ...untyped };
 }
 
-const numberOf = (s: Scanner): number => Number(s.need(/-?(?:0x[0-9A-Fa-f]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)/y, 'a number'));
+const numberOf = (s: Scanner): number =>
+  Number(s.need(/-?(?:0x[0-9A-Fa-f]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)/y, 'a number'));
 
 function symbolPath(s: Scanner): string {
   const first = s.symbol();
@@ -129,7 +159,10 @@ function denseAttribute(s: Scanner): Attr {
   const literal = parseDense(s);
   s.expect(':');
   s.skip();
-  if (/tensor<(?:\d+x)*index>/y.test(s.text.slice(s.position, s.position + 64)) || !s.sees('tensor<')) {
+  if (
+    /tensor<(?:\d+x)*index>/y.test(s.text.slice(s.position, s.position + 64)) ||
+    !s.sees('tensor<')
+  ) {
     skipType(s);
     return { kind: 'opaque', text: s.text.slice(start, s.position) };
   }
@@ -147,9 +180,12 @@ function dialectAttribute(s: Scanner): Attr {
     s.word('a kind of attribute');
     const word = s.match(/[A-Z_]+/y);
     if (word !== undefined && s.take('>')) return { kind: 'word', value: word, ...untyped };
-    throw s.error(`expected an enumeration such as #stablehlo<precision HIGHEST>; got ${s.here()}.`);
+    throw s.error(
+      `expected an enumeration such as #stablehlo<precision HIGHEST>; got ${s.here()}.`,
+    );
   }
-  if (/^stablehlo\.(?:gather|scatter|dot)$/.test(name)) return { kind: 'dict', entries: parseDictionary(s, '<', '>'), ...untyped };
+  if (/^stablehlo\.(?:gather|scatter|dot)$/.test(name))
+    return { kind: 'dict', entries: parseDictionary(s, '<', '>'), ...untyped };
   s.skipBalanced('<', '>');
   return { kind: 'opaque', ...untyped };
 }
@@ -163,10 +199,15 @@ export function skipType(s: Scanner): void {
 /** The integers of a list or a dense attribute; undefined when it is something else. */
 export function integersOf(attr: Attr): number[] | undefined {
   if (attr.kind === 'list') {
-    const numbers = attr.items.flatMap((item) => (item.kind === 'number' ? [item.value] : item.kind === 'bool' ? [Number(item.value)] : []));
+    const numbers = attr.items.flatMap((item) =>
+      item.kind === 'number' ? [item.value] : item.kind === 'bool' ? [Number(item.value)] : [],
+    );
     return numbers.length === attr.items.length ? numbers : undefined;
   }
   if (attr.kind !== 'dense') return undefined;
   const size = sizeOf(attr.type.shape);
-  return Array.from(constantElements(attr.value, attr.type.dtype, size) as ArrayLike<number>, Number);
+  return Array.from(
+    constantElements(attr.value, attr.type.dtype, size) as ArrayLike<number>,
+    Number,
+  );
 }

@@ -24,7 +24,8 @@ export interface DenseLiteral {
 }
 
 const scalarText = /-?0x[0-9A-Fa-f]+|-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|true\b|false\b/y;
-const complexText = /\(\s*-?(?:0x[0-9A-Fa-f]+|\d[\d.eE+-]*)\s*,\s*-?(?:0x[0-9A-Fa-f]+|\d[\d.eE+-]*)\s*\)/y;
+const complexText =
+  /\(\s*-?(?:0x[0-9A-Fa-f]+|\d[\d.eE+-]*)\s*,\s*-?(?:0x[0-9A-Fa-f]+|\d[\d.eE+-]*)\s*\)/y;
 
 /** Read `dense<…>`, without the type that follows. */
 export function parseDense(s: Scanner): DenseLiteral {
@@ -34,12 +35,19 @@ export function parseDense(s: Scanner): DenseLiteral {
   if (s.take('>')) return { position, blob: undefined, elements: [], shape: [0] };
   const literal: DenseLiteral = s.sees('"')
     ? { position, blob: s.string(), elements: [], shape: undefined }
-    : { position, blob: undefined, ...(s.sees('[') ? nestedElements(s) : { elements: [oneElement(s)], shape: undefined }) };
+    : {
+        position,
+        blob: undefined,
+        ...(s.sees('[') ? nestedElements(s) : { elements: [oneElement(s)], shape: undefined }),
+      };
   s.expect('>');
   return literal;
 }
 
-const oneElement = (s: Scanner): string => (s.sees('(') ? s.need(complexText, 'a complex number') : s.need(scalarText, 'a number, true or false'));
+const oneElement = (s: Scanner): string =>
+  s.sees('(')
+    ? s.need(complexText, 'a complex number')
+    : s.need(scalarText, 'a number, true or false');
 
 function nestedElements(s: Scanner): { elements: string[]; shape: number[] } {
   const elements: string[] = [];
@@ -52,7 +60,10 @@ function nestedElements(s: Scanner): { elements: string[]; shape: number[] } {
   const close = (): void => {
     const depth = counts.length - 1;
     shape[depth] ??= counts[depth];
-    if (shape[depth] !== counts[depth]) throw s.error(`lists of one level must be equally long; got ${counts[depth]} beside ${shape[depth]} items.`);
+    if (shape[depth] !== counts[depth])
+      throw s.error(
+        `lists of one level must be equally long; got ${counts[depth]} beside ${shape[depth]} items.`,
+      );
     counts.pop();
     count();
   };
@@ -65,7 +76,8 @@ function nestedElements(s: Scanner): { elements: string[]; shape: number[] } {
       elements.push(oneElement(s));
       count();
       if (shape.length === 0) shape.length = counts.length;
-      if (counts.length !== shape.length) throw s.error('elements of a tensor must stand at one depth; got another.');
+      if (counts.length !== shape.length)
+        throw s.error('elements of a tensor must stand at one depth; got another.');
     }
     while (counts.length > 0 && s.take(']')) close();
     if (counts.length > 0) s.expect(',');
@@ -78,23 +90,36 @@ export function denseConstant(s: Scanner, literal: DenseLiteral, type: TensorTyp
   const size = sizeOf(type.shape);
   if (literal.blob !== undefined) return blobConstant(s, literal.blob, type);
   const { shape, elements, position } = literal;
-  if (shape === undefined) return { splat: true, value: splatValue(readElement(s, elements[0], type.dtype, position), type.dtype) };
+  if (shape === undefined)
+    return {
+      splat: true,
+      value: splatValue(readElement(s, elements[0], type.dtype, position), type.dtype),
+    };
   const fits = elements.length === 0 ? size === 0 : sameShape(shape, type.shape);
-  if (!fits) throw s.error(`a dense list must have the shape of its type ${showShape(type.shape)}; got ${showShape(shape)}.`, position);
+  if (!fits)
+    throw s.error(
+      `a dense list must have the shape of its type ${showShape(type.shape)}; got ${showShape(shape)}.`,
+      position,
+    );
   const values = allocateElements(type.dtype, size);
   const write = elementWriter(values, type.dtype);
   elements.forEach((text, i) => write(i, readElement(s, text, type.dtype, position)));
   return { splat: false, values };
 }
 
-const splatValue = (value: Element, dtype: DType): Element | boolean => (dtype === 'bool' ? value !== 0 : value);
+const splatValue = (value: Element, dtype: DType): Element | boolean =>
+  dtype === 'bool' ? value !== 0 : value;
 
 function blobConstant(s: Scanner, blob: string, type: TensorType): HloConstant {
-  if (!/^0x(?:[0-9A-Fa-f]{2})*$/.test(blob)) throw s.error(`dense bytes must be hexadecimal, as "0x…"; got ${JSON.stringify(blob.slice(0, 16))}.`);
+  if (!/^0x(?:[0-9A-Fa-f]{2})*$/.test(blob))
+    throw s.error(
+      `dense bytes must be hexadecimal, as "0x…"; got ${JSON.stringify(blob.slice(0, 16))}.`,
+    );
   const one = dtypeInfo[type.dtype].byteLength;
   const length = blob.length / 2 - 1;
   const size = sizeOf(type.shape);
-  if (length !== size * one && length !== one) throw s.error(`dense bytes must hold ${size} elements of ${one} bytes; got ${length} bytes.`);
+  if (length !== size * one && length !== one)
+    throw s.error(`dense bytes must hold ${size} elements of ${one} bytes; got ${length} bytes.`);
   const bytes = new Uint8Array(length);
   for (let i = 0; i < length; i++) bytes[i] = Number.parseInt(blob.slice(2 + 2 * i, 4 + 2 * i), 16);
   if (type.dtype === 'bool') for (let i = 0; i < length; i++) bytes[i] = bytes[i] === 0 ? 0 : 1;
@@ -108,7 +133,11 @@ function blobConstant(s: Scanner, blob: string, type: TensorType): HloConstant {
 function readElement(s: Scanner, text: string, dtype: DType, position: number): Element {
   if (isComplex(dtype)) {
     const parts = /^\(\s*([^,\s]+)\s*,\s*([^)\s]+)\s*\)$/.exec(text);
-    if (parts === null) throw s.error(`an element of ${dtypeInfo[dtype].mlirName} must be a pair (re, im); got ${text}.`, position);
+    if (parts === null)
+      throw s.error(
+        `an element of ${dtypeInfo[dtype].mlirName} must be a pair (re, im); got ${text}.`,
+        position,
+      );
     const part = realPart(dtype);
     return [readFloat(s, parts[1], part, position), readFloat(s, parts[2], part, position)];
   }
@@ -117,27 +146,46 @@ function readElement(s: Scanner, text: string, dtype: DType, position: number): 
     if (text === 'false' || text === '0') return 0;
     throw s.error(`an element of i1 must be true or false; got ${text}.`, position);
   }
-  return dtypeInfo[dtype].kind === 'float' ? readFloat(s, text, dtype, position) : readInteger(s, text, dtype, position);
+  return dtypeInfo[dtype].kind === 'float'
+    ? readFloat(s, text, dtype, position)
+    : readInteger(s, text, dtype, position);
 }
 
 function readFloat(s: Scanner, text: string, dtype: DType, position: number): number {
   const { mlirName, byteLength } = dtypeInfo[dtype];
-  if (/^0x/.test(text)) {
-    const digits = text.slice(2).replace(/^0+/, '').padStart(2 * byteLength, '0');
-    if (digits.length > 2 * byteLength) throw s.error(`the bits of ${mlirName} must be at most ${byteLength} bytes; got ${text}.`, position);
-    const bytes = Uint8Array.from({ length: byteLength }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16)).reverse();
+  if (text.startsWith('0x')) {
+    const digits = text
+      .slice(2)
+      .replace(/^0+/, '')
+      .padStart(2 * byteLength, '0');
+    if (digits.length > 2 * byteLength)
+      throw s.error(
+        `the bits of ${mlirName} must be at most ${byteLength} bytes; got ${text}.`,
+        position,
+      );
+    const bytes = Uint8Array.from({ length: byteLength }, (_, i) =>
+      Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
+    ).reverse();
     return Number(decode(bytes, dtype)[0]);
   }
-  if (!/^-?\d+\.\d*(?:[eE][+-]?\d+)?$/.test(text)) throw s.error(`an element of ${mlirName} must have a point, as in 1.0; got ${text}.`, position);
+  if (!/^-?\d+\.\d*(?:[eE][+-]?\d+)?$/.test(text))
+    throw s.error(`an element of ${mlirName} must have a point, as in 1.0; got ${text}.`, position);
   return rounderOf(dtype)(Number(text));
 }
 
 function readInteger(s: Scanner, text: string, dtype: DType, position: number): Element {
   const { mlirName } = dtypeInfo[dtype];
-  if (!/^-?(?:0x[0-9A-Fa-f]+|\d+)$/.test(text)) throw s.error(`an element of ${mlirName} must be an integer; got ${text}.`, position);
+  if (!/^-?(?:0x[0-9A-Fa-f]+|\d+)$/.test(text))
+    throw s.error(`an element of ${mlirName} must be an integer; got ${text}.`, position);
   const value = text.startsWith('-') ? -BigInt(text.slice(1)) : BigInt(text);
   const isWide = isBig(dtype);
-  const [low, high] = isWide ? [minOfBig(dtype as 'i64' | 'u64'), maxOfBig(dtype as 'i64' | 'u64')] : [BigInt(minOf(dtype)), BigInt(maxOf(dtype))];
-  if (value < low || value > high) throw s.error(`an element of ${mlirName} must lie in [${low}, ${high}]; got ${text}.`, position);
+  const [low, high] = isWide
+    ? [minOfBig(dtype as 'i64' | 'u64'), maxOfBig(dtype as 'i64' | 'u64')]
+    : [BigInt(minOf(dtype)), BigInt(maxOf(dtype))];
+  if (value < low || value > high)
+    throw s.error(
+      `an element of ${mlirName} must lie in [${low}, ${high}]; got ${text}.`,
+      position,
+    );
   return isWide ? value : Number(value);
 }

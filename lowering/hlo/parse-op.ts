@@ -4,7 +4,14 @@ import { attributeText } from './attribute-text.ts';
 import { compareKind } from './build.ts';
 import type { CompareFn } from '../scalar.ts';
 import type {
-  CompareKind, GatherDims, HloAttribute, HloAttrs, HloKind, Precision, ScatterDims, WindowAttrs,
+  CompareKind,
+  GatherDims,
+  HloAttribute,
+  HloAttrs,
+  HloKind,
+  Precision,
+  ScatterDims,
+  WindowAttrs,
 } from './ir.ts';
 import { functionOf } from './mnemonics.ts';
 import { integersOf, type Attr, type Attributes } from './parse-attribute.ts';
@@ -27,7 +34,10 @@ class Fields {
 
   #fail(name: string, what: string): Error {
     const attr = this.#attributes.get(name);
-    return this.#s.error(`${this.#op.name}: ${name} must be ${what}; got ${attr === undefined ? 'nothing' : attr.text || 'another attribute'}.`, this.#op.position);
+    return this.#s.error(
+      `${this.#op.name}: ${name} must be ${what}; got ${attr === undefined ? 'nothing' : attr.text || 'another attribute'}.`,
+      this.#op.position,
+    );
   }
 
   /** Fields of a nested attribute (`#stablehlo.gather<…>`). */
@@ -42,14 +52,16 @@ class Fields {
     const attr = this.#attributes.get(name);
     if (attr === undefined && otherwise !== undefined) return otherwise;
     const items = attr === undefined ? undefined : integersOf(attr);
-    if (items === undefined || !items.every(Number.isSafeInteger)) throw this.#fail(name, 'a list of integers');
+    if (items === undefined || !items.every(Number.isSafeInteger))
+      throw this.#fail(name, 'a list of integers');
     return items;
   }
 
   integer(name: string, otherwise?: number): number {
     const attr = this.#attributes.get(name);
     if (attr === undefined && otherwise !== undefined) return otherwise;
-    if (attr?.kind !== 'number' || !Number.isSafeInteger(attr.value)) throw this.#fail(name, 'an integer');
+    if (attr?.kind !== 'number' || !Number.isSafeInteger(attr.value))
+      throw this.#fail(name, 'an integer');
     return attr.value;
   }
 
@@ -81,7 +93,13 @@ class Fields {
 }
 
 const directions: readonly Uppercase<CompareFn>[] = ['EQ', 'NE', 'LT', 'LE', 'GT', 'GE'];
-const compareKinds: readonly (CompareKind | 'NOTYPE')[] = ['FLOAT', 'TOTALORDER', 'SIGNED', 'UNSIGNED', 'NOTYPE'];
+const compareKinds: readonly (CompareKind | 'NOTYPE')[] = [
+  'FLOAT',
+  'TOTALORDER',
+  'SIGNED',
+  'UNSIGNED',
+  'NOTYPE',
+];
 const precisions: readonly Precision[] = ['DEFAULT', 'HIGH', 'HIGHEST'];
 const zeros = (n: number): number[] => new Array<number>(n).fill(0);
 const ones = (n: number): number[] => new Array<number>(n).fill(1);
@@ -89,12 +107,28 @@ const ones = (n: number): number[] => new Array<number>(n).fill(1);
 /** Reads the attributes of a kind. */
 type Reader = (fields: Fields, op: RawOp) => OpHead;
 
-const plain = (kind: 'select' | 'convert' | 'bitcast_convert' | 'complex' | 'real' | 'imag' | 'reshape' | 'dynamic_update_slice' | 'while' | 'case' | 'optimization_barrier'): Reader => () => ({ kind, attrs: {} });
+const plain =
+  (
+    kind:
+      | 'select'
+      | 'convert'
+      | 'bitcast_convert'
+      | 'complex'
+      | 'real'
+      | 'imag'
+      | 'reshape'
+      | 'dynamic_update_slice'
+      | 'while'
+      | 'case'
+      | 'optimization_barrier',
+  ): Reader =>
+  () => ({ kind, attrs: {} });
 
 const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
   constant: (f) => {
     const value = f.get('value');
-    if (value?.kind !== 'dense') return { kind: 'constant', attrs: { value: { splat: true, value: f.integer('value') } } };
+    if (value?.kind !== 'dense')
+      return { kind: 'constant', attrs: { value: { splat: true, value: f.integer('value') } } };
     return { kind: 'constant', attrs: { value: value.value } };
   },
   compare: (f, op) => {
@@ -106,37 +140,74 @@ const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
   select: plain('select'),
   convert: plain('convert'),
   bitcast_convert: plain('bitcast_convert'),
-  reduce_precision: (f) => ({ kind: 'reduce_precision', attrs: { exponentBits: f.integer('exponent_bits'), mantissaBits: f.integer('mantissa_bits') } }),
+  reduce_precision: (f) => ({
+    kind: 'reduce_precision',
+    attrs: { exponentBits: f.integer('exponent_bits'), mantissaBits: f.integer('mantissa_bits') },
+  }),
   complex: plain('complex'),
   real: plain('real'),
   imag: plain('imag'),
   iota: (f) => ({ kind: 'iota', attrs: { dim: f.integer('iota_dimension') } }),
-  broadcast_in_dim: (f) => ({ kind: 'broadcast_in_dim', attrs: { dims: f.integers('broadcast_dimensions') } }),
+  broadcast_in_dim: (f) => ({
+    kind: 'broadcast_in_dim',
+    attrs: { dims: f.integers('broadcast_dimensions') },
+  }),
   reshape: plain('reshape'),
   transpose: (f) => ({ kind: 'transpose', attrs: { permutation: f.integers('permutation') } }),
   reverse: (f) => ({ kind: 'reverse', attrs: { dims: f.integers('dimensions') } }),
   concatenate: (f) => ({ kind: 'concatenate', attrs: { dim: f.integer('dimension') } }),
   slice: (f) => {
     const starts = f.integers('start_indices');
-    return { kind: 'slice', attrs: { starts, limits: f.integers('limit_indices'), strides: f.integers('strides', ones(starts.length)) } };
+    return {
+      kind: 'slice',
+      attrs: {
+        starts,
+        limits: f.integers('limit_indices'),
+        strides: f.integers('strides', ones(starts.length)),
+      },
+    };
   },
-  pad: (f) => ({ kind: 'pad', attrs: { low: f.integers('edge_padding_low'), high: f.integers('edge_padding_high'), interior: f.integers('interior_padding') } }),
+  pad: (f) => ({
+    kind: 'pad',
+    attrs: {
+      low: f.integers('edge_padding_low'),
+      high: f.integers('edge_padding_high'),
+      interior: f.integers('interior_padding'),
+    },
+  }),
   dynamic_slice: (f) => ({ kind: 'dynamic_slice', attrs: { sizes: f.integers('slice_sizes') } }),
   dynamic_update_slice: plain('dynamic_update_slice'),
   gather: (f) => ({
     kind: 'gather',
-    attrs: { dims: gatherDims(f.inner('dimension_numbers')), sliceSizes: f.integers('slice_sizes'), indicesAreSorted: f.flag('indices_are_sorted') },
+    attrs: {
+      dims: gatherDims(f.inner('dimension_numbers')),
+      sliceSizes: f.integers('slice_sizes'),
+      indicesAreSorted: f.flag('indices_are_sorted'),
+    },
   }),
   scatter: (f) => ({
     kind: 'scatter',
-    attrs: { dims: scatterDims(f.inner('scatter_dimension_numbers')), indicesAreSorted: f.flag('indices_are_sorted'), uniqueIndices: f.flag('unique_indices') },
+    attrs: {
+      dims: scatterDims(f.inner('scatter_dimension_numbers')),
+      indicesAreSorted: f.flag('indices_are_sorted'),
+      uniqueIndices: f.flag('unique_indices'),
+    },
   }),
   reduce: (f) => ({ kind: 'reduce', attrs: { dims: f.integers('dimensions') } }),
-  reduce_window: (f, op) => ({ kind: 'reduce_window', attrs: { window: windowAttrs(f, rankOf(op)) } }),
-  select_and_scatter: (f, op) => ({ kind: 'select_and_scatter', attrs: { window: windowAttrs(f, rankOf(op)) } }),
+  reduce_window: (f, op) => ({
+    kind: 'reduce_window',
+    attrs: { window: windowAttrs(f, rankOf(op)) },
+  }),
+  select_and_scatter: (f, op) => ({
+    kind: 'select_and_scatter',
+    attrs: { window: windowAttrs(f, rankOf(op)) },
+  }),
   sort: (f, op) => {
     const dim = f.integer('dimension', -1);
-    return { kind: 'sort', attrs: { dim: dim < 0 ? dim + rankOf(op) : dim, isStable: f.flag('is_stable') } };
+    return {
+      kind: 'sort',
+      attrs: { dim: dim < 0 ? dim + rankOf(op) : dim, isStable: f.flag('is_stable') },
+    };
   },
   dot_general: (f) => {
     const d = f.inner('dot_dimension_numbers');
@@ -146,7 +217,10 @@ const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
       lhsContract: d.integers('lhs_contracting_dimensions', []),
       rhsContract: d.integers('rhs_contracting_dimensions', []),
     };
-    return { kind: 'dot_general', attrs: { dims, precision: precisionPair(f.get('precision_config')) } };
+    return {
+      kind: 'dot_general',
+      attrs: { dims, precision: precisionPair(f.get('precision_config')) },
+    };
   },
   while: plain('while'),
   case: plain('case'),
@@ -170,7 +244,10 @@ const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
     },
   }),
   optimization_barrier: plain('optimization_barrier'),
-  rng_bit_generator: (f) => ({ kind: 'rng_bit_generator', attrs: { algorithm: f.word('rng_algorithm', ['DEFAULT', 'THREE_FRY', 'PHILOX']) } }),
+  rng_bit_generator: (f) => ({
+    kind: 'rng_bit_generator',
+    attrs: { algorithm: f.word('rng_algorithm', ['DEFAULT', 'THREE_FRY', 'PHILOX']) },
+  }),
 };
 
 function gatherDims(f: Fields): GatherDims {
@@ -204,23 +281,37 @@ function windowAttrs(f: Fields, rank: number): WindowAttrs {
     strides: f.integers('window_strides', ones(rank)),
     baseDilations: f.integers('base_dilations', ones(rank)),
     windowDilations: f.integers('window_dilations', ones(rank)),
-    padding: Array.from({ length: all.length / 2 }, (_, i): readonly [number, number] => [all[2 * i], all[2 * i + 1]]),
+    padding: Array.from({ length: all.length / 2 }, (_, i): readonly [number, number] => [
+      all[2 * i],
+      all[2 * i + 1],
+    ]),
   };
 }
 
 function precisionPair(attr: Attr | undefined): readonly [Precision, Precision] {
   const items = attr?.kind === 'list' ? attr.items : [];
-  const [a = 'DEFAULT', b = a] = items.flatMap((item) => precisions.filter((p) => item.kind === 'word' && item.value === p));
+  const [a = 'DEFAULT', b = a] = items.flatMap((item) =>
+    precisions.filter((p) => item.kind === 'word' && item.value === p),
+  );
   return [a, b];
 }
 
 /** Attributes that are kept as they are; what would not print the same again is kept as text. */
-function keptAttributes(attributes: Attributes, without: readonly string[] = []): Record<string, HloAttribute> {
+function keptAttributes(
+  attributes: Attributes,
+  without: readonly string[] = [],
+): Record<string, HloAttribute> {
   const kept: Record<string, HloAttribute> = {};
   for (const [name, attr] of attributes) {
     if (without.includes(name)) continue;
-    const value = attr.kind === 'number' || attr.kind === 'string' || attr.kind === 'bool' ? attr.value : undefined;
-    kept[name] = value !== undefined && attributeText(value) === attr.text ? value : { text: attr.text || 'unit' };
+    const value =
+      attr.kind === 'number' || attr.kind === 'string' || attr.kind === 'bool'
+        ? attr.value
+        : undefined;
+    kept[name] =
+      value !== undefined && attributeText(value) === attr.text
+        ? value
+        : { text: attr.text || 'unit' };
   }
   return kept;
 }
@@ -228,14 +319,19 @@ function keptAttributes(attributes: Attributes, without: readonly string[] = [])
 /** Kind and attributes of what was written. @throws ParseError for ops that we do not have, and attributes that do not fit. */
 export function headOf(s: Scanner, op: RawOp): OpHead {
   const fields = new Fields(s, op);
-  if (op.name === 'func.call') return { kind: 'call', attrs: { callee: fields.text('callee', 'symbol') } };
+  if (op.name === 'func.call')
+    return { kind: 'call', attrs: { callee: fields.text('callee', 'symbol') } };
   const fn = functionOf.get(op.name === 'chlo.tan' ? 'stablehlo.tan' : op.name);
-  if (fn !== undefined && !op.name.startsWith('palladia.')) return { kind: 'scalar', attrs: { fn } };
+  if (fn !== undefined && !op.name.startsWith('palladia.'))
+    return { kind: 'scalar', attrs: { fn } };
   const name = /^stablehlo\.(.*)$/.exec(op.name)?.[1] ?? '';
   // The registry door: the name may be any text.
   const reader = Object.hasOwn(readers, name) ? readers[name as keyof typeof readers] : undefined;
   if (reader === undefined)
-    throw s.error(`${op.name} is not an op that palladia has. Decompose it into ops of StableHLO that it has before exporting.`, op.position);
+    throw s.error(
+      `${op.name} is not an op that palladia has. Decompose it into ops of StableHLO that it has before exporting.`,
+      op.position,
+    );
   const head = reader(fields, op);
   const scalar = head.kind === 'composite' ? functionOf.get(head.attrs.name) : undefined;
   return scalar === undefined ? head : { kind: 'scalar', attrs: { fn: scalar } };

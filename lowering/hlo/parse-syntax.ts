@@ -1,6 +1,13 @@
 /** The pretty forms of ops whose syntax is a list of operands, words and named values, then types. */
 import type { HloValue, TensorType } from './ir.ts';
-import { parseAttribute, parseDictionary, parseFunctionType, parseResultTypes, parseTensorType, type Attr } from './parse-attribute.ts';
+import {
+  parseAttribute,
+  parseDictionary,
+  parseFunctionType,
+  parseResultTypes,
+  parseTensorType,
+  type Attr,
+} from './parse-attribute.ts';
 import type { Scanner } from './scan.ts';
 
 /** What stands between an op's name and its types. */
@@ -11,7 +18,11 @@ export interface Items {
 
 const word = (value: string): Attr => ({ kind: 'word', value, text: value });
 const number = (value: number): Attr => ({ kind: 'number', value, text: String(value) });
-const numbers = (values: readonly number[]): Attr => ({ kind: 'list', items: values.map(number), text: '' });
+const numbers = (values: readonly number[]): Attr => ({
+  kind: 'list',
+  items: values.map(number),
+  text: '',
+});
 
 /** How keys of pretty forms are called as properties. */
 const propertyNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -20,7 +31,11 @@ const propertyNames: Readonly<Record<string, Readonly<Record<string, string>>>> 
   'stablehlo.reverse': { dims: 'dimensions' },
   'stablehlo.concatenate': { dim: 'dimension' },
   'stablehlo.iota': { dim: 'iota_dimension' },
-  'stablehlo.pad': { low: 'edge_padding_low', high: 'edge_padding_high', interior: 'interior_padding' },
+  'stablehlo.pad': {
+    low: 'edge_padding_low',
+    high: 'edge_padding_high',
+    interior: 'interior_padding',
+  },
   'stablehlo.dynamic_slice': { sizes: 'slice_sizes' },
   'stablehlo.rng_bit_generator': { algorithm: 'rng_algorithm' },
   'stablehlo.dot_general': { precision: 'precision_config' },
@@ -59,7 +74,9 @@ function parseRanges(s: Scanner, attributes: Map<string, Attr>): void {
     const limit = s.integer();
     return [start, limit, s.take(':') ? s.integer() : 1];
   });
-  ['start_indices', 'limit_indices', 'strides'].forEach((key, i) => attributes.set(key, numbers(ranges.map((r) => r[i]))));
+  ['start_indices', 'limit_indices', 'strides'].forEach((key, i) =>
+    attributes.set(key, numbers(ranges.map((r) => r[i]))),
+  );
 }
 
 function parseNamed(s: Scanner, name: string, key: string, attributes: Map<string, Attr>): void {
@@ -85,12 +102,16 @@ function parseNamed(s: Scanner, name: string, key: string, attributes: Map<strin
 /** `batching_dims = [0] x [0]`, `contracting_dims = [1] x [0]` as the fields of `dot_dimension_numbers`. */
 function gatherDotDimensions(attributes: Map<string, Attr>): void {
   const entries = new Map<string, Attr>();
-  for (const [key, field] of [['batching_dims', 'batching_dimensions'], ['contracting_dims', 'contracting_dimensions']])
+  for (const [key, field] of [
+    ['batching_dims', 'batching_dimensions'],
+    ['contracting_dims', 'contracting_dimensions'],
+  ])
     for (const side of ['lhs', 'rhs']) {
       const value = attributes.get(`${key} ${side}`);
       if (value !== undefined) entries.set(`${side}_${field}`, value);
     }
-  if (entries.size > 0 || !attributes.has('dot_dimension_numbers')) attributes.set('dot_dimension_numbers', { kind: 'dict', entries, text: '' });
+  if (entries.size > 0 || !attributes.has('dot_dimension_numbers'))
+    attributes.set('dot_dimension_numbers', { kind: 'dict', entries, text: '' });
 }
 
 /** Types after the colon: one for all, a list, or a function type. */
@@ -101,7 +122,11 @@ export interface Types {
 }
 
 /** Ops whose only written type is that of the result, whatever the operands are. */
-const resultOnly: ReadonlySet<string> = new Set(['stablehlo.complex', 'stablehlo.iota', 'stablehlo.constant']);
+const resultOnly: ReadonlySet<string> = new Set([
+  'stablehlo.complex',
+  'stablehlo.iota',
+  'stablehlo.constant',
+]);
 
 /** Read the types of a pretty form. */
 export function parseTypes(s: Scanner, name: string, operands: readonly HloValue[]): Types {
@@ -111,9 +136,13 @@ export function parseTypes(s: Scanner, name: string, operands: readonly HloValue
   while (s.take(',')) written.push(parseTensorType(s));
   if (s.take('->')) return { operands: written, results: parseResultTypes(s) };
   if (name === 'stablehlo.select') {
-    const [predicate, type] = written.length === 1 ? [operands[0]?.type ?? written[0], written[0]] : written;
+    const [predicate, type] =
+      written.length === 1 ? [operands[0]?.type ?? written[0], written[0]] : written;
     return { operands: [predicate, type, type], results: [type] };
   }
   if (name === 'stablehlo.optimization_barrier') return { operands: written, results: written };
-  return { operands: resultOnly.has(name) ? undefined : operands.map(() => written[0]), results: [written[0]] };
+  return {
+    operands: resultOnly.has(name) ? undefined : operands.map(() => written[0]),
+    results: [written[0]],
+  };
 }

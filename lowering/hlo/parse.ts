@@ -6,8 +6,24 @@ import { HloBuilder } from './build.ts';
 import { isDecompositionSymbol } from './decompose-text.ts';
 import { functionOf } from './mnemonics.ts';
 import { Module } from './module.ts';
-import { sameTensorType, type HloFunction, type HloModule, type HloOp, type HloValue, type Region, type TensorType } from './ir.ts';
-import { parseAttribute, parseDictionary, parseFunctionType, parseResultTypes, parseTensorType, type Attr, type Attributes } from './parse-attribute.ts';
+import {
+  sameTensorType,
+  type HloFunction,
+  type HloModule,
+  type HloOp,
+  type HloValue,
+  type Region,
+  type TensorType,
+} from './ir.ts';
+import {
+  parseAttribute,
+  parseDictionary,
+  parseFunctionType,
+  parseResultTypes,
+  parseTensorType,
+  type Attr,
+  type Attributes,
+} from './parse-attribute.ts';
 import { parseDense, denseConstant } from './parse-dense.ts';
 import { headOf } from './parse-op.ts';
 import { parseItems, parseTypes, type Types } from './parse-syntax.ts';
@@ -26,23 +42,24 @@ export function parseModule(text: string): HloModule {
 
 /** Values by name, region inside region. */
 class Scope {
-  readonly #parent: Scope | undefined;
-  readonly #values = new Map<string, readonly HloValue[]>();
+  readonly #regions: readonly Map<string, readonly HloValue[]>[];
 
-  constructor(parent?: Scope) {
-    this.#parent = parent;
+  constructor(outer?: Scope) {
+    const around = outer === undefined ? [] : outer.#regions;
+    this.#regions = [new Map<string, readonly HloValue[]>(), ...around];
   }
 
+  /** The results that a name stands for; the innermost region first. */
   find(name: string): readonly HloValue[] | undefined {
-    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.#parent) {
-      const found = scope.#values.get(name);
+    for (const values of this.#regions) {
+      const found = values.get(name);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
   set(name: string, values: readonly HloValue[]): void {
-    this.#values.set(name, values);
+    this.#regions[0].set(name, values);
   }
 }
 
@@ -73,13 +90,15 @@ class Parser {
       if (s.takeWord('attributes')) parseDictionary(s);
       s.expect('{');
     }
-    for (this.#aliases(); !(s.atEnd() || s.sees('}')); this.#aliases()) this.#adopt(module, this.#function());
+    for (this.#aliases(); !(s.atEnd() || s.sees('}')); this.#aliases())
+      this.#adopt(module, this.#function());
     if (isExplicit) {
       s.expect('}');
       s.skipLocation();
     }
     this.#aliases();
-    if (!s.atEnd()) throw s.error(`a text must hold one module; got ${s.here()} after it. Split the text.`);
+    if (!s.atEnd())
+      throw s.error(`a text must hold one module; got ${s.here()} after it. Split the text.`);
     if (module.functions.length === 0) throw s.error('a module must have a function; got none.');
     return module;
   }
@@ -87,7 +106,8 @@ class Parser {
   #adopt(module: Module, fn: HloFunction): void {
     // Decompositions of scalar functions that we have are not part of the program.
     if (isDecompositionSymbol(fn.name) && fn.visibility === 'private') return;
-    if (module.functions.some((f) => f.name === fn.name)) throw this.#s.error(`functions must have distinct names; got @${fn.name} twice.`);
+    if (module.functions.some((f) => f.name === fn.name))
+      throw this.#s.error(`functions must have distinct names; got @${fn.name} twice.`);
     module.adopt(fn);
   }
 
@@ -104,24 +124,33 @@ class Parser {
 
   #function(): HloFunction {
     const s = this.#s;
-    if (!(s.takeWord('func.func') || s.takeWord('func'))) throw s.error(`expected func.func; got ${s.here()}.`);
+    if (!(s.takeWord('func.func') || s.takeWord('func')))
+      throw s.error(`expected func.func; got ${s.here()}.`);
     const isPrivate = s.takeWord('private');
     if (!isPrivate) s.takeWord('public');
     const name = s.symbol();
     this.#scope = new Scope();
     const aliases = new Map<number, number>();
-    const args = s.list('(', ')', () => this.#namedType()).map(({ name: arg, type, attributes }, i) => {
-      const alias = attributes.get('tf.aliasing_output');
-      if (alias?.kind === 'number') aliases.set(i, alias.value);
-      return { name: arg, type };
-    });
-    const { types, resultInfo } = s.take('->') ? this.#resultTypes() : { types: [], resultInfo: undefined };
+    const args = s
+      .list('(', ')', () => this.#namedType())
+      .map(({ name: arg, type, attributes }, i) => {
+        const alias = attributes.get('tf.aliasing_output');
+        if (alias?.kind === 'number') aliases.set(i, alias.value);
+        return { name: arg, type };
+      });
+    const { types, resultInfo } = s.take('->')
+      ? this.#resultTypes()
+      : { types: [], resultInfo: undefined };
     if (s.takeWord('attributes')) parseDictionary(s);
     s.expect('{');
     const body = this.#body(args);
     s.expect('}');
     s.skipLocation();
-    this.#check(`@${name} returns`, body.results.map((r) => r.type), types);
+    this.#check(
+      `@${name} returns`,
+      body.results.map((r) => r.type),
+      types,
+    );
     return {
       name,
       visibility: isPrivate ? 'private' : 'public',
@@ -151,12 +180,19 @@ class Parser {
       if (written?.kind === 'string') info.push(written.value);
       return type;
     });
-    return { types, resultInfo: types.length > 0 && info.length === types.length ? info : undefined };
+    return {
+      types,
+      resultInfo: types.length > 0 && info.length === types.length ? info : undefined,
+    };
   }
 
   /** Ops up to the terminator, in a scope of their own. */
   #body(args: readonly NamedType[]): Region {
-    const region: Region = { args: args.map(({ type }, index) => ({ type, index })), ops: [], results: [] };
+    const region: Region = {
+      args: args.map(({ type }, index) => ({ type, index })),
+      ops: [],
+      results: [],
+    };
     const [outerScope, outerRegion] = [this.#scope, this.#region];
     this.#scope = new Scope(outerScope);
     this.#region = region;
@@ -184,7 +220,11 @@ class Parser {
       if (s.take(':'))
         do types.push(parseTensorType(s));
         while (s.take(','));
-      this.#check('return', region.results.map((r) => r.type), types);
+      this.#check(
+        'return',
+        region.results.map((r) => r.type),
+        types,
+      );
     } else {
       this.#statement();
       return false;
@@ -207,16 +247,30 @@ class Parser {
     s.skip();
     const { position } = s;
     const name = s.need(valueName, 'a value');
-    const index = s.text[s.position] === '#' ? Number(s.need(/#\d+/y, 'the number of a result').slice(1)) : 0;
+    const index =
+      s.text[s.position] === '#' ? Number(s.need(/#\d+/y, 'the number of a result').slice(1)) : 0;
     const value = this.#scope.find(name)?.[index];
-    if (value === undefined) throw s.error(`values must be defined before they are used; got ${name}${index > 0 ? `#${index}` : ''}.`, position);
+    if (value === undefined)
+      throw s.error(
+        `values must be defined before they are used; got ${name}${index > 0 ? `#${index}` : ''}.`,
+        position,
+      );
     return value;
   }
 
-  #check(what: string, actual: readonly TensorType[], written: readonly TensorType[], position?: number): void {
-    if (actual.length === written.length && actual.every((t, i) => sameTensorType(t, written[i]))) return;
+  #check(
+    what: string,
+    actual: readonly TensorType[],
+    written: readonly TensorType[],
+    position?: number,
+  ): void {
+    if (actual.length === written.length && actual.every((t, i) => sameTensorType(t, written[i])))
+      return;
     const show = (types: readonly TensorType[]): string => `(${types.map(showType).join(', ')})`;
-    throw this.#s.error(`${what}: written types must be those of the values; got ${show(written)} for values of ${show(actual)}.`, position);
+    throw this.#s.error(
+      `${what}: written types must be those of the values; got ${show(written)} for values of ${show(actual)}.`,
+      position,
+    );
   }
 
   /** `%0:2, %x = op …`. */
@@ -234,7 +288,10 @@ class Parser {
     s.skipLocation();
     const count = names.reduce((n, [, k]) => n + k, 0);
     if (count !== results.length && names.length > 0)
-      throw s.error(`an op must have as many names as results; got ${count} names for ${results.length} results.`, position);
+      throw s.error(
+        `an op must have as many names as results; got ${count} names for ${results.length} results.`,
+        position,
+      );
     let next = 0;
     for (const [name, k] of names) {
       this.#scope.set(name, results.slice(next, next + k));
@@ -243,18 +300,23 @@ class Parser {
   }
 
   #emit(op: RawOp): HloValue[] {
-    if (op.name === 'chlo.square') return this.#emit({ ...op, name: 'stablehlo.multiply', operands: [op.operands[0], op.operands[0]] });
+    if (op.name === 'chlo.square')
+      return this.#emit({
+        ...op,
+        name: 'stablehlo.multiply',
+        operands: [op.operands[0], op.operands[0]],
+      });
     if (op.name === 'stablehlo.if') return this.#emitIf(op);
     const { kind, attrs } = headOf(this.#s, op);
     const b = new HloBuilder(this.#region, noFunctions);
-    // `headOf` gives kind and attributes that belong together.
-    return b.emit(kind as HloOp['kind'], op.operands, { attrs: attrs as never, regions: op.regions }, op.resultTypes);
+    return b.emit(kind, op.operands, { attrs, regions: op.regions }, op.resultTypes);
   }
 
   /** `if` is `case` on the predicate as an index: branch 0 is the false one. */
   #emitIf(op: RawOp): HloValue[] {
     const [onTrue, onFalse] = op.regions;
-    if (op.operands.length !== 1 || onFalse === undefined) throw this.#s.error('if: takes one predicate and two regions.', op.position);
+    if (op.operands.length !== 1 || onFalse === undefined)
+      throw this.#s.error('if: takes one predicate and two regions.', op.position);
     const b = new HloBuilder(this.#region, noFunctions);
     const index = b.convert(op.operands[0], 'i32');
     return b.emit('case', [index], { attrs: {}, regions: [onFalse, onTrue] }, op.resultTypes);
@@ -282,7 +344,13 @@ class Parser {
   }
 
   #raw(op: Omit<RawOp, 'resultTypes'>, types: Types): RawOp {
-    if (types.operands !== undefined) this.#check(op.name, op.operands.map((x) => x.type), types.operands, op.position);
+    if (types.operands !== undefined)
+      this.#check(
+        op.name,
+        op.operands.map((x) => x.type),
+        types.operands,
+        op.position,
+      );
     return { ...op, resultTypes: types.results };
   }
 
@@ -310,25 +378,51 @@ class Parser {
       case 'call':
       case 'func.call': {
         const callee: Attr = { kind: 'symbol', value: s.symbol(), text: '' };
-        return this.#application({ name: 'func.call', position, attributes: new Map([['callee', callee]]) });
+        return this.#application({
+          name: 'func.call',
+          position,
+          attributes: new Map([['callee', callee]]),
+        });
       }
       case 'stablehlo.custom_call': {
         const target: Attr = { kind: 'string', value: s.symbol(), text: '' };
-        return this.#application({ name, position, attributes: new Map([['call_target_name', target]]) });
+        return this.#application({
+          name,
+          position,
+          attributes: new Map([['call_target_name', target]]),
+        });
       }
       case 'stablehlo.composite': {
         const composite: Attr = { kind: 'string', value: s.string(), text: '' };
         const operands = this.#uses();
-        const attributes = new Map<string, Attr>([['name', composite], ...(s.sees('{') ? parseDictionary(s) : [])]);
-        return this.#raw({ name, position, operands, attributes, regions: [] }, parseTypes(s, name, operands));
+        const attributes = new Map<string, Attr>([
+          ['name', composite],
+          ...(s.sees('{') ? parseDictionary(s) : []),
+        ]);
+        return this.#raw(
+          { name, position, operands, attributes, regions: [] },
+          parseTypes(s, name, operands),
+        );
       }
       case 'stablehlo.constant': {
         const extra = s.sees('{') ? parseDictionary(s) : [];
         const literal = parseDense(s);
         s.expect(':');
         const type = parseTensorType(s);
-        const value: Attr = { kind: 'dense', value: denseConstant(s, literal, type), type, text: '' };
-        return { name, position, operands: [], attributes: new Map([...extra, ['value', value]]), regions: [], resultTypes: [type] };
+        const value: Attr = {
+          kind: 'dense',
+          value: denseConstant(s, literal, type),
+          type,
+          text: '',
+        };
+        return {
+          name,
+          position,
+          operands: [],
+          attributes: new Map([...extra, ['value', value]]),
+          regions: [],
+          resultTypes: [type],
+        };
       }
       case 'stablehlo.reduce':
         return this.#reduce(position);
@@ -336,10 +430,17 @@ class Parser {
         return this.#while(position);
       default: {
         if (!/^(?:stablehlo|chlo)\./.test(name))
-          throw s.error(`${name} is not an op that palladia has. Lower the program to StableHLO before exporting.`, position);
+          throw s.error(
+            `${name} is not an op that palladia has. Lower the program to StableHLO before exporting.`,
+            position,
+          );
         const { operands, attributes } = parseItems(s, name, () => this.#use());
-        if (!s.sees(':')) headOf(s, { name, position, operands, attributes, regions: [], resultTypes: [] });
-        return this.#raw({ name, position, operands, attributes, regions: [] }, parseTypes(s, name, operands));
+        if (!s.sees(':'))
+          headOf(s, { name, position, operands, attributes, regions: [], resultTypes: [] });
+        return this.#raw(
+          { name, position, operands, attributes, regions: [] },
+          parseTypes(s, name, operands),
+        );
       }
     }
   }
@@ -374,16 +475,34 @@ class Parser {
     if (s.sees('{')) for (const [key, value] of parseDictionary(s)) attributes.set(key, value);
     s.expect(':');
     const types = parseFunctionType(s);
-    const region = applied === undefined ? this.#reducer(inputs.length) : this.#appliedRegion(applied, inits[0].type, position);
-    return this.#raw({ name: 'stablehlo.reduce', position, operands: [...inputs, ...inits], attributes, regions: [region] }, types);
+    const region =
+      applied === undefined
+        ? this.#reducer(inputs.length)
+        : this.#appliedRegion(applied, inits[0].type, position);
+    return this.#raw(
+      {
+        name: 'stablehlo.reduce',
+        position,
+        operands: [...inputs, ...inits],
+        attributes,
+        regions: [region],
+      },
+      types,
+    );
   }
 
   #appliedRegion(applied: string, { dtype }: TensorType, position: number): Region {
     const fn = functionOf.get(applied);
-    if (fn === undefined) throw this.#s.error(`reduce: applies a scalar function; got ${applied}.`, position);
+    if (fn === undefined)
+      throw this.#s.error(`reduce: applies a scalar function; got ${applied}.`, position);
     const type = { shape: [], dtype };
     const region: Region = { args: [0, 1].map((index) => ({ type, index })), ops: [], results: [] };
-    region.results = new HloBuilder(region, noFunctions).emit('scalar', region.args, { attrs: { fn } }, [type]);
+    region.results = new HloBuilder(region, noFunctions).emit(
+      'scalar',
+      region.args,
+      { attrs: { fn } },
+      [type],
+    );
     return region;
   }
 
@@ -392,7 +511,8 @@ class Parser {
     s.expect('reducer');
     const pairs: NamedType[][] = [];
     for (let i = 0; i < n; i++) pairs.push(s.list('(', ')', () => this.#namedType()));
-    if (pairs.some((pair) => pair.length !== 2)) throw s.error('reduce: a reducer takes pairs of arguments.');
+    if (pairs.some((pair) => pair.length !== 2))
+      throw s.error('reduce: a reducer takes pairs of arguments.');
     s.skipLocation();
     s.expect('{');
     const region = this.#body([...pairs.map(([a]) => a), ...pairs.map(([, b]) => b)]);
@@ -422,6 +542,9 @@ class Parser {
       s.expect('}');
     }
     const operands = carried.map(({ value }) => value);
-    return this.#raw({ name: 'stablehlo.while', position, operands, attributes: new Map(), regions }, { operands: types, results: types });
+    return this.#raw(
+      { name: 'stablehlo.while', position, operands, attributes: new Map(), regions },
+      { operands: types, results: types },
+    );
   }
 }

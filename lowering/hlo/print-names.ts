@@ -28,7 +28,8 @@ export class Names {
   /** What stands before `=`: one name, several, or one with a count. */
   definition(op: HloOp): string {
     const [first] = op.results;
-    if (op.results.length === 1 || hintOf(op, 0) !== undefined) return op.results.map((r) => this.of(r)).join(', ');
+    if (op.results.length === 1 || hintOf(op, 0) !== undefined)
+      return op.results.map((r) => this.of(r)).join(', ');
     return `${this.of(first).slice(0, -2)}:${op.results.length}`;
   }
 
@@ -48,18 +49,23 @@ export class Names {
     }
     for (const op of region.ops) this.#op(op, counters, taken);
     for (const op of region.ops)
-      for (const inner of op.regions) this.#region(inner, { ...counters }, op.kind === 'while' ? 'iterArg' : 'arg');
+      for (const inner of op.regions)
+        this.#region(inner, { ...counters }, op.kind === 'while' ? 'iterArg' : 'arg');
     for (const name of taken) this.#used.delete(name);
   }
 
   #op(op: HloOp, counters: Counters, taken: string[]): void {
     if (op.results.length === 0) return;
     if (hintOf(op, 0) !== undefined) {
-      op.results.forEach((r, i) => this.#names.set(r, this.#unique(hintOf(op, i) ?? 'r', counters, taken)));
+      op.results.forEach((r, i) =>
+        this.#names.set(r, this.#unique(hintOf(op, i) ?? 'r', counters, taken)),
+      );
       return;
     }
     const number = `%${counters.value++}`;
-    op.results.forEach((r, i) => this.#names.set(r, op.results.length === 1 ? number : `${number}#${i}`));
+    op.results.forEach((r, i) =>
+      this.#names.set(r, op.results.length === 1 ? number : `${number}#${i}`),
+    );
   }
 }
 

@@ -10,23 +10,38 @@ import { denseText } from './literal-text.ts';
 import { mnemonics } from './mnemonics.ts';
 import { Names } from './print-names.ts';
 import { showString, showSymbol, showType } from './type-text.ts';
-import type { GatherDims, HloFunction, HloModule, HloOp, HloValue, Region, ScatterDims, TensorType, WindowAttrs } from './ir.ts';
+import type {
+  GatherDims,
+  HloFunction,
+  HloModule,
+  HloOp,
+  HloValue,
+  Region,
+  ScatterDims,
+  TensorType,
+  WindowAttrs,
+} from './ir.ts';
 import { sameTensorType } from './ir.ts';
 
 /** The text of a module. */
 export function printModule(module: HloModule): string {
   const name = module.name === '' ? '' : ` ${showSymbol(module.name)}`;
-  const lines = [`module${name} attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} {`];
+  const lines = [
+    `module${name} attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} {`,
+  ];
   const decompositions = new Map<string, Decomposition>();
   for (const fn of module.functions) new FunctionPrinter(fn, lines, decompositions).print();
-  for (const decomposition of decompositions.values()) lines.push(...decompositionText(decomposition));
+  for (const decomposition of decompositions.values())
+    lines.push(...decompositionText(decomposition));
   lines.push('}', '');
   return lines.join('\n');
 }
 
-const types = (values: readonly { readonly type: TensorType }[]): string => values.map((v) => showType(v.type)).join(', ');
+const types = (values: readonly { readonly type: TensorType }[]): string =>
+  values.map((v) => showType(v.type)).join(', ');
 const list = (items: readonly (number | string | boolean)[]): string => `[${items.join(', ')}]`;
-const i64Array = (items: readonly number[]): string => (items.length === 0 ? 'array<i64>' : `array<i64: ${items.join(', ')}>`);
+const i64Array = (items: readonly number[]): string =>
+  items.length === 0 ? 'array<i64>' : `array<i64: ${items.join(', ')}>`;
 
 /** Prints one function. */
 class FunctionPrinter {
@@ -49,10 +64,15 @@ class FunctionPrinter {
       return `${this.#names.of(arg)}: ${showType(arg.type)}${alias === undefined ? '' : ` {tf.aliasing_output = ${alias} : i32}`}`;
     });
     const results = body.results.map(
-      (r, i) => `${showType(r.type)}${resultInfo?.[i] === undefined ? '' : ` {jax.result_info = ${showString(resultInfo[i])}}`}`,
+      (r, i) =>
+        `${showType(r.type)}${resultInfo?.[i] === undefined ? '' : ` {jax.result_info = ${showString(resultInfo[i])}}`}`,
     );
     const arrow =
-      results.length === 0 ? '' : results.length === 1 && resultInfo?.[0] === undefined ? ` -> ${results[0]}` : ` -> (${results.join(', ')})`;
+      results.length === 0
+        ? ''
+        : results.length === 1 && resultInfo?.[0] === undefined
+          ? ` -> ${results[0]}`
+          : ` -> (${results.join(', ')})`;
     this.#lines.push(`  func.func ${visibility} ${showSymbol(name)}(${args.join(', ')})${arrow} {`);
     this.#ops(body, '    ', false);
     this.#return('return', body.results, '    ');
@@ -108,14 +128,18 @@ class FunctionPrinter {
   /** One type when all operands and results have it, else the function type. */
   #elementwiseType(op: HloOp): string {
     const { type } = op.results[0];
-    return op.operands.every((x) => sameTensorType(x.type, type)) ? showType(type) : this.#functional(op);
+    return op.operands.every((x) => sameTensorType(x.type, type))
+      ? showType(type)
+      : this.#functional(op);
   }
 
   #scalar(op: HloOp<'scalar'>): string {
     const mnemonic = mnemonics[op.attrs.fn];
     const operands = this.#list(op.operands);
-    if (mnemonic.startsWith('chlo.')) return `${mnemonic} ${operands} : ${types(op.operands)} -> ${types(op.results)}`;
-    if (!mnemonic.startsWith('palladia.')) return `${mnemonic} ${operands} : ${this.#elementwiseType(op)}`;
+    if (mnemonic.startsWith('chlo.'))
+      return `${mnemonic} ${operands} : ${types(op.operands)} -> ${types(op.results)}`;
+    if (!mnemonic.startsWith('palladia.'))
+      return `${mnemonic} ${operands} : ${this.#elementwiseType(op)}`;
     const { type } = op.results[0];
     const symbol = `${mnemonic}.${dtypeInfo[type.dtype].shortName}.${type.shape.join('x') || 'scalar'}`;
     this.#decompositions.set(symbol, { symbol, fn: op.attrs.fn, type, arity: op.operands.length });
@@ -166,7 +190,10 @@ class FunctionPrinter {
         return `${mnemonic} ${showString(op.attrs.name)} ${operands} ${compositeText(op)} : ${this.#functional(op)}`;
       case 'custom_call': {
         const { target, attributes, hasSideEffect } = op.attrs;
-        const text = dictText({ ...attributes, ...(hasSideEffect ? { has_side_effect: true } : {}) });
+        const text = dictText({
+          ...attributes,
+          ...(hasSideEffect ? { has_side_effect: true } : {}),
+        });
         return `${mnemonic} ${showSymbol(target)}(${operands})${text === '{}' ? '' : ` ${text}`} : ${this.#functional(op)}`;
       }
       case 'optimization_barrier':
@@ -180,7 +207,10 @@ class FunctionPrinter {
 
   #dot(op: HloOp<'dot_general'>): string {
     const { dims, precision } = op.attrs;
-    const batching = dims.lhsBatch.length === 0 ? '' : ` batching_dims = ${list(dims.lhsBatch)} x ${list(dims.rhsBatch)},`;
+    const batching =
+      dims.lhsBatch.length === 0
+        ? ''
+        : ` batching_dims = ${list(dims.lhsBatch)} x ${list(dims.rhsBatch)},`;
     return (
       `stablehlo.dot_general ${this.#list(op.operands)},${batching} contracting_dims = ${list(dims.lhsContract)} x ${list(dims.rhsContract)}, ` +
       `precision = ${list(precision)} : ${this.#functional(op)}`
@@ -190,7 +220,9 @@ class FunctionPrinter {
   #reduce(op: HloOp<'reduce'>, head: string, indent: string): void {
     const [region] = op.regions;
     const n = op.operands.length / 2;
-    const inputs = op.operands.slice(0, n).map((x, i) => `(${this.#names.of(x)} init: ${this.#names.of(op.operands[n + i])})`);
+    const inputs = op.operands
+      .slice(0, n)
+      .map((x, i) => `(${this.#names.of(x)} init: ${this.#names.of(op.operands[n + i])})`);
     const start = `${head}stablehlo.reduce${inputs.join(', ')}`;
     const end = `across dimensions = ${list(op.attrs.dims)} : ${this.#functional(op)}`;
     const fn = regionCombiner(region);
@@ -198,7 +230,8 @@ class FunctionPrinter {
       this.#lines.push(`${start} applies ${mnemonics[fn]} ${end}`);
       return;
     }
-    const arg = (i: number): string => `${this.#names.of(region.args[i])}: ${showType(region.args[i].type)}`;
+    const arg = (i: number): string =>
+      `${this.#names.of(region.args[i])}: ${showType(region.args[i].type)}`;
     const pairs = inputs.map((_, i) => `(${arg(i)}, ${arg(n + i)})`);
     this.#lines.push(`${start} ${end}`, `${indent} reducer${pairs.join(' ')}  {`);
     this.#block(region, indent);
@@ -207,7 +240,9 @@ class FunctionPrinter {
 
   #while(op: HloOp<'while'>, head: string, indent: string): void {
     const [cond, body] = op.regions;
-    const carried = cond.args.map((arg, i) => `${this.#names.of(arg)} = ${this.#names.of(op.operands[i])}`);
+    const carried = cond.args.map(
+      (arg, i) => `${this.#names.of(arg)} = ${this.#names.of(op.operands[i])}`,
+    );
     const typeList = op.operands.length === 0 ? '' : ` : ${types(op.operands)}`;
     this.#lines.push(`${head}stablehlo.while(${carried.join(', ')})${typeList}`, `${indent}cond {`);
     this.#block(cond, indent);
@@ -216,7 +251,11 @@ class FunctionPrinter {
     this.#lines.push(`${indent}}`);
   }
 
-  #generic(op: HloOp<'case' | 'reduce_window' | 'select_and_scatter' | 'gather' | 'scatter' | 'sort'>, head: string, indent: string): void {
+  #generic(
+    op: HloOp<'case' | 'reduce_window' | 'select_and_scatter' | 'gather' | 'scatter' | 'sort'>,
+    head: string,
+    indent: string,
+  ): void {
     const properties = propertiesText(op);
     const start = `${head}"stablehlo.${op.kind}"(${this.#list(op.operands)})${properties === '' ? '' : ` <{${properties}}>`}`;
     if (op.regions.length === 0) {
@@ -239,7 +278,9 @@ function sliceText({ starts, limits, strides }: HloOp<'slice'>['attrs']): string
 }
 
 /** Properties in alphabetical order. */
-function propertiesText(op: HloOp<'case' | 'reduce_window' | 'select_and_scatter' | 'gather' | 'scatter' | 'sort'>): string {
+function propertiesText(
+  op: HloOp<'case' | 'reduce_window' | 'select_and_scatter' | 'gather' | 'scatter' | 'sort'>,
+): string {
   switch (op.kind) {
     case 'case':
       return '';
@@ -260,15 +301,30 @@ function windowText(window: WindowAttrs, hasDilations: boolean): string {
   const rank = window.dimensions.length;
   const padding: number[] = window.padding.flat();
   const dense = denseText({ splat: false, values: padding }, { shape: [rank, 2], dtype: 'i32' });
-  const parts = [`padding = ${dense} : tensor<${rank}x2xi64>`, `window_dimensions = ${i64Array(window.dimensions)}`, `window_strides = ${i64Array(window.strides)}`];
+  const parts = [
+    `padding = ${dense} : tensor<${rank}x2xi64>`,
+    `window_dimensions = ${i64Array(window.dimensions)}`,
+    `window_strides = ${i64Array(window.strides)}`,
+  ];
   if (!hasDilations) return parts.join(', ');
   const [pad, ...rest] = parts;
-  return [`base_dilations = ${i64Array(window.baseDilations)}`, pad, `window_dilations = ${i64Array(window.windowDilations)}`, ...rest].join(', ');
+  return [
+    `base_dilations = ${i64Array(window.baseDilations)}`,
+    pad,
+    `window_dilations = ${i64Array(window.windowDilations)}`,
+    ...rest,
+  ].join(', ');
 }
 
 /** Named lists of numbers; empty ones are left out. */
-function dimensionText(name: string, lists: readonly (readonly [string, readonly number[]])[], indexVectorDim: number): string {
-  const parts = lists.filter(([, items]) => items.length > 0).map(([key, items]) => `${key} = ${list(items)}`);
+function dimensionText(
+  name: string,
+  lists: readonly (readonly [string, readonly number[]])[],
+  indexVectorDim: number,
+): string {
+  const parts = lists
+    .filter(([, items]) => items.length > 0)
+    .map(([key, items]) => `${key} = ${list(items)}`);
   if (indexVectorDim !== 0) parts.push(`index_vector_dim = ${indexVectorDim}`);
   return `#stablehlo.${name}<${parts.join(', ')}>`;
 }
@@ -300,6 +356,9 @@ const scatterText = (d: ScatterDims): string =>
   );
 
 function compositeText({ attrs }: HloOp<'composite'>): string {
-  const attributes = Object.keys(attrs.attributes).length === 0 ? '' : `composite_attributes = ${dictText(attrs.attributes)}, `;
+  const attributes =
+    Object.keys(attrs.attributes).length === 0
+      ? ''
+      : `composite_attributes = ${dictText(attrs.attributes)}, `;
   return `{${attributes}decomposition = ${showSymbol(attrs.decomposition)}}`;
 }

@@ -31,7 +31,8 @@ export class Scanner {
 
   /** Run `body` one level deeper. @throws ParseError when the text nests too deep. */
   nested<T>(body: () => T): T {
-    if (++this.#depth > maxDepth) throw this.error(`text must not nest deeper than ${maxDepth} levels; got more. Flatten it.`);
+    if (++this.#depth > maxDepth)
+      throw this.error(`text must not nest deeper than ${maxDepth} levels; got more. Flatten it.`);
     try {
       return body();
     } finally {
@@ -137,7 +138,10 @@ export class Scanner {
       i++;
       const simple: Readonly<Record<string, number>> = { n: 10, t: 9, '"': 34, '\\': 92 };
       const byte = simple[raw[i]];
-      if (byte === undefined) throw this.error(`a string must escape only \\n, \\t, \\", \\\\ and bytes; got \\${raw[i]}.`);
+      if (byte === undefined)
+        throw this.error(
+          `a string must escape only \\n, \\t, \\", \\\\ and bytes; got \\${raw[i]}.`,
+        );
       bytes.push(byte);
     }
     return new TextDecoder().decode(Uint8Array.from(bytes));
@@ -146,7 +150,9 @@ export class Scanner {
   /** A symbol: `@main`, `@"<lambda>"`, `@my.op`. */
   symbol(): string {
     this.expect('@');
-    return this.text[this.position] === '"' ? this.string() : this.need(/[A-Za-z_][\w$.-]*/y, 'a symbol');
+    return this.text[this.position] === '"'
+      ? this.string()
+      : this.need(/[A-Za-z_][\w$.-]*/y, 'a symbol');
   }
 
   /** Items between brackets, separated by commas. */
@@ -166,8 +172,12 @@ export class Scanner {
   skipBalanced(open: string, close: string): void {
     const start = this.position;
     this.expect(open);
-    for (let depth = 1; depth > 0; ) {
-      if (this.atEnd()) throw this.error(`a group that starts with ${open} must end with ${close}; got the end of the text.`, start);
+    for (let depth = 1; depth > 0;) {
+      if (this.atEnd())
+        throw this.error(
+          `a group that starts with ${open} must end with ${close}; got the end of the text.`,
+          start,
+        );
       const c = this.text[this.position];
       if (c === '"') this.string();
       else {

@@ -12,7 +12,11 @@ import { sameTensorType, type HloOp, type HloValue } from './ir.ts';
 import type { NamedFn } from './mnemonics.ts';
 
 /** A rewrite of one op: the values to use instead of its results, or undefined to keep it. */
-export type Rewrite = (b: HloBuilder, op: HloOp, operands: readonly HloValue[]) => readonly HloValue[] | undefined;
+export type Rewrite = (
+  b: HloBuilder,
+  op: HloOp,
+  operands: readonly HloValue[],
+) => readonly HloValue[] | undefined;
 
 /** The one value that fills a tensor, seen through broadcasts and reshapes of a constant; undefined when it is not known. */
 export function splatValueOf(value: HloValue): ConstantInput | undefined {
@@ -29,9 +33,25 @@ const isIdentity = (axes: readonly number[]): boolean => axes.every((d, i) => d 
 
 /** Simplify one op. */
 export const simplifyOp: Rewrite = (b, op, operands) => {
-  const value = simplifyView(b, op, operands) ?? simplifyPart(op, operands) ?? simplifyArithmetic(op, operands) ?? foldScalar(b, op, operands);
+  const value =
+    simplifyView(b, op, operands) ??
+    simplifyPart(op, operands) ??
+    simplifyArithmetic(op, operands) ??
+    foldScalar(b, op, operands);
   return value === undefined ? undefined : [value];
 };
+
+function simplifyTranspose(
+  b: HloBuilder,
+  x: HloValue,
+  permutation: readonly number[],
+): HloValue | undefined {
+  if (isIdentity(permutation)) return x;
+  const { def } = x;
+  if (def?.kind !== 'transpose') return undefined;
+  const both = permutation.map((p) => def.attrs.permutation[p]);
+  return isIdentity(both) ? def.operands[0] : b.transpose(def.operands[0], both);
+}
 
 /** Ops that only move elements. */
 function simplifyView(b: HloBuilder, op: HloOp, [x]: readonly HloValue[]): HloValue | undefined {
@@ -45,16 +65,15 @@ function simplifyView(b: HloBuilder, op: HloOp, [x]: readonly HloValue[]): HloVa
     }
     case 'broadcast_in_dim': {
       const source = def?.kind === 'broadcast_in_dim' ? def.operands[0] : x;
-      const dims = def?.kind === 'broadcast_in_dim' ? def.attrs.dims.map((d) => op.attrs.dims[d]) : op.attrs.dims;
+      const dims =
+        def?.kind === 'broadcast_in_dim'
+          ? def.attrs.dims.map((d) => op.attrs.dims[d])
+          : op.attrs.dims;
       if (sameShape(source.type.shape, type.shape) && isIdentity(dims)) return source;
       return source === x ? undefined : b.broadcastInDim(source, type.shape, dims);
     }
-    case 'transpose': {
-      const source = def?.kind === 'transpose' ? def.operands[0] : x;
-      const permutation = def?.kind === 'transpose' ? op.attrs.permutation.map((p) => def.attrs.permutation[p]) : op.attrs.permutation;
-      if (isIdentity(permutation)) return source;
-      return source === x ? undefined : b.transpose(source, permutation);
-    }
+    case 'transpose':
+      return simplifyTranspose(b, x, op.attrs.permutation);
     case 'reverse':
       return op.attrs.dims.every((d) => x.type.shape[d] <= 1) ? x : undefined;
     case 'convert':
@@ -77,7 +96,11 @@ function simplifyPart(op: HloOp, operands: readonly HloValue[]): HloValue | unde
     case 'dynamic_update_slice':
       return sameTensorType(x.type, y.type) ? y : undefined;
     case 'pad':
-      return [op.attrs.low, op.attrs.high, op.attrs.interior].every((list) => list.every((n) => n === 0)) ? x : undefined;
+      return [op.attrs.low, op.attrs.high, op.attrs.interior].every((list) =>
+        list.every((n) => n === 0),
+      )
+        ? x
+        : undefined;
     case 'concatenate':
       return operands.length === 1 ? x : undefined;
     case 'select': {
@@ -94,11 +117,17 @@ function simplifyPart(op: HloOp, operands: readonly HloValue[]): HloValue | unde
   }
 }
 
-const isZero = (v: ConstantInput | undefined): boolean => v === 0n || Object.is(v, 0) || v === false;
+const isZero = (v: ConstantInput | undefined): boolean =>
+  v === 0n || Object.is(v, 0) || v === false;
 const isOne = (v: ConstantInput | undefined): boolean => v === 1n || v === 1 || v === true;
 
 /** Neutral elements: what `f(x, e)` must have as `e` to be x, exactly, for every x of the dtype. */
-function isNeutral(fn: NamedFn, e: ConstantInput | undefined, dtype: DType, side: 'left' | 'right'): boolean {
+function isNeutral(
+  fn: NamedFn,
+  e: ConstantInput | undefined,
+  dtype: DType,
+  side: 'left' | 'right',
+): boolean {
   if (e === undefined) return false;
   const isFloating = isFloat(dtype);
   switch (fn) {
@@ -137,7 +166,8 @@ function simplifyArithmetic(op: HloOp, [x, y]: readonly HloValue[]): HloValue | 
   const { dtype } = x.type;
   if (y === undefined) {
     const inner = x.def;
-    const isDouble = (fn === 'neg' || fn === 'not') && inner?.kind === 'scalar' && inner.attrs.fn === fn;
+    const isDouble =
+      (fn === 'neg' || fn === 'not') && inner?.kind === 'scalar' && inner.attrs.fn === fn;
     return isDouble ? inner.operands[0] : undefined;
   }
   if (fn === 'clamp' || fn === 'fma') return undefined;
@@ -162,6 +192,9 @@ function foldScalar(b: HloBuilder, op: HloOp, operands: readonly HloValue[]): Hl
   if (known.length < values.length) return undefined;
   const to = op.results[0].type;
   const [x, y = x, z = x] = known;
-  const result = op.kind === 'convert' ? conversion(dtype, to.dtype)(x) : meaning(op.kind === 'scalar' ? op.attrs.fn : op.attrs.direction, dtype)(x, y, z);
+  const result =
+    op.kind === 'convert'
+      ? conversion(dtype, to.dtype)(x)
+      : meaning(op.kind === 'scalar' ? op.attrs.fn : op.attrs.direction, dtype)(x, y, z);
   return b.constant(asConstant(result, to.dtype), to.dtype, to.shape);
 }

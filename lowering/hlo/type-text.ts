@@ -16,7 +16,13 @@ export const showString = (text: string): string => {
   let out = '"';
   for (const byte of bytes) {
     const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c;
-    out += isPlain ? String.fromCharCode(byte) : byte === 0x22 ? '\\22' : byte === 0x5c ? '\\\\' : `\\${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    out += isPlain
+      ? String.fromCharCode(byte)
+      : byte === 0x22
+        ? '\\22'
+        : byte === 0x5c
+          ? '\\\\'
+          : `\\${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return `${out}"`;
 };

@@ -4,7 +4,15 @@
  */
 import { LoweringError } from '../../core/errors.ts';
 import { tensor } from './infer.ts';
-import { sameTensorType, type HloFunction, type HloModule, type HloOp, type HloValue, type Region, type TensorType } from './ir.ts';
+import {
+  sameTensorType,
+  type HloFunction,
+  type HloModule,
+  type HloOp,
+  type HloValue,
+  type Region,
+  type TensorType,
+} from './ir.ts';
 import { showType } from './type-text.ts';
 import { check, opName } from './verify-check.ts';
 import { verifyOp } from './verify-ops.ts';
@@ -17,7 +25,8 @@ import { verifyOp } from './verify-ops.ts';
 export function verifyModule(module: HloModule): void {
   const functions = new Map<string, HloFunction>();
   for (const fn of module.functions) {
-    if (functions.has(fn.name)) throw new LoweringError(`module: functions must have distinct names; got @${fn.name} twice.`);
+    if (functions.has(fn.name))
+      throw new LoweringError(`module: functions must have distinct names; got @${fn.name} twice.`);
     functions.set(fn.name, fn);
   }
   for (const fn of module.functions) {
@@ -32,7 +41,9 @@ function verifyAliases(fn: HloFunction): void {
   for (const [arg, result] of fn.aliases ?? []) {
     const [a, r] = [fn.body.args[arg]?.type, fn.body.results[result]?.type];
     if (a === undefined || r === undefined || !sameTensorType(a, r))
-      throw new LoweringError(`@${fn.name}: an aliased argument must have the type of its result; got argument ${arg} for result ${result}.`);
+      throw new LoweringError(
+        `@${fn.name}: an aliased argument must have the type of its result; got argument ${arg} for result ${result}.`,
+      );
   }
 }
 
@@ -44,7 +55,10 @@ function verifyAcyclic(functions: ReadonlyMap<string, HloFunction>): void {
     const stack: { readonly name: string; readonly pending: string[] }[] = [];
     const enter = (name: string): void => {
       if (done.has(name)) return;
-      if (open.has(name)) throw new LoweringError(`call: functions must not call themselves; got a cycle through @${name}.`);
+      if (open.has(name))
+        throw new LoweringError(
+          `call: functions must not call themselves; got a cycle through @${name}.`,
+        );
       open.add(name);
       stack.push({ name, pending: calleesOf(functions.get(name)) });
     };
@@ -75,7 +89,8 @@ function calleesOf(fn: HloFunction | undefined): string[] {
 
 const typesOf = (values: readonly HloValue[]): TensorType[] => values.map((v) => v.type);
 const showTypes = (types: readonly TensorType[]): string => `(${types.map(showType).join(', ')})`;
-const sameTypes = (a: readonly TensorType[], b: readonly TensorType[]): boolean => a.length === b.length && a.every((t, i) => sameTensorType(t, b[i]));
+const sameTypes = (a: readonly TensorType[], b: readonly TensorType[]): boolean =>
+  a.length === b.length && a.every((t, i) => sameTensorType(t, b[i]));
 
 /** Checks one function. */
 class Verifier {
@@ -107,17 +122,34 @@ class Verifier {
 
   #use(value: HloValue, where: string): void {
     if (!this.#visible.has(value))
-      throw new LoweringError(`${where} must be defined before it is used, in this region or one around it; got a ${showType(value.type)} that is not.`);
+      throw new LoweringError(
+        `${where} must be defined before it is used, in this region or one around it; got a ${showType(value.type)} that is not.`,
+      );
   }
 
   #regions(op: HloOp): void {
     const expected = signatures(op);
-    check(op.regions.length === expected.length, op, `has ${expected.length} regions`, String(op.regions.length));
+    check(
+      op.regions.length === expected.length,
+      op,
+      `has ${expected.length} regions`,
+      String(op.regions.length),
+    );
     op.regions.forEach((region, i) => {
       const { args, results } = expected[i];
-      check(sameTypes(typesOf(region.args), args), op, `region ${i} must take ${showTypes(args)}`, showTypes(typesOf(region.args)));
+      check(
+        sameTypes(typesOf(region.args), args),
+        op,
+        `region ${i} must take ${showTypes(args)}`,
+        showTypes(typesOf(region.args)),
+      );
       this.region(region, opName(op));
-      check(sameTypes(typesOf(region.results), results), op, `region ${i} must give ${showTypes(results)}`, showTypes(typesOf(region.results)));
+      check(
+        sameTypes(typesOf(region.results), results),
+        op,
+        `region ${i} must give ${showTypes(results)}`,
+        showTypes(typesOf(region.results)),
+      );
     });
   }
 
@@ -126,8 +158,15 @@ class Verifier {
     const name = op.kind === 'call' ? op.attrs.callee : op.attrs.decomposition;
     const fn = this.#functions.get(name);
     check(fn !== undefined, op, 'the function must be in the module', `@${name}`);
-    const isFit = sameTypes(typesOf(fn.body.args), typesOf(op.operands)) && sameTypes(typesOf(fn.body.results), typesOf(op.results));
-    check(isFit, op, `@${name} has type ${showTypes(typesOf(fn.body.args))} -> ${showTypes(typesOf(fn.body.results))}`, `${showTypes(typesOf(op.operands))} -> ${showTypes(typesOf(op.results))}`);
+    const isFit =
+      sameTypes(typesOf(fn.body.args), typesOf(op.operands)) &&
+      sameTypes(typesOf(fn.body.results), typesOf(op.results));
+    check(
+      isFit,
+      op,
+      `@${name} has type ${showTypes(typesOf(fn.body.args))} -> ${showTypes(typesOf(fn.body.results))}`,
+      `${showTypes(typesOf(op.operands))} -> ${showTypes(typesOf(op.results))}`,
+    );
   }
 }
 
@@ -139,7 +178,8 @@ interface Signature {
 /** Argument and result types of the regions of an op. */
 function signatures(op: HloOp): readonly Signature[] {
   const types = typesOf(op.operands);
-  const scalars = (list: readonly TensorType[]): TensorType[] => list.map((t) => tensor([], t.dtype));
+  const scalars = (list: readonly TensorType[]): TensorType[] =>
+    list.map((t) => tensor([], t.dtype));
   const bool = tensor([], 'bool');
   switch (op.kind) {
     case 'reduce':

@@ -15,7 +15,13 @@ function bitsOf(x: HostTensor): bigint[] {
   const size = dtypeInfo[realPart(x.type.dtype)].byteLength;
   return Array.from({ length: bytes.length / size }, (_, i) => {
     if (size === 8) return view.getBigUint64(8 * i, true);
-    return BigInt(size === 4 ? view.getUint32(4 * i, true) : size === 2 ? view.getUint16(2 * i, true) : view.getUint8(i));
+    return BigInt(
+      size === 4
+        ? view.getUint32(4 * i, true)
+        : size === 2
+          ? view.getUint16(2 * i, true)
+          : view.getUint8(i),
+    );
   });
 }
 
@@ -36,7 +42,10 @@ export interface Verdict {
 }
 
 /** How tensors are compared. */
-export type Check = { readonly kind: 'eq' } | { readonly kind: 'close'; readonly max: bigint } | { readonly kind: 'almost'; readonly tolerance: number };
+export type Check =
+  | { readonly kind: 'eq' }
+  | { readonly kind: 'close'; readonly max: bigint }
+  | { readonly kind: 'almost'; readonly tolerance: number };
 
 /** Compare a result with what is expected. Types must be equal. */
 export function compareTensors(actual: HostTensor, expected: HostTensor, check: Check): Verdict {
@@ -54,7 +63,10 @@ export function compareTensors(actual: HostTensor, expected: HostTensor, check: 
   return { bad: isComplex(actual.type.dtype) ? Math.ceil(bad / 2) : bad, maxUlps };
 }
 
-function isGood(check: Check, { x, y, distance, isFloating }: { x: number; y: number; distance: bigint; isFloating: boolean }): boolean {
+function isGood(
+  check: Check,
+  { x, y, distance, isFloating }: { x: number; y: number; distance: bigint; isFloating: boolean },
+): boolean {
   if (!isFloating) return distance === 0n;
   switch (check.kind) {
     case 'eq':

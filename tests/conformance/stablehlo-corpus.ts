@@ -31,14 +31,19 @@ export function roundTrip(text: string): HloModule | Outcome {
   try {
     module = parseModule(text);
   } catch (error) {
-    if (error instanceof ParseError && /that palladia has|dtype that we have|must be static/.test(error.message))
+    if (
+      error instanceof ParseError &&
+      /that palladia has|dtype that we have|must be static/.test(error.message)
+    )
       return { status: 'unsupported', reason: error.message.split('\n')[0] };
     throw error;
   }
   verifyModule(module);
   const printed = module.toString();
   const again = parseModule(printed);
-  return again.toString() === printed ? again : { status: 'wrong', reason: 'the printed text parses to another program' };
+  return again.toString() === printed
+    ? again
+    : { status: 'wrong', reason: 'the printed text parses to another program' };
 }
 
 /** Turn the comparisons at the end of `main` into results: actual, expected, actual, expected, … */
@@ -68,7 +73,11 @@ export function runCorpusText(text: string): Outcome {
   const results = interpretModule(module, []);
   for (const [i, check] of checks.entries()) {
     const { bad, maxUlps } = compareTensors(results[2 * i], results[2 * i + 1], check);
-    if (bad > 0) return { status: 'wrong', reason: `${check.kind}: ${bad} elements differ, by up to ${maxUlps} ulps` };
+    if (bad > 0)
+      return {
+        status: 'wrong',
+        reason: `${check.kind}: ${bad} elements differ, by up to ${maxUlps} ulps`,
+      };
   }
   return { status: 'pass' };
 }

@@ -6,7 +6,10 @@ import { corpusFiles, runCorpusText, type Outcome } from './stablehlo-corpus.ts'
 
 const folder = process.env['PALLADIA_CORPUS'] ?? '';
 const isHere = existsSync(folder);
-if (!isHere) console.log('skipped: the StableHLO corpus (set PALLADIA_CORPUS to the folder with its .mlir files)');
+if (!isHere)
+  console.log(
+    'skipped: the StableHLO corpus (set PALLADIA_CORPUS to the folder with its .mlir files)',
+  );
 
 /** Files whose expected values are not the nearest ones: XLA rounds after every step where we round once, or NaN is compared with `==`. */
 const known: Readonly<Record<string, string>> = {
@@ -19,7 +22,8 @@ const known: Readonly<Record<string, string>> = {
   'dot_general_int64_4_3_complex64_3_6.mlir': 'cancellation in an f32 sum',
   'dot_general_int8_4_3_float32_3_6.mlir': 'cancellation in an f32 sum',
   'dot_general_uint16_4_3_float32_3_6.mlir': 'cancellation in an f32 sum',
-  'pow_complex64_20_30_complex64_20_30.mlir': 'expected values are up to 1.7e-6 off (checked with 200-bit arithmetic)',
+  'pow_complex64_20_30_complex64_20_30.mlir':
+    'expected values are up to 1.7e-6 off (checked with 200-bit arithmetic)',
   'sin_complex64_20_20.mlir': 'absolute tolerance below one ulp of large values',
   'sort_float32_5.mlir': 'compares NaN with ==',
 };
@@ -32,7 +36,8 @@ describe.skipIf(!isHere)('corpus', () => {
     for (const file of corpusFiles(folder)) {
       const outcome = runCorpusText(readFileSync(file, 'utf8'));
       counts[outcome.status]++;
-      if (outcome.status === 'wrong' && !(basename(file) in known)) wrong.push(`${basename(file)}: ${outcome.reason}`);
+      if (outcome.status === 'wrong' && !(basename(file) in known))
+        wrong.push(`${basename(file)}: ${outcome.reason}`);
       if (outcome.status !== 'unsupported') continue;
       const reason = /^parse: (\S+ is not an op|[^;]*)/.exec(outcome.reason)?.[1] ?? outcome.reason;
       reasons.set(reason, (reasons.get(reason) ?? 0) + 1);

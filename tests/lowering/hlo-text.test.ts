@@ -23,14 +23,35 @@ const run = (text: string): number[] => {
 
 describe('generic forms mean what pretty forms mean', () => {
   test.each([
-    ['"stablehlo.add"(%arg0, %arg0) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>', [2, 4, -6, 1]],
-    ['"stablehlo.reverse"(%arg0) <{dimensions = array<i64: 0>}> : (tensor<4xf32>) -> tensor<4xf32>', [0.5, -3, 2, 1]],
-    ['"stablehlo.reverse"(%arg0) {dimensions = dense<0> : tensor<1xi64>} : (tensor<4xf32>) -> tensor<4xf32>', [0.5, -3, 2, 1]],
-    ['"stablehlo.convert"(%arg0) : (tensor<4xf32>) -> tensor<4xf32> loc("x"(#loc3))', [1, 2, -3, 0.5]],
-    ['"stablehlo.sort"(%arg0) <{dimension = -1 : i64}> ({\n^bb0(%a: tensor<f32>, %b: tensor<f32>):\n %c = "stablehlo.compare"(%a, %b) <{comparison_direction = #stablehlo<comparison_direction LT>}> : (tensor<f32>, tensor<f32>) -> tensor<i1>\n "stablehlo.return"(%c) : (tensor<i1>) -> ()\n}) : (tensor<4xf32>) -> tensor<4xf32>', [-3, 0.5, 1, 2]],
-    ['"stablehlo.slice"(%arg0) <{start_indices = array<i64: 0>, limit_indices = array<i64: 4>, strides = array<i64: 1>}> : (tensor<4xf32>) -> tensor<4xf32>', [1, 2, -3, 0.5]],
+    [
+      '"stablehlo.add"(%arg0, %arg0) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>',
+      [2, 4, -6, 1],
+    ],
+    [
+      '"stablehlo.reverse"(%arg0) <{dimensions = array<i64: 0>}> : (tensor<4xf32>) -> tensor<4xf32>',
+      [0.5, -3, 2, 1],
+    ],
+    [
+      '"stablehlo.reverse"(%arg0) {dimensions = dense<0> : tensor<1xi64>} : (tensor<4xf32>) -> tensor<4xf32>',
+      [0.5, -3, 2, 1],
+    ],
+    [
+      '"stablehlo.convert"(%arg0) : (tensor<4xf32>) -> tensor<4xf32> loc("x"(#loc3))',
+      [1, 2, -3, 0.5],
+    ],
+    [
+      '"stablehlo.sort"(%arg0) <{dimension = -1 : i64}> ({\n^bb0(%a: tensor<f32>, %b: tensor<f32>):\n %c = "stablehlo.compare"(%a, %b) <{comparison_direction = #stablehlo<comparison_direction LT>}> : (tensor<f32>, tensor<f32>) -> tensor<i1>\n "stablehlo.return"(%c) : (tensor<i1>) -> ()\n}) : (tensor<4xf32>) -> tensor<4xf32>',
+      [-3, 0.5, 1, 2],
+    ],
+    [
+      '"stablehlo.slice"(%arg0) <{start_indices = array<i64: 0>, limit_indices = array<i64: 4>, strides = array<i64: 1>}> : (tensor<4xf32>) -> tensor<4xf32>',
+      [1, 2, -3, 0.5],
+    ],
     ['chlo.square %arg0 : tensor<4xf32> -> tensor<4xf32>', [1, 4, 9, 0.25]],
-    ['stablehlo.clamp %arg0, %arg0, %arg0 : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32> // comment', [1, 2, -3, 0.5]],
+    [
+      'stablehlo.clamp %arg0, %arg0, %arg0 : (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32> // comment',
+      [1, 2, -3, 0.5],
+    ],
   ])('%s', (op, expected) => {
     expect(run(main(`%0 = ${op}\nreturn %0 : tensor<4xf32>`))).toEqual(expected);
   });
@@ -80,7 +101,9 @@ describe('generic forms mean what pretty forms mean', () => {
 
 /** The bytes of a constant, or the error. */
 function denseBytes(literal: string, type: string): string {
-  const module = parseModule(`func.func @main() -> ${type} {\n%0 = stablehlo.constant ${literal} : ${type}\nreturn %0 : ${type}\n}`);
+  const module = parseModule(
+    `func.func @main() -> ${type} {\n%0 = stablehlo.constant ${literal} : ${type}\nreturn %0 : ${type}\n}`,
+  );
   const op = module.functions[0].body.ops[0] as HloOp<'constant'>;
   const tensor = constantTensor(op, op.results[0].type);
   return Buffer.from(elementsToBytes(tensor.data, tensor.type.dtype)).toString('hex');
@@ -144,16 +167,24 @@ describe('what is refused says where and what to do', () => {
       undefined: op('%0 = stablehlo.negate %x : tensor<4xf32>'),
       pack: op('%0 = stablehlo.negate %arg0#1 : tensor<4xf32>'),
       mismatch: op('%0 = stablehlo.add %arg0, %arg0 : tensor<5xf32>'),
-      attribute: op('%0 = stablehlo.transpose %arg0, dims = "x" : (tensor<4xf32>) -> tensor<4xf32>'),
+      attribute: op(
+        '%0 = stablehlo.transpose %arg0, dims = "x" : (tensor<4xf32>) -> tensor<4xf32>',
+      ),
       count: op('%0:2 = stablehlo.negate %arg0 : tensor<4xf32>'),
       dynamic: message('func.func @main(%arg0: tensor<?xf32>) {\n return\n}'),
       dtype: message('func.func @main(%arg0: tensor<2xf8E4M3FN>) {\n return\n}'),
-      quantized: message('func.func @main(%arg0: tensor<2x!quant.uniform<i8:f32, 0.1>>) {\n return\n}'),
+      quantized: message(
+        'func.func @main(%arg0: tensor<2x!quant.uniform<i8:f32, 0.1>>) {\n return\n}',
+      ),
       token: message('func.func @main(%arg0: !stablehlo.token) {\n return\n}'),
-      results: message('func.func @main(%arg0: tensor<2xf32>) -> tensor<f32> {\n return %arg0 : tensor<2xf32>\n}'),
+      results: message(
+        'func.func @main(%arg0: tensor<2xf32>) -> tensor<f32> {\n return %arg0 : tensor<2xf32>\n}',
+      ),
       empty: message(''),
       rest: message(`${main('return %arg0 : tensor<4xf32>')} }`),
-      twice: message(`${main('return %arg0 : tensor<4xf32>')}\n${main('return %arg0 : tensor<4xf32>')}`),
+      twice: message(
+        `${main('return %arg0 : tensor<4xf32>')}\n${main('return %arg0 : tensor<4xf32>')}`,
+      ),
       cut: message('module @m {\n func.func @main('),
     }).toMatchInlineSnapshot(`
       {
@@ -179,13 +210,22 @@ describe('what is refused says where and what to do', () => {
 
   test('nesting is bounded', () => {
     expect(message(`module attributes {a = ${'['.repeat(5000)}`)).toContain('nest deeper');
-    expect(message(`func.func @main() {\n%0 = stablehlo.constant dense<${'['.repeat(5000)}`)).toContain('at most 64 axes');
-    expect(message(`func.func @main() {\n${'"stablehlo.case"() ({'.repeat(5000)}`)).toContain('nest deeper');
+    expect(
+      message(`func.func @main() {\n%0 = stablehlo.constant dense<${'['.repeat(5000)}`),
+    ).toContain('at most 64 axes');
+    expect(message(`func.func @main() {\n${'"stablehlo.case"() ({'.repeat(5000)}`)).toContain(
+      'nest deeper',
+    );
   });
 
   test('any cut of a program is refused, not accepted and not a crash', () => {
-    const text = parseModule(main('%0 = stablehlo.slice %arg0 [0:2] : (tensor<4xf32>) -> tensor<2xf32>\nreturn %arg0 : tensor<4xf32>')).toString();
-    for (let i = 0; i < text.length - 2; i++) expect(message(text.slice(0, i)), `cut at ${i}`).toMatch(/^parse: /);
+    const text = parseModule(
+      main(
+        '%0 = stablehlo.slice %arg0 [0:2] : (tensor<4xf32>) -> tensor<2xf32>\nreturn %arg0 : tensor<4xf32>',
+      ),
+    ).toString();
+    for (let i = 0; i < text.length - 2; i++)
+      expect(message(text.slice(0, i)), `cut at ${i}`).toMatch(/^parse: /);
   });
 });
 
@@ -204,10 +244,14 @@ test('ten thousand operations are printed, parsed, verified and run', () => {
 
 test('functions that StableHLO lacks cross the text as composites', () => {
   const module = buildModule('m', (m) => {
-    m.addFunction('main', [f32x4], 'public', (b, [x]) => [b.scalar('trunc', b.scalar('log2', b.scalar('exp2', b.scalar('fma', x, x, x))))]);
+    m.addFunction('main', [f32x4], 'public', (b, [x]) => [
+      b.scalar('trunc', b.scalar('log2', b.scalar('exp2', b.scalar('fma', x, x, x)))),
+    ]);
   });
   const text = module.toString();
-  expect(text).toContain('stablehlo.composite "palladia.exp2" %0 {decomposition = @palladia.exp2.f32.4}');
+  expect(text).toContain(
+    'stablehlo.composite "palladia.exp2" %0 {decomposition = @palladia.exp2.f32.4}',
+  );
   const again = parseModule(text);
   expect(again.functions).toHaveLength(1);
   expect(again.toString()).toBe(text);

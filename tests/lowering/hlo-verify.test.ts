@@ -25,12 +25,24 @@ function refusal(types: readonly TensorType[], body: Body): string {
 }
 
 /** An op with any attributes and result type. */
-const raw = (b: HloBuilder, kind: HloOp['kind'], xs: readonly HloValue[], attrs: object, type: TensorType): HloValue[] =>
-  b.emit(kind, xs, { attrs: attrs as never }, [type]);
+const raw = (
+  b: HloBuilder,
+  kind: HloOp['kind'],
+  xs: readonly HloValue[],
+  attrs: object,
+  type: TensorType,
+): HloValue[] => b.emit(kind, xs, { attrs: attrs as never }, [type]);
 
 describe('rules of single ops', () => {
   const noDims = { lhsBatch: [], rhsBatch: [], lhsContract: [1], rhsContract: [0] };
-  const rows = { offsetDims: [1], collapsedSliceDims: [0], operandBatchingDims: [], startIndicesBatchingDims: [], startIndexMap: [0], indexVectorDim: 1 };
+  const rows = {
+    offsetDims: [1],
+    collapsedSliceDims: [0],
+    operandBatchingDims: [],
+    startIndicesBatchingDims: [],
+    startIndexMap: [0],
+    indexVectorDim: 1,
+  };
   const add: Body = (b, x, y) => [b.scalar('add', x, y)];
   test('messages', () => {
     expect({
@@ -39,34 +51,56 @@ describe('rules of single ops', () => {
       'sine of integers': refusal([i32(2)], (b, x) => [b.scalar('sin', x)]),
       'and of floats': refusal([f32(2)], (b, x) => [b.scalar('and', x, x)]),
       'result type': refusal([f32(2)], (b, x) => raw(b, 'scalar', [x, x], { fn: 'add' }, f32(3))),
-      'operands': refusal([f32(2)], (b, x) => raw(b, 'scalar', [x], { fn: 'add' }, f32(2))),
+      operands: refusal([f32(2)], (b, x) => raw(b, 'scalar', [x], { fn: 'add' }, f32(2))),
       'compare C3': refusal([i32(2)], (b, x) => [b.compare('lt', x, x, 'FLOAT')]),
       'select C1': refusal([bool(3), f32(2)], (b, p, x) => [b.select(p, x, x)]),
       'convert C1': refusal([f32(2)], (b, x) => raw(b, 'convert', [x], {}, i32(3))),
-      'bitcast C1': refusal([{ shape: [3], dtype: 'u8' }], (b, x) => raw(b, 'bitcast_convert', [x], {}, f32())),
-      'bitcast C2': refusal([bool(4)], (b, x) => raw(b, 'bitcast_convert', [x], {}, { shape: [4], dtype: 'u8' })),
-      'constant': refusal([], (b) => raw(b, 'constant', [], { value: { splat: false, values: [1, 2] } }, f32(3))),
+      'bitcast C1': refusal([{ shape: [3], dtype: 'u8' }], (b, x) =>
+        raw(b, 'bitcast_convert', [x], {}, f32()),
+      ),
+      'bitcast C2': refusal([bool(4)], (b, x) =>
+        raw(b, 'bitcast_convert', [x], {}, { shape: [4], dtype: 'u8' }),
+      ),
+      constant: refusal([], (b) =>
+        raw(b, 'constant', [], { value: { splat: false, values: [1, 2] } }, f32(3)),
+      ),
       'iota C1': refusal([], (b) => [b.iota('i32', [2], 1)]),
       'broadcast_in_dim C5': refusal([f32(2)], (b, x) => [b.broadcastInDim(x, [3], [0])]),
       'broadcast_in_dim C2': refusal([f32(2)], (b, x) => [b.broadcastInDim(x, [2, 3], [])]),
       'reshape C2': refusal([f32(2)], (b, x) => [b.reshape(x, [3])]),
-      'transpose C2': refusal([f32(2, 3)], (b, x) => raw(b, 'transpose', [x], { permutation: [0, 0] }, f32(2, 2))),
+      'transpose C2': refusal([f32(2, 3)], (b, x) =>
+        raw(b, 'transpose', [x], { permutation: [0, 0] }, f32(2, 2)),
+      ),
       'reverse C2': refusal([f32(2)], (b, x) => [b.reverse(x, [1])]),
       'concatenate C2': refusal([f32(2, 2), f32(3, 3)], (b, x, y) => [b.concatenate([x, y], 0)]),
       'slice C3': refusal([f32(4)], (b, x) => [b.slice(x, [0], [5])]),
-      'slice C4': refusal([f32(4)], (b, x) => raw(b, 'slice', [x], { starts: [0], limits: [4], strides: [0] }, f32(4))),
+      'slice C4': refusal([f32(4)], (b, x) =>
+        raw(b, 'slice', [x], { starts: [0], limits: [4], strides: [0] }, f32(4)),
+      ),
       'pad C1': refusal([f32(4), i32()], (b, x, v) => [b.pad(x, v, [0], [0])]),
-      'pad size': refusal([f32(4), f32()], (b, x, v) => raw(b, 'pad', [x, v], { low: [-5], high: [0], interior: [0] }, f32(0))),
+      'pad size': refusal([f32(4), f32()], (b, x, v) =>
+        raw(b, 'pad', [x, v], { low: [-5], high: [0], interior: [0] }, f32(0)),
+      ),
       'dynamic_slice C4': refusal([f32(4), i32()], (b, x, i) => [b.dynamicSlice(x, [i], [5])]),
       'dynamic_slice starts': refusal([f32(4), f32()], (b, x, i) => [b.dynamicSlice(x, [i], [2])]),
-      'dynamic_update_slice C6': refusal([f32(4), f32(5), i32()], (b, x, u, i) => [b.dynamicUpdateSlice(x, u, [i])]),
+      'dynamic_update_slice C6': refusal([f32(4), f32(5), i32()], (b, x, u, i) => [
+        b.dynamicUpdateSlice(x, u, [i]),
+      ]),
       'gather C12': refusal([f32(4, 4), i32(2, 1)], (b, x, i) => [b.gather(x, i, rows, [1, 5])]),
-      'gather index map': refusal([f32(4, 4), i32(2, 3)], (b, x, i) => [b.gather(x, i, rows, [1, 4])]),
+      'gather index map': refusal([f32(4, 4), i32(2, 3)], (b, x, i) => [
+        b.gather(x, i, rows, [1, 4]),
+      ]),
       'dot_general C9': refusal([f32(2, 3), f32(4, 2)], (b, x, y) => [b.dotGeneral(x, y, noDims)]),
-      'dot_general axes': refusal([f32(2, 3), f32(3, 2)], (b, x, y) => [b.dotGeneral(x, y, { ...noDims, lhsContract: [2] })]),
+      'dot_general axes': refusal([f32(2, 3), f32(3, 2)], (b, x, y) => [
+        b.dotGeneral(x, y, { ...noDims, lhsContract: [2] }),
+      ]),
       'reduce C5': refusal([f32(2, 3)], (b, x) => [b.reduce(x, 'add', [0, 0])]),
-      'reduce C2': refusal([f32(2, 3)], (b, x) => b.reduceRegion([x], [b.constant(0, 'i32')], [0], (a, c) => [b.scalar('add', a, c)])),
-      'sort C2': refusal([f32(2), i32(3)], (b, x, y) => b.sort([x, y], 0, (p, q) => b.compare('lt', p, q))),
+      'reduce C2': refusal([f32(2, 3)], (b, x) =>
+        b.reduceRegion([x], [b.constant(0, 'i32')], [0], (a, c) => [b.scalar('add', a, c)]),
+      ),
+      'sort C2': refusal([f32(2), i32(3)], (b, x, y) =>
+        b.sort([x, y], 0, (p, q) => b.compare('lt', p, q)),
+      ),
       'case index': refusal([f32()], (b, x) => b.case(x, [() => [x]], [f32()])),
     }).toMatchInlineSnapshot(`
       {
@@ -113,15 +147,37 @@ describe('regions, calls and visibility', () => {
   test('messages', () => {
     let leaked: HloValue | undefined;
     expect({
-      'reducer type': refusal([f32(2)], (b, x) => b.reduceRegion([x], [b.constant(0, 'f32')], [0], (a, c) => [b.compare('lt', a, c)])),
-      'while predicate': refusal([f32(2)], (b, x) => b.while([x], (y) => y, (y) => [y])),
-      'while body': refusal([f32(2)], (b, x) => b.while([x], () => b.constant(true, 'bool'), () => [b.constant(0, 'f32')])),
-      'case branches': refusal([i32(), f32()], (b, i, x) => b.case(i, [() => [x], () => [i]], [f32()])),
+      'reducer type': refusal([f32(2)], (b, x) =>
+        b.reduceRegion([x], [b.constant(0, 'f32')], [0], (a, c) => [b.compare('lt', a, c)]),
+      ),
+      'while predicate': refusal([f32(2)], (b, x) =>
+        b.while(
+          [x],
+          (y) => y,
+          (y) => [y],
+        ),
+      ),
+      'while body': refusal([f32(2)], (b, x) =>
+        b.while(
+          [x],
+          () => b.constant(true, 'bool'),
+          () => [b.constant(0, 'f32')],
+        ),
+      ),
+      'case branches': refusal([i32(), f32()], (b, i, x) =>
+        b.case(i, [() => [x], () => [i]], [f32()]),
+      ),
       'a value of a region outside': refusal([f32(2)], (b, x) => {
-        b.while([x], () => b.constant(true, 'bool'), (y) => [(leaked = b.scalar('neg', y))]);
+        b.while(
+          [x],
+          () => b.constant(true, 'bool'),
+          (y) => [(leaked = b.scalar('neg', y))],
+        );
         return [leaked ?? x];
       }),
-      'a value of another function': refusal([f32(2)], (b) => [b.scalar('neg', { type: f32(2), index: 0 })]),
+      'a value of another function': refusal([f32(2)], (b) => [
+        b.scalar('neg', { type: f32(2), index: 0 }),
+      ]),
       'unknown callee': refusal([f32(2)], (b, x) => b.call('nobody', [x], [x.type])),
       'callee type': (() => {
         const m = new Module('m');
@@ -153,19 +209,30 @@ describe('regions, calls and visibility', () => {
   test('recursion is refused', () => {
     const m = new Module('m');
     m.addFunction('main', [f32(2)], 'public', (b, [x]) => b.call('main', [x], [x.type]));
-    expect(() => verifyModule(m)).toThrow('functions must not call themselves; got a cycle through @main');
+    expect(() => verifyModule(m)).toThrow(
+      'functions must not call themselves; got a cycle through @main',
+    );
   });
 
   test('a chain of ten thousand calls is walked without recursion', () => {
     const m = new Module('m');
     for (let i = 0; i < 10_000; i++)
-      m.addFunction(`f${i}`, [f32(2)], i === 0 ? 'public' : 'private', (b, [x]) => (i === 9999 ? [x] : b.call(`f${i + 1}`, [x], [x.type])));
+      m.addFunction(`f${i}`, [f32(2)], i === 0 ? 'public' : 'private', (b, [x]) =>
+        i === 9999 ? [x] : b.call(`f${i + 1}`, [x], [x.type]),
+      );
     expect(() => verifyModule(m)).not.toThrow();
   });
 
   test('aliases must fit', () => {
-    const fn: HloFunction = { name: 'main', visibility: 'public', body: { args: [], ops: [], results: [] }, aliases: new Map([[0, 0]]) };
-    expect(() => verifyModule({ name: 'm', functions: [fn] })).toThrow('an aliased argument must have the type of its result');
+    const fn: HloFunction = {
+      name: 'main',
+      visibility: 'public',
+      body: { args: [], ops: [], results: [] },
+      aliases: new Map([[0, 0]]),
+    };
+    expect(() => verifyModule({ name: 'm', functions: [fn] })).toThrow(
+      'an aliased argument must have the type of its result',
+    );
   });
 });
 
@@ -181,7 +248,14 @@ describe('simplification', () => {
         region.args.forEach((a, i) => env.set(a, xs[i]));
         for (const op of region.ops) {
           const operands = op.operands.map(get);
-          const results = simplifyOp(b, op, operands) ?? b.emit(op.kind, operands, { attrs: op.attrs, regions: op.regions }, op.results.map((r) => r.type));
+          const results =
+            simplifyOp(b, op, operands) ??
+            b.emit(
+              op.kind,
+              operands,
+              { attrs: op.attrs, regions: op.regions },
+              op.results.map((r) => r.type),
+            );
           op.results.forEach((r, i) => env.set(r, results[i]));
         }
         return region.results.map(get);
@@ -191,44 +265,125 @@ describe('simplification', () => {
     const [result] = out.functions[0].body.results;
     const splat = (x: HloValue): string | undefined => {
       for (let at = x; ; [at] = at.def.operands) {
-        if (at.def?.kind === 'constant' && at.def.attrs.value.splat) return `constant ${String(at.def.attrs.value.value)}`;
+        if (at.def?.kind === 'constant' && at.def.attrs.value.splat)
+          return `constant ${String(at.def.attrs.value.value)}`;
         if (at.def?.kind !== 'broadcast_in_dim') return undefined;
       }
     };
-    return splat(result) ?? (result.def === undefined ? `arg${result.index}` : `${result.def.kind}(${result.def.operands.map((x) => (x.def === undefined ? `arg${x.index}` : x.def.kind)).join(', ')})`);
+    return (
+      splat(result) ??
+      (result.def === undefined
+        ? `arg${result.index}`
+        : `${result.def.kind}(${result.def.operands.map((x) => (x.def === undefined ? `arg${x.index}` : x.def.kind)).join(', ')})`)
+    );
   }
 
   test.each<[string, TensorType[], Body, string]>([
-    ['reshape there and back', [f32(2, 3)], (b, x) => [b.reshape(b.reshape(x, [6]), [2, 3])], 'arg0'],
-    ['two reshapes', [f32(2, 3)], (b, x) => [b.reshape(b.reshape(x, [6]), [3, 2])], 'reshape(arg0)'],
-    ['transposes that cancel', [f32(2, 3, 4)], (b, x) => [b.transpose(b.transpose(x, [1, 2, 0]), [2, 0, 1])], 'arg0'],
-    ['broadcast of a broadcast', [f32(3)], (b, x) => [b.broadcastInDim(b.broadcastInDim(x, [2, 3], [1]), [4, 2, 3], [1, 2])], 'broadcast_in_dim(arg0)'],
+    [
+      'reshape there and back',
+      [f32(2, 3)],
+      (b, x) => [b.reshape(b.reshape(x, [6]), [2, 3])],
+      'arg0',
+    ],
+    [
+      'two reshapes',
+      [f32(2, 3)],
+      (b, x) => [b.reshape(b.reshape(x, [6]), [3, 2])],
+      'reshape(arg0)',
+    ],
+    [
+      'transposes that cancel',
+      [f32(2, 3, 4)],
+      (b, x) => [b.transpose(b.transpose(x, [1, 2, 0]), [2, 0, 1])],
+      'arg0',
+    ],
+    [
+      'broadcast of a broadcast',
+      [f32(3)],
+      (b, x) => [b.broadcastInDim(b.broadcastInDim(x, [2, 3], [1]), [4, 2, 3], [1, 2])],
+      'broadcast_in_dim(arg0)',
+    ],
     ['broadcast to the same shape', [f32(3)], (b, x) => [b.broadcastInDim(x, [3], [0])], 'arg0'],
     ['whole slice', [f32(3)], (b, x) => [b.slice(x, [0], [3])], 'arg0'],
     ['whole dynamic slice', [f32(3), i32()], (b, x, i) => [b.dynamicSlice(x, [i], [3])], 'arg0'],
-    ['whole update', [f32(3), f32(3), i32()], (b, x, u, i) => [b.dynamicUpdateSlice(x, u, [i])], 'arg1'],
+    [
+      'whole update',
+      [f32(3), f32(3), i32()],
+      (b, x, u, i) => [b.dynamicUpdateSlice(x, u, [i])],
+      'arg1',
+    ],
     ['pad by nothing', [f32(3)], (b, x) => [b.pad(x, b.constant(0, 'f32'), [0], [0])], 'arg0'],
     ['concatenate one', [f32(3)], (b, x) => [b.concatenate([x], 0)], 'arg0'],
     ['reverse a unit axis', [f32(1, 3)], (b, x) => [b.reverse(x, [0])], 'arg0'],
-    ['select by a constant', [f32(3), f32(3)], (b, x, y) => [b.select(b.constant(false, 'bool', [3]), x, y)], 'arg1'],
+    [
+      'select by a constant',
+      [f32(3), f32(3)],
+      (b, x, y) => [b.select(b.constant(false, 'bool', [3]), x, y)],
+      'arg1',
+    ],
     ['select of one value', [bool(3), f32(3)], (b, p, x) => [b.select(p, x, x)], 'arg1'],
     ['integer + 0', [i32(3)], (b, x) => [b.scalar('add', b.constant(0, 'i32', [3]), x)], 'arg0'],
     ['integer · 1', [i32(3)], (b, x) => [b.scalar('mul', x, b.constant(1, 'i32', [3]))], 'arg0'],
-    ['0 − integer stays', [i32(3)], (b, x) => [b.scalar('sub', b.constant(0, 'i32', [3]), x)], 'scalar(broadcast_in_dim, arg0)'],
-    ['and with all ones', [i32(3)], (b, x) => [b.scalar('and', x, b.constant(-1, 'i32', [3]))], 'arg0'],
+    [
+      '0 − integer stays',
+      [i32(3)],
+      (b, x) => [b.scalar('sub', b.constant(0, 'i32', [3]), x)],
+      'scalar(broadcast_in_dim, arg0)',
+    ],
+    [
+      'and with all ones',
+      [i32(3)],
+      (b, x) => [b.scalar('and', x, b.constant(-1, 'i32', [3]))],
+      'arg0',
+    ],
     ['float · 1', [f32(3)], (b, x) => [b.scalar('mul', x, b.constant(1, 'f32', [3]))], 'arg0'],
     ['float − 0', [f32(3)], (b, x) => [b.scalar('sub', x, b.constant(0, 'f32', [3]))], 'arg0'],
-    ['float + 0 stays: it turns -0 into 0', [f32(3)], (b, x) => [b.scalar('add', x, b.constant(0, 'f32', [3]))], 'scalar(arg0, broadcast_in_dim)'],
-    ['float − (-0) stays', [f32(3)], (b, x) => [b.scalar('sub', x, b.constant(-0, 'f32', [3]))], 'scalar(arg0, broadcast_in_dim)'],
+    [
+      'float + 0 stays: it turns -0 into 0',
+      [f32(3)],
+      (b, x) => [b.scalar('add', x, b.constant(0, 'f32', [3]))],
+      'scalar(arg0, broadcast_in_dim)',
+    ],
+    [
+      'float − (-0) stays',
+      [f32(3)],
+      (b, x) => [b.scalar('sub', x, b.constant(-0, 'f32', [3]))],
+      'scalar(arg0, broadcast_in_dim)',
+    ],
     ['float + (-0)', [f32(3)], (b, x) => [b.scalar('add', x, b.constant(-0, 'f32', [3]))], 'arg0'],
-    ['float · 0 stays', [f32(3)], (b, x) => [b.scalar('mul', x, b.constant(0, 'f32', [3]))], 'scalar(arg0, broadcast_in_dim)'],
+    [
+      'float · 0 stays',
+      [f32(3)],
+      (b, x) => [b.scalar('mul', x, b.constant(0, 'f32', [3]))],
+      'scalar(arg0, broadcast_in_dim)',
+    ],
     ['negate twice', [f32(3)], (b, x) => [b.scalar('neg', b.scalar('neg', x))], 'arg0'],
     ['max of itself', [f32(3)], (b, x) => [b.scalar('max', x, x)], 'arg0'],
-    ['integer arithmetic', [], (b) => [b.scalar('div', b.constant(7, 'i32'), b.constant(2, 'i32'))], 'constant 3'],
-    ['integer comparison', [], (b) => [b.compare('lt', b.constant(7, 'i32', [2]), b.constant(2, 'i32', [2]))], 'constant false'],
+    [
+      'integer arithmetic',
+      [],
+      (b) => [b.scalar('div', b.constant(7, 'i32'), b.constant(2, 'i32'))],
+      'constant 3',
+    ],
+    [
+      'integer comparison',
+      [],
+      (b) => [b.compare('lt', b.constant(7, 'i32', [2]), b.constant(2, 'i32', [2]))],
+      'constant false',
+    ],
     ['conversion of an integer', [], (b) => [b.convert(b.constant(7, 'i32'), 'f32')], 'constant 7'],
-    ['64-bit integers', [], (b) => [b.scalar('mul', b.constant(2n ** 62n, 'i64'), b.constant(2, 'i64'))], 'constant -9223372036854775808'],
-    ['float arithmetic stays', [], (b) => [b.scalar('exp', b.constant(1, 'f32'))], 'scalar(constant)'],
+    [
+      '64-bit integers',
+      [],
+      (b) => [b.scalar('mul', b.constant(2n ** 62n, 'i64'), b.constant(2, 'i64'))],
+      'constant -9223372036854775808',
+    ],
+    [
+      'float arithmetic stays',
+      [],
+      (b) => [b.scalar('exp', b.constant(1, 'f32'))],
+      'scalar(constant)',
+    ],
   ])('%s', (_, types, body, expected) => {
     expect(simplified(types, body)).toBe(expected);
   });

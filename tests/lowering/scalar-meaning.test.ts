@@ -7,7 +7,8 @@ import { erf, erfc, erfInv } from '../../lowering/scalar-real.ts';
 import { roundF16, roundToFormat } from '../../lowering/scalar-round.ts';
 import type { ScalarFn } from '../../lowering/scalar.ts';
 
-const call = (fn: ScalarFn, dtype: DType, x: Element, y: Element = x, z: Element = x): Element => meaning(fn, dtype)(x, y, z);
+const call = (fn: ScalarFn, dtype: DType, x: Element, y: Element = x, z: Element = x): Element =>
+  meaning(fn, dtype)(x, y, z);
 const min32 = -(2 ** 31);
 const max32 = 2 ** 31 - 1;
 
@@ -122,24 +123,51 @@ describe('floats', () => {
 
   test('error functions', () => {
     // Correct digits from 200-bit arithmetic.
-    const pairs = [[erf(0.5), 0.5204998778130465], [erf(3), 0.9999779095030014], [erfc(10), 2.0884875837625446e-45], [erfInv(0.5), 0.4769362762044699]];
+    const pairs = [
+      [erf(0.5), 0.5204998778130465],
+      [erf(3), 0.9999779095030014],
+      [erfc(10), 2.0884875837625446e-45],
+      [erfInv(0.5), 0.4769362762044699],
+    ];
     for (const [x, exact] of pairs) expect(Math.abs(x / exact - 1)).toBeLessThan(1e-15);
-    expect([erf(-0), erfInv(1), erfInv(-1), erfInv(2), erfc(-Infinity), erf(Infinity)]).toEqual([-0, Infinity, -Infinity, NaN, 2, 1]);
+    expect([erf(-0), erfInv(1), erfInv(-1), erfInv(2), erfc(-Infinity), erf(Infinity)]).toEqual([
+      -0,
+      Infinity,
+      -Infinity,
+      NaN,
+      2,
+      1,
+    ]);
     fc.assert(
-      fc.property(fc.double({ min: -0.999999, max: 0.999999, noNaN: true }), (x) => Math.abs(erf(erfInv(x)) - x) <= 4e-16 * Math.max(1e-9, Math.abs(x)) * 4 + 1e-17),
+      fc.property(
+        fc.double({ min: -0.999999, max: 0.999999, noNaN: true }),
+        (x) => Math.abs(erf(erfInv(x)) - x) <= 4e-16 * Math.max(1e-9, Math.abs(x)) * 4 + 1e-17,
+      ),
     );
   });
 });
 
 describe('complex numbers', () => {
   const z: Element = [1.5, -0.75];
-  const close = (a: Element, b: Element): void => [0, 1].forEach((i) => expect((a as readonly number[])[i]).toBeCloseTo((b as readonly number[])[i], 12));
+  const close = (a: Element, b: Element): void =>
+    [0, 1].forEach((i) =>
+      expect((a as readonly number[])[i]).toBeCloseTo((b as readonly number[])[i], 12),
+    );
   test('functions and their inverses', () => {
-    for (const [f, g] of [['exp', 'log'], ['sin', 'asin'], ['tanh', 'atanh'], ['sinh', 'asinh'], ['log1p', 'expm1']] as const)
+    for (const [f, g] of [
+      ['exp', 'log'],
+      ['sin', 'asin'],
+      ['tanh', 'atanh'],
+      ['sinh', 'asinh'],
+      ['log1p', 'expm1'],
+    ] as const)
       close(call(f, 'complex128', call(g, 'complex128', z)), z);
     close(call('mul', 'complex128', call('div', 'complex128', z, [3, 4]), [3, 4]), z);
     close(call('pow', 'complex128', z, [2, 0]), call('mul', 'complex128', z, z));
-    close(call('mul', 'complex128', call('rsqrt', 'complex128', z), call('sqrt', 'complex128', z)), [1, 0]);
+    close(
+      call('mul', 'complex128', call('rsqrt', 'complex128', z), call('sqrt', 'complex128', z)),
+      [1, 0],
+    );
     expect(call('abs', 'complex64', [3, 4])).toBe(5);
   });
 });
@@ -171,9 +199,8 @@ describe('conversions', () => {
 });
 
 test('a function on a type that it does not take is refused', () => {
-  expect(() => meaning('sin', 'i32')).toThrowErrorMatchingInlineSnapshot(`
-    [LoweringError: sin: takes float, complex operands; got int32. Convert the operands first.
-        at /work/main/tests/lowering/scalar-meaning.test.ts:174:16]
-  `);
+  expect(() => meaning('sin', 'i32')).toThrow(
+    'sin: takes float, complex operands; got int32. Convert the operands first.',
+  );
   expect(() => meaning('and', 'f32')).toThrow('and: takes bool, int, uint operands; got float32.');
 });

@@ -16,7 +16,9 @@ interface Stored {
 
 const folder = new URL('stablehlo/', import.meta.url);
 const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8');
-const names = readdirSync(folder).filter((f) => f.endsWith('.json')).map((f) => f.replace('.json', ''));
+const names = readdirSync(folder)
+  .filter((f) => f.endsWith('.json'))
+  .map((f) => f.replace('.json', ''));
 
 const byLongName = new Map(dtypes.map((d): [string, DType] => [dtypeInfo[d].longName, d]));
 
@@ -26,7 +28,16 @@ function tensorOf({ dtype, shape, bytes }: Stored): HostTensor {
 }
 
 /** Ulps that JAX's own functions on CPU are off by, where it is more than one or two. */
-const ulps: Readonly<Record<string, bigint>> = { elementwise: 4n, control: 4n, complex: 8n, random: 64n, reductions: 16n, loops: 16n, softmax: 4n, dot: 64n };
+const ulps: Readonly<Record<string, bigint>> = {
+  elementwise: 4n,
+  control: 4n,
+  complex: 8n,
+  random: 64n,
+  reductions: 16n,
+  loops: 16n,
+  softmax: 4n,
+  dot: 64n,
+};
 
 describe.each(names)('%s', (name) => {
   const text = read(`${name}.mlir`);
@@ -38,11 +49,17 @@ describe.each(names)('%s', (name) => {
   });
 
   test('computes what JAX computes', () => {
-    const { inputs, outputs } = JSON.parse(read(`${name}.json`)) as { inputs: Stored[]; outputs: Stored[] };
+    const { inputs, outputs } = JSON.parse(read(`${name}.json`)) as {
+      inputs: Stored[];
+      outputs: Stored[];
+    };
     const results = interpretModule(parseModule(text), inputs.map(tensorOf));
     expect(results).toHaveLength(outputs.length);
     results.forEach((actual, i) => {
-      const { bad, maxUlps } = compareTensors(actual, tensorOf(outputs[i]), { kind: 'close', max: ulps[name] ?? 2n });
+      const { bad, maxUlps } = compareTensors(actual, tensorOf(outputs[i]), {
+        kind: 'close',
+        max: ulps[name] ?? 2n,
+      });
       expect(bad, `result ${i} is up to ${maxUlps} ulps off`).toBe(0);
     });
   });

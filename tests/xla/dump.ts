@@ -45,6 +45,9 @@ for (const { name, f, args, tolerance } of programs()) {
   const results = leaves(jitted(...args));
   const inputs = await Promise.all(args.map((x, i) => store(`${name}.in${i}.bin`, x)));
   const outputs = await Promise.all(results.map((x, i) => store(`${name}.out${i}.bin`, x)));
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ name, tolerance, inputs, outputs }, null, 2)}\n`);
+  writeFileSync(
+    join(folder, `${name}.json`),
+    `${JSON.stringify({ name, tolerance, inputs, outputs }, null, 2)}\n`,
+  );
   console.log(`${name}: ${inputs.length} inputs, ${outputs.length} outputs`);
 }

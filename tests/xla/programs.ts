@@ -20,7 +20,10 @@ export interface Program {
 /** Numbers that look random, between -1 and 1, of any shape. */
 export function noise(shape: readonly number[], seed = 1): Value {
   const size = shape.reduce((n, d) => n * d, 1);
-  const values = Float32Array.from({ length: size }, (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 0.95);
+  const values = Float32Array.from(
+    { length: size },
+    (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 0.95,
+  );
   return np.reshape(np.array(values), shape);
 }
 
@@ -51,33 +54,49 @@ function loss(w: Value, b: Value, v: Value, x: Value, labels: Value): Value {
   return np.negative(np.mean(np.sum(np.where(wanted, np.log(softmax(logits)), 0), { axis: 1 })));
 }
 
-const attention = vmap((q: Value, k: Value, v: Value) => ops.flashAttention(q, k, v, { causal: true }));
+const attention = vmap((q: Value, k: Value, v: Value) =>
+  ops.flashAttention(q, k, v, { causal: true }),
+);
 const attentionLoss = (q: Value, k: Value, v: Value): Value => np.sum(np.sin(attention(q, k, v)));
 
 /** Newton's square root, as a loop with a data-dependent end. */
 const newton = (x: Value): unknown =>
   lax.whileLoop(
-    ([y, i]: [Value, Value]) => np.logicalAnd(np.less(i, 50), np.any(np.greater(np.abs(np.subtract(np.square(y), x)), 1e-3))),
-    ([y, i]: [Value, Value]): [Value, Value] => [np.multiply(0.5, np.add(y, np.divide(x, y))), np.add(i, 1)],
+    ([y, i]: [Value, Value]) =>
+      np.logicalAnd(np.less(i, 50), np.any(np.greater(np.abs(np.subtract(np.square(y), x)), 1e-3))),
+    ([y, i]: [Value, Value]): [Value, Value] => [
+      np.multiply(0.5, np.add(y, np.divide(x, y))),
+      np.add(i, 1),
+    ],
     [np.add(x, 1), lax.full([], 0, 'i32')],
   );
 
 /** The last state of a small recurrent network. */
 function recurrent(w: Value, h: Value, xs: Value): Value {
-  const [last] = lax.scan((state: Value, x: Value): [Value, Value] => {
-    const next = np.tanh(np.add(np.matmul(state, w), x));
-    return [next, np.sum(next)];
-  }, h, xs);
+  const [last] = lax.scan(
+    (state: Value, x: Value): [Value, Value] => {
+      const next = np.tanh(np.add(np.matmul(state, w), x));
+      return [next, np.sum(next)];
+    },
+    h,
+    xs,
+  );
   return np.sum(np.square(np.asarray(last)));
 }
 
 function branches(x: Value): unknown[] {
   const sorted = np.sort(x, -1);
-  const chosen = lax.cond(np.greater(np.sum(x), 0), (y: Value) => np.multiply(y, 2), (y: Value) => np.cos(y), x);
+  const chosen = lax.cond(
+    np.greater(np.sum(x), 0),
+    (y: Value) => np.multiply(y, 2),
+    (y: Value) => np.cos(y),
+    x,
+  );
   return [sorted, np.argmax(x, { axis: 1 }), np.argmin(x, { axis: 0 }), chosen, np.argsort(x, -1)];
 }
 
-const tableLoss = (table: Value, rows: Value): Value => np.sum(np.square(np.cumsum(np.take(table, rows, { axis: 0 }), { axis: 0 })));
+const tableLoss = (table: Value, rows: Value): Value =>
+  np.sum(np.square(np.cumsum(np.take(table, rows, { axis: 0 }), { axis: 0 })));
 
 const wholeNumbers = (x: Value, y: Value): Value[] => [
   lax.div(x, y),
@@ -94,25 +113,79 @@ const wholeNumbers = (x: Value, y: Value): Value[] => [
 const randomNumbers = (bits: Value): Value[] => {
   const key = random.key(7);
   const [a, b] = [random.foldIn(key, 3), random.split(key)];
-  return [np.bitwiseXor(random.bits(a, [4, 5]), bits), random.uniform(np.take(b, 0, { axis: 0 }), [7, 3])];
+  return [
+    np.bitwiseXor(random.bits(a, [4, 5]), bits),
+    random.uniform(np.take(b, 0, { axis: 0 }), [7, 3]),
+  ];
 };
 
 /** The list. */
 export const programs = (): Program[] => [
   { name: 'elementwise', f: elementwise as Program['f'], args: [noise([5, 7])], tolerance: 2e-6 },
-  { name: 'softmax_gradient', f: grad((x: Value, y: Value) => np.sum(np.multiply(softmax(x), y))) as Program['f'], args: [noise([6, 9]), noise([6, 9], 2)], tolerance: 1e-6 },
+  {
+    name: 'softmax_gradient',
+    f: grad((x: Value, y: Value) => np.sum(np.multiply(softmax(x), y))) as Program['f'],
+    args: [noise([6, 9]), noise([6, 9], 2)],
+    tolerance: 1e-6,
+  },
   {
     name: 'network_step',
     f: valueAndGrad(loss, { argnums: [0, 1, 2] }) as Program['f'],
-    args: [noise([12, 16]), noise([16], 2), noise([16, 10], 3), noise([8, 12], 4), integers([1, 0, 9, 3, 4, 4, 7, 2])],
+    args: [
+      noise([12, 16]),
+      noise([16], 2),
+      noise([16, 10], 3),
+      noise([8, 12], 4),
+      integers([1, 0, 9, 3, 4, 4, 7, 2]),
+    ],
     tolerance: 1e-5,
   },
-  { name: 'attention_kernel', f: attention as Program['f'], args: [1, 2, 3].map((seed) => noise([2, 13, 8], seed)), tolerance: 1e-5 },
-  { name: 'attention_kernel_gradient', f: grad(attentionLoss, { argnums: [0, 1, 2] }) as Program['f'], args: [4, 5, 6].map((seed) => noise([2, 13, 8], seed)), tolerance: 1e-5 },
-  { name: 'while_newton', f: newton as Program['f'], args: [np.add(np.abs(noise([9])), 0.5)], tolerance: 1e-6 },
-  { name: 'scan_gradient', f: grad(recurrent, { argnums: [0, 1] }) as Program['f'], args: [noise([4, 4]), noise([4], 2), noise([6, 4], 3)], tolerance: 1e-5 },
-  { name: 'sort_and_branches', f: branches as Program['f'], args: [noise([4, 11])], tolerance: 1e-6 },
-  { name: 'take_cumsum_gradient', f: grad(tableLoss) as Program['f'], args: [noise([6, 3]), integers([0, 5, 2, 2, 1])], tolerance: 1e-5 },
-  { name: 'whole_numbers', f: wholeNumbers as Program['f'], args: [integers([7, -7, 0, 2 ** 31 - 1, -(2 ** 31), 100]), integers([2, 2, 5, 0, -1, -9])], tolerance: 0 },
-  { name: 'random_numbers', f: jit(randomNumbers) as Program['f'], args: [lax.bitcastConvertType(noise([4, 5]), 'u32')], tolerance: 0 },
+  {
+    name: 'attention_kernel',
+    f: attention as Program['f'],
+    args: [1, 2, 3].map((seed) => noise([2, 13, 8], seed)),
+    tolerance: 1e-5,
+  },
+  {
+    name: 'attention_kernel_gradient',
+    f: grad(attentionLoss, { argnums: [0, 1, 2] }) as Program['f'],
+    args: [4, 5, 6].map((seed) => noise([2, 13, 8], seed)),
+    tolerance: 1e-5,
+  },
+  {
+    name: 'while_newton',
+    f: newton as Program['f'],
+    args: [np.add(np.abs(noise([9])), 0.5)],
+    tolerance: 1e-6,
+  },
+  {
+    name: 'scan_gradient',
+    f: grad(recurrent, { argnums: [0, 1] }) as Program['f'],
+    args: [noise([4, 4]), noise([4], 2), noise([6, 4], 3)],
+    tolerance: 1e-5,
+  },
+  {
+    name: 'sort_and_branches',
+    f: branches as Program['f'],
+    args: [noise([4, 11])],
+    tolerance: 1e-6,
+  },
+  {
+    name: 'take_cumsum_gradient',
+    f: grad(tableLoss) as Program['f'],
+    args: [noise([6, 3]), integers([0, 5, 2, 2, 1])],
+    tolerance: 1e-5,
+  },
+  {
+    name: 'whole_numbers',
+    f: wholeNumbers as Program['f'],
+    args: [integers([7, -7, 0, 2 ** 31 - 1, -(2 ** 31), 100]), integers([2, 2, 5, 0, -1, -9])],
+    tolerance: 0,
+  },
+  {
+    name: 'random_numbers',
+    f: jit(randomNumbers) as Program['f'],
+    args: [lax.bitcastConvertType(noise([4, 5]), 'u32')],
+    tolerance: 0,
+  },
 ];
