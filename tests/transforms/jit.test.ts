@@ -168,8 +168,12 @@ describe('donation', () => {
   test('an array is donated once', () => {
     const f = jit((x: Value, y: Value) => add(x, y), { donateArgnums: 0 });
     const x = array([1, 2]);
-    expect(failure(() => f(x, x))).toMatchInlineSnapshot(`"ArgumentError: jit: a donated array must be used once in a call; got f32[2] as argument 0 and elsewhere, or captured. Donate it without passing it again."`);
-    expect(failure(() => jit((y: Value) => add(x, y), { donateArgnums: 0 })(x))).toContain('ArgumentError');
+    expect(failure(() => f(x, x))).toMatchInlineSnapshot(
+      `"ArgumentError: jit: a donated array must be used once in a call; got f32[2] as argument 0 and elsewhere, or captured. Donate it without passing it again."`,
+    );
+    expect(failure(() => jit((y: Value) => add(x, y), { donateArgnums: 0 })(x))).toContain(
+      'ArgumentError',
+    );
     expect(x.isDeleted).toBe(false);
   });
 
