@@ -50,6 +50,8 @@ export class Cluster {
   /** Along which axes a value in memory was first read. */
   readonly leafDims: Map<HloValue, Dims> = new Map();
   readonly ancestors: Bits = new Bits();
+  /** Axes of the widest value. */
+  space: readonly Axis[] = [];
   /** Operand axes of the reductions, before dropping. */
   reduced: readonly Axis[] | undefined = undefined;
   reduceSpace: readonly Axis[] | undefined = undefined;
@@ -192,6 +194,17 @@ interface Leaf {
 /** Whether an op that must find its operands in memory reads them so. */
 const readsMemory = (op: HloOp): boolean => op.kind === 'dot_general';
 
+/** Whether one value has all axes of the fusion: values over unrelated axes would only multiply each other's loops. */
+function oneSpace(join: Join, into: readonly Cluster[]): boolean {
+  const spaces = [
+    flatAxes(join.result),
+    resolve(join.space ?? []),
+    ...into.map((c) => resolve(c.space)),
+  ];
+  const widest = new Set(spaces.reduce((a, b) => (b.length > a.length ? b : a)));
+  return spaces.every((axes) => axes.every((axis) => widest.has(axis)));
+}
+
 /** Clusters of one block, and which values must be in memory. */
 export class Clustering {
   readonly clusters: Cluster[] = [];
@@ -274,6 +287,7 @@ export class Clustering {
     const cluster = this.#new(false);
     cluster.ops.push(op);
     cluster.dims.set(op.results[0], dims);
+    cluster.space = flatAxes(dims);
     this.#owner.set(op.results[0], cluster);
     if (roleOf(op) === 'view') {
       const trail = new Trail();
@@ -325,6 +339,8 @@ export class Clustering {
       cluster.dims.set(r, join.result);
       this.#owner.set(r, cluster);
     }
+    for (const axes of [flatAxes(join.result), resolve(join.space ?? [])])
+      if (axes.length > resolve(cluster.space).length) cluster.space = axes;
     if (join.reduced !== undefined) {
       cluster.reduced ??= join.reduced;
       cluster.reduceSpace ??= join.space;
@@ -428,7 +444,7 @@ export class Clustering {
     )
       return false;
     if (trail.touchedOld && !into.every((c) => [...c.dims.values()].every(distinct))) return false;
-    return this.#legalReduce(join, into) && this.#legalDot(join, into);
+    return oneSpace(join, into) && this.#legalReduce(join, into) && this.#legalDot(join, into);
   }
 
   /** Values of these fusions that somebody outside reads already: a lower bound of the outputs. */
@@ -502,6 +518,7 @@ export class Clustering {
     for (const [leaf, dims] of other.leafDims)
       if (!into.leafDims.has(leaf)) into.leafDims.set(leaf, dims);
     into.ancestors.addAll(other.ancestors);
+    if (resolve(other.space).length > resolve(into.space).length) into.space = other.space;
     into.reduced ??= other.reduced;
     into.reduceSpace ??= other.reduceSpace;
     into.dot ??= other.dot;

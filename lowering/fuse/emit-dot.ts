@@ -1,5 +1,5 @@
 /** A dot inside a fusion: two-dimensional operands straight from memory, the result in the kernel's order of axes. */
-import type { DType } from '../../core/dtype.ts';
+import { dtypeInfo, type DType } from '../../core/dtype.ts';
 import type { HloOp } from '../hlo/ir.ts';
 import type { Tile } from '../tile/ir.ts';
 import type { Dims } from './axes.ts';
@@ -13,10 +13,14 @@ export function emitDot(w: Writer, op: HloOp<'dot_general'>): Tile {
   const k = nest.contracted;
   const m = nest.tileLoops.find((l) => l.part === 'm');
   const n = nest.tileLoops.find((l) => l.part === 'n');
-  const a = matrix(w, lhs[0], lhs[1] ?? [], [m, k], op.results[0].type.dtype);
-  const c = matrix(w, rhs[0], rhs[1] ?? [], [k, n], op.results[0].type.dtype);
+  const { dtype } = op.results[0].type;
+  const given = op.operands[0].type.dtype;
+  const inside = dtypeInfo[given].bits > dtypeInfo[dtype].bits ? given : dtype;
+  const a = matrix(w, lhs[0], lhs[1] ?? [], [m, k], inside);
+  const c = matrix(w, rhs[0], rhs[1] ?? [], [k, n], inside);
   const precision = op.attrs.precision.includes('HIGHEST') ? 'highest' : 'default';
-  const product = b.dot(a, c, undefined, precision);
+  const dot = b.dot(a, c, undefined, precision);
+  const product = inside === dtype ? dot : b.cast(dot, dtype);
   return b.reshape(product, nest.tileShape(w.dimsOf(op.results[0])));
 }
 
@@ -39,5 +43,5 @@ function matrix(
       : loaded;
   const shape = [rows?.block ?? 1, columns?.block ?? 1];
   const flat = turned.type.shape.length === 2 ? turned : b.reshape(turned, shape);
-  return flat.type.dtype === dtype || value.type.dtype !== 'bool' ? flat : b.cast(flat, dtype);
+  return flat.type.dtype === dtype ? flat : b.cast(flat, dtype);
 }

@@ -8,11 +8,31 @@ import type { HloBuilder } from '../../lowering/hlo/build.ts';
 import { interpretModule, type HostTensor } from '../../lowering/hlo/interpret.ts';
 import type { HloValue, TensorType } from '../../lowering/hlo/ir.ts';
 import { buildModule } from '../../lowering/hlo/module.ts';
-import { allocateElements, elementsFromBytes, elementsToBytes } from '../../lowering/scalar-array.ts';
+import {
+  allocateElements,
+  elementsFromBytes,
+  elementsToBytes,
+} from '../../lowering/scalar-array.ts';
 import { runSchedule } from '../../backends/interpreter/schedule.ts';
 
-const cpu: Target = { kind: 'wasm', maxOperands: 24, parallelism: 2, subgroupSize: 1, fallback: false, workgroupBytes: Infinity, exact: true };
-const gpu: Target = { kind: 'webgpu', maxOperands: 8, parallelism: 16, subgroupSize: 4, fallback: true, workgroupBytes: 16384, exact: false };
+const cpu: Target = {
+  kind: 'wasm',
+  maxOperands: 24,
+  parallelism: 2,
+  subgroupSize: 1,
+  fallback: false,
+  workgroupBytes: Infinity,
+  exact: true,
+};
+const gpu: Target = {
+  kind: 'webgpu',
+  maxOperands: 8,
+  parallelism: 16,
+  subgroupSize: 4,
+  fallback: true,
+  workgroupBytes: 16384,
+  exact: false,
+};
 
 const f32 = (...shape: number[]): TensorType => ({ shape, dtype: 'f32' });
 const typed = (dtype: DType, ...shape: number[]): TensorType => ({ shape, dtype });
@@ -28,8 +48,15 @@ function randomTensor(type: TensorType): HostTensor {
   const data = allocateElements(type.dtype, n);
   for (let i = 0; i < n; i++) {
     const u = uniform();
-    if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[i] = BigInt(Math.floor(u * 9));
-    else data[i] = type.dtype === 'f32' ? Math.fround(4 * u - 2) : type.dtype === 'bool' ? Number(u > 0.5) : Math.floor(u * 9);
+    if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+      data[i] = BigInt(Math.floor(u * 9));
+    else
+      data[i] =
+        type.dtype === 'f32'
+          ? Math.fround(4 * u - 2)
+          : type.dtype === 'bool'
+            ? Number(u > 0.5)
+            : Math.floor(u * 9);
   }
   return { type, data };
 }
@@ -57,14 +84,21 @@ function agree(types: readonly TensorType[], body: Body, tolerance = 1e-5): Sche
   const expected = interpretModule(module, inputs);
   const schedules = [cpu, gpu].map((target) => {
     const schedule = compileModule(module, target);
-    const outputs = runSchedule(schedule, inputs.map((x) => elementsToBytes(x.data, x.type.dtype)));
+    const outputs = runSchedule(
+      schedule,
+      inputs.map((x) => elementsToBytes(x.data, x.type.dtype)),
+    );
     expected.forEach((want, i) => {
       const got = elementsFromBytes(outputs[i], want.type.dtype);
       expect(got.length).toBe(want.data.length);
       for (let k = 0; k < got.length; k++) {
         const [a, b] = [Number(got[k]), Number(want.data[k])];
-        const close = Object.is(a, b) || a === b || Math.abs(a - b) <= tolerance * (1 + Math.abs(b));
-        if (!close) expect.fail(`output ${i} element ${k} on ${target.kind}: got ${a}, wanted ${b}\n${JSON.stringify(schedule.steps.length)} steps`);
+        const close =
+          Object.is(a, b) || a === b || Math.abs(a - b) <= tolerance * (1 + Math.abs(b));
+        if (!close)
+          expect.fail(
+            `output ${i} element ${k} on ${target.kind}: got ${a}, wanted ${b}\n${JSON.stringify(schedule.steps.length)} steps`,
+          );
       }
     });
     return schedule;
@@ -89,7 +123,9 @@ describe('elementwise', () => {
     expect(kernelsOf(schedule.steps)).toBe(1);
   });
   test('transposed and untransposed operands', () => {
-    const schedule = agree([f32(7, 4), f32(4, 7)], (b, [x, y]) => [b.scalar('sub', x, b.transpose(y, [1, 0]))]);
+    const schedule = agree([f32(7, 4), f32(4, 7)], (b, [x, y]) => [
+      b.scalar('sub', x, b.transpose(y, [1, 0])),
+    ]);
     expect(kernelsOf(schedule.steps)).toBe(1);
   });
   test('x + transpose(x) of a computed value', () => {
@@ -129,7 +165,14 @@ describe('elementwise', () => {
   test('inputs and constants as results, one result twice', () => {
     agree([f32(3)], (b, [x]) => {
       const y = b.scalar('neg', x);
-      return [x, y, y, b.constant(2, 'f32', [2]), b.constantArray([1, 2, 3], 'f32', [3]), b.reshape(y, [3, 1])];
+      return [
+        x,
+        y,
+        y,
+        b.constant(2, 'f32', [2]),
+        b.constantArray([1, 2, 3], 'f32', [3]),
+        b.reshape(y, [3, 1]),
+      ];
     });
   });
 });
@@ -141,19 +184,43 @@ describe('rows', () => {
   });
   test('layer norm with scale and shift is one kernel', () => {
     const schedule = agree([f32(3, 4, 20), f32(20), f32(20)], (b, [x, scale, shift]) => {
-      const mean = (v: HloValue): HloValue => b.broadcastInDim(b.scalar('div', b.reduce(v, 'add', [2]), b.constant(20, 'f32', [3, 4])), [3, 4, 20], [0, 1]);
+      const mean = (v: HloValue): HloValue =>
+        b.broadcastInDim(
+          b.scalar('div', b.reduce(v, 'add', [2]), b.constant(20, 'f32', [3, 4])),
+          [3, 4, 20],
+          [0, 1],
+        );
       const centred = b.scalar('sub', x, mean(x));
-      const variance = b.scalar('add', mean(b.scalar('mul', centred, centred)), b.constant(1e-5, 'f32', [3, 4, 20]));
+      const variance = b.scalar(
+        'add',
+        mean(b.scalar('mul', centred, centred)),
+        b.constant(1e-5, 'f32', [3, 4, 20]),
+      );
       const y = b.scalar('mul', centred, b.scalar('rsqrt', variance));
-      return [b.scalar('add', b.scalar('mul', y, b.broadcastInDim(scale, [3, 4, 20], [2])), b.broadcastInDim(shift, [3, 4, 20], [2]))];
+      return [
+        b.scalar(
+          'add',
+          b.scalar('mul', y, b.broadcastInDim(scale, [3, 4, 20], [2])),
+          b.broadcastInDim(shift, [3, 4, 20], [2]),
+        ),
+      ];
     });
     expect(kernelsOf(schedule.steps)).toBe(1);
   });
   test('reductions over leading, middle and all axes', () => {
-    agree([f32(6, 7, 8)], (b, [x]) => [b.reduce(x, 'add', [0]), b.reduce(x, 'max', [1]), b.reduce(x, 'min', [0, 2]), b.reduce(x, 'add', [0, 1, 2])]);
+    agree([f32(6, 7, 8)], (b, [x]) => [
+      b.reduce(x, 'add', [0]),
+      b.reduce(x, 'max', [1]),
+      b.reduce(x, 'min', [0, 2]),
+      b.reduce(x, 'add', [0, 1, 2]),
+    ]);
   });
   test('a long sum is cut in two', () => {
-    const schedule = agree([f32(262144)], (b, [x]) => [b.reduce(b.scalar('mul', x, x), 'add', [0])], 1e-4);
+    const schedule = agree(
+      [f32(262144)],
+      (b, [x]) => [b.reduce(b.scalar('mul', x, x), 'add', [0])],
+      1e-4,
+    );
     expect(kernelsOf(schedule.steps)).toBe(2);
   });
   test('reduction of an init that is not neutral, and and or', () => {
@@ -183,15 +250,34 @@ describe('dot', () => {
       b.dotGeneral(w, v, { lhsBatch: [], rhsBatch: [], lhsContract: [1], rhsContract: [0] }),
       b.dotGeneral(v, v, { lhsBatch: [], rhsBatch: [], lhsContract: [0], rhsContract: [0] }),
       b.dotGeneral(v, v, { lhsBatch: [], rhsBatch: [], lhsContract: [], rhsContract: [] }),
-      b.dotGeneral(b.transpose(w, [1, 0]), x, { lhsBatch: [], rhsBatch: [], lhsContract: [1], rhsContract: [2] }),
+      b.dotGeneral(b.transpose(w, [1, 0]), x, {
+        lhsBatch: [],
+        rhsBatch: [],
+        lhsContract: [1],
+        rhsContract: [2],
+      }),
     ]);
   });
   test('heads: reshape and transpose around batched dots', () => {
     agree([f32(2, 7, 12), f32(12, 36)], (b, [x, w]) => {
-      const qkv = b.transpose(b.reshape(b.dotGeneral(x, w, { ...matmul, lhsContract: [2] }), [2, 7, 3, 4, 3]), [2, 0, 3, 1, 4]);
-      const part = (i: number): HloValue => b.reshape(b.slice(qkv, [i, 0, 0, 0, 0], [i + 1, 2, 4, 7, 3]), [2, 4, 7, 3]);
-      const scores = b.dotGeneral(part(0), part(1), { lhsBatch: [0, 1], rhsBatch: [0, 1], lhsContract: [3], rhsContract: [3] });
-      const mixed = b.dotGeneral(softmax(b, scores), part(2), { lhsBatch: [0, 1], rhsBatch: [0, 1], lhsContract: [3], rhsContract: [2] });
+      const qkv = b.transpose(
+        b.reshape(b.dotGeneral(x, w, { ...matmul, lhsContract: [2] }), [2, 7, 3, 4, 3]),
+        [2, 0, 3, 1, 4],
+      );
+      const part = (i: number): HloValue =>
+        b.reshape(b.slice(qkv, [i, 0, 0, 0, 0], [i + 1, 2, 4, 7, 3]), [2, 4, 7, 3]);
+      const scores = b.dotGeneral(part(0), part(1), {
+        lhsBatch: [0, 1],
+        rhsBatch: [0, 1],
+        lhsContract: [3],
+        rhsContract: [3],
+      });
+      const mixed = b.dotGeneral(softmax(b, scores), part(2), {
+        lhsBatch: [0, 1],
+        rhsBatch: [0, 1],
+        lhsContract: [3],
+        rhsContract: [2],
+      });
       return [b.reshape(b.transpose(mixed, [0, 2, 1, 3]), [2, 7, 12])];
     });
   });
@@ -211,13 +297,42 @@ describe('windows', () => {
   test('dynamic slice and update', () => {
     agree([f32(8, 9), f32(3, 2), typed('i32')], (b, [x, u, i]) => {
       const far = b.scalar('add', i, b.constant(20, 'i32'));
-      return [b.dynamicSlice(x, [i, far], [3, 2]), b.dynamicUpdateSlice(x, u, [i, far]), b.dynamicUpdateSlice(b.scalar('neg', x), u, [far, i])];
+      return [
+        b.dynamicSlice(x, [i, far], [3, 2]),
+        b.dynamicUpdateSlice(x, u, [i, far]),
+        b.dynamicUpdateSlice(b.scalar('neg', x), u, [far, i]),
+      ];
     });
   });
   test('gather rows, scatter-add rows', () => {
     agree([f32(6, 4), typed('i32', 5, 1), f32(5, 4)], (b, [x, i, u]) => [
-      b.gather(x, i, { offsetDims: [1], collapsedSliceDims: [0], operandBatchingDims: [], startIndicesBatchingDims: [], startIndexMap: [0], indexVectorDim: 1 }, [1, 4]),
-      b.scatter([x], i, [u], { updateWindowDims: [1], insertedWindowDims: [0], inputBatchingDims: [], scatterIndicesBatchingDims: [], scatterDimsToOperandDims: [0], indexVectorDim: 1 }, 'add')[0],
+      b.gather(
+        x,
+        i,
+        {
+          offsetDims: [1],
+          collapsedSliceDims: [0],
+          operandBatchingDims: [],
+          startIndicesBatchingDims: [],
+          startIndexMap: [0],
+          indexVectorDim: 1,
+        },
+        [1, 4],
+      ),
+      b.scatter(
+        [x],
+        i,
+        [u],
+        {
+          updateWindowDims: [1],
+          insertedWindowDims: [0],
+          inputBatchingDims: [],
+          scatterIndicesBatchingDims: [],
+          scatterDimsToOperandDims: [0],
+          indexVectorDim: 1,
+        },
+        'add',
+      )[0],
     ]);
   });
 });
@@ -230,7 +345,11 @@ describe('control flow', () => {
         (i) => b.compare('lt', i, b.constant(6, 'i32')),
         (i, v, acc) => {
           const next = b.scalar('sin', v);
-          return [b.scalar('add', i, b.constant(1, 'i32')), next, b.dynamicUpdateSlice(acc, b.reshape(next, [1, 4]), [i, b.constant(0, 'i32')])];
+          return [
+            b.scalar('add', i, b.constant(1, 'i32')),
+            next,
+            b.dynamicUpdateSlice(acc, b.reshape(next, [1, 4]), [i, b.constant(0, 'i32')]),
+          ];
         },
       );
       return [out[1], out[2]];
@@ -245,14 +364,22 @@ describe('control flow', () => {
       b.while(
         [x, y, b.constant(0, 'f32')],
         (_p, _q, n) => b.compare('lt', n, b.constant(5, 'f32')),
-        (p, q, n) => [q, b.scalar('add', p, b.constant(1, 'f32', [3])), b.scalar('add', n, b.constant(2, 'f32'))],
+        (p, q, n) => [
+          q,
+          b.scalar('add', p, b.constant(1, 'f32', [3])),
+          b.scalar('add', n, b.constant(2, 'f32')),
+        ],
       ),
     );
   });
   test('case', () => {
     for (const index of [0, 1, 5])
       agree([f32(3)], (b, [x]) =>
-        b.case(b.constant(index, 'i32'), [() => [b.scalar('sin', x), x], () => [x, b.scalar('cos', x)]], [f32(3), f32(3)]),
+        b.case(
+          b.constant(index, 'i32'),
+          [() => [b.scalar('sin', x), x], () => [x, b.scalar('cos', x)]],
+          [f32(3), f32(3)],
+        ),
       );
   });
 });
