@@ -1,6 +1,6 @@
 /**
  * The remainder of a division and the next float. The float remainder is exact: in floats while the quotient is small, else digit by digit
- * of the quotient in 32-bit integers, 22 bits at a time, behind a select that targets may skip.
+ * of the quotient in 32-bit integers, 22 bits at a time, behind a select that emitters may turn into a branch.
  */
 import { infinityBits, type MathWriter } from './math-writer.ts';
 import type { TileBuilder } from './tile/build.ts';
@@ -9,6 +9,7 @@ import type { Tile } from './tile/ir.ts';
 /** Exponents of floats differ by at most 253 < 12 · 22. */
 const digitSteps = 12;
 const digitBits = 22;
+const largest = 3.4028234663852886e38;
 
 /** The remainder of integers: x − (x / y)·y, which is x where y is 0 */
 export function remInteger(b: TileBuilder, x: Tile, y: Tile): Tile {
@@ -17,12 +18,14 @@ export function remInteger(b: TileBuilder, x: Tile, y: Tile): Tile {
 
 /** |x| rem |y| for a quotient below 2¹⁰ (2²² with fused multiply-add): exact, as every step is. */
 function remSmall(m: MathWriter, a: Tile, d: Tile): Tile {
-  const q = m.call('roundNearestEven', m.div(a, d));
-  const upper = m.upper(d);
+  const q = m.select(m.compare('lt', a, d), 0, m.call('roundNearestEven', m.div(a, d)));
+  // An infinite divisor only meets q = 0.
+  const bounded = m.call('min', d, largest);
+  const upper = m.upper(bounded);
   const r = m.fma
-    ? m.call('fma', m.neg(q), d, a)
-    : m.sub(m.sub(a, m.mul(q, upper)), m.mul(q, m.sub(d, upper)));
-  return m.select(m.compare('lt', r, 0), m.add(r, d), r);
+    ? m.call('fma', m.neg(q), bounded, a)
+    : m.sub(m.sub(a, m.mul(q, upper)), m.mul(q, m.sub(bounded, upper)));
+  return m.select(m.compare('lt', r, 0), m.add(r, bounded), r);
 }
 
 /** The significand as an integer, and the exponent of its unit. */
@@ -58,16 +61,17 @@ function remLarge(m: MathWriter, a: Tile, d: Tile): Tile {
 
 /** The remainder of floats, with the sign of x; NaN for y = 0 and for infinite x */
 export function rem(m: MathWriter, x: Tile, y: Tile): Tile {
-  const [a, d] = [m.abs(x), m.abs(y)];
+  const d = m.abs(y);
+  const isUndefined = m.or(m.compare('eq', d, 0), m.compare('ge', m.magnitude(x), infinityBits));
+  // Where NaN passes through arithmetic it goes in, so that no select hides the two ways from emitters.
+  const a = m.nanBits ? m.abs(x) : m.select(isUndefined, m.nan, m.abs(x));
   const isFar = m.compare('gt', m.div(a, d), m.fma ? 2 ** 22 : 2 ** 10);
   // Without fused multiply-add the product of a quotient rounded up could overflow.
-  const isLarge = m.fma ? isFar : m.or(isFar, m.compare('gt', d, 2 ** 100));
-  const inside = m.select(isLarge, remLarge(m, a, d), remSmall(m, a, d));
-  const isWhole = m.compare('lt', a, d);
-  const signed = m.withSign(inside, m.signOf(x));
-  const result = m.select(isWhole, x, signed);
-  const isUndefined = m.or(m.compare('eq', d, 0), m.compare('ge', m.bits(a), infinityBits));
-  return m.select(m.or(isUndefined, m.isNaN(y)), m.nan, result);
+  const isLarge = m.fma
+    ? isFar
+    : m.or(isFar, m.and(m.compare('gt', d, 2 ** 100), m.compare('ge', a, d)));
+  const result = m.withSign(m.select(isLarge, remLarge(m, a, d), remSmall(m, a, d)), m.signOf(x));
+  return m.nanBits ? m.select(m.or(isUndefined, m.isNaN(y)), m.nan, result) : result;
 }
 
 /** The next float from x towards y */

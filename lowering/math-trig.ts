@@ -1,6 +1,7 @@
 /**
  * sin, cos and tan on f32, for every argument. |x| up to a bound: Cody and Waite's reduction with π/2 in several parts. Beyond (and everywhere on
- * targets that may reassociate): Payne and Hanek's, in 32-bit integers. The second hides behind a select, so that targets may skip it (`tile/lazy.ts`).
+ * targets that may reassociate): Payne and Hanek's, in 32-bit integers. The second hides
+ * behind selects of one predicate, which emitters may turn into a branch.
  */
 import { infinityBits, type MathWriter } from './math-writer.ts';
 import type { Tile } from './tile/ir.ts';

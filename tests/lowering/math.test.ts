@@ -13,7 +13,6 @@ import {
 import { scalarInfo, type ScalarFn } from '../../lowering/scalar.ts';
 import { makeKernel } from '../../lowering/tile/build.ts';
 import { interpretKernel } from '../../lowering/tile/interpret.ts';
-import { lazyGroups } from '../../lowering/tile/lazy.ts';
 import type { Kernel } from '../../lowering/tile/ir.ts';
 import { verifyKernel } from '../../lowering/tile/verify.ts';
 import { Expanded, fromBits, measure, patterns } from './math-run.ts';
@@ -246,13 +245,6 @@ describe('expansion', () => {
           run(kernel, dtype, x, y),
         );
       }
-  });
-  test('the slow path of sine is lazy, and only that', () => {
-    const groups = (fn: ExpandedFn): number[] =>
-      lazyGroups(expandMath(kernelOf(fn, 'f32', 4), { fma: true }).body).map((g) => g.ops.length);
-    expect(groups('sin').length).toBe(1);
-    expect(groups('rem').length).toBe(1);
-    expect(groups('log')).toEqual([]);
   });
   test('sine and cosine of one argument share their reduction', () => {
     const count = (fns: readonly ExpandedFn[]): number => {
