@@ -1,5 +1,5 @@
 /**
- * Array methods: importing this file gives every array and tracer `x.add(y)`, `x.sum()`, `x.at(…)` and the others. They are the
+ * Array methods: `installMethods` gives every array and tracer `x.add(y)`, `x.sum()`, `x.at(…)` and the others. They are the
  * functions of this folder with the array as first argument.
  */
 import type { ArrayLike } from '../core/array.ts';
@@ -190,17 +190,18 @@ const functions: Readonly<Record<Exclude<keyof ArrayMethods, 'T' | 'mT'>, (x: Va
   slice,
 };
 
-for (const [name, f] of Object.entries(functions))
-  Object.defineProperty(Value.prototype, name, { value: method(f), configurable: true, writable: true });
-Object.defineProperty(Value.prototype, 'T', {
-  get(this: Value) {
-    return transpose(this);
-  },
-  configurable: true,
-});
-Object.defineProperty(Value.prototype, 'mT', {
-  get(this: Value) {
-    return swapaxes(this, -1, -2);
-  },
-  configurable: true,
-});
+/** Give all arrays and tracers their methods; `entry/` calls it. */
+export function installMethods(): void {
+  for (const [name, f] of Object.entries(functions))
+    Object.defineProperty(Value.prototype, name, { value: method(f), configurable: true, writable: true });
+  const property = (name: 'T' | 'mT', f: (x: Value) => Value): void => {
+    Object.defineProperty(Value.prototype, name, {
+      get(this: Value) {
+        return f(this);
+      },
+      configurable: true,
+    });
+  };
+  property('T', (x) => transpose(x));
+  property('mT', (x) => swapaxes(x, -1, -2));
+}
