@@ -1,9 +1,10 @@
 /** Activation functions: elementwise, with the derivatives that JAX gives them at corners. Integers become floats. */
 import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
+import { ShapeError } from '../core/errors.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import { asArray, asInexact, oneAxis } from '../numpy/promote.ts';
-import { logaddexp } from '../numpy/ufuncs.ts';
+import { customJvp } from '../transforms/custom.ts';
 
 /** An activation function. */
 export type Activation = (x: ArrayLike) => Value;
@@ -20,6 +21,27 @@ const activation =
 const whenPositive = (x: Value, other: Value, then: Value = x): Value =>
   lax.select(lax.le(x, constant(0, x)), other, then);
 
+/** A function of one array with this derivative: where `keeps` holds the tangent passes, elsewhere it is 0. */
+function gated(f: (x: Value) => Value, keeps: (x: Value) => Value): (x: Value) => Value {
+  const custom = customJvp(f);
+  const rule = (tangent: Value, _out: Value, x: Value): Value =>
+    lax.select(keeps(x), tangent, zero(tangent));
+  return custom.defjvps(rule);
+}
+
+const gatedRelu = gated(
+  function relu(x: Value): Value {
+    return lax.max(x, constant(0, x));
+  },
+  (x) => lax.gt(x, constant(0, x)),
+);
+const gatedRelu6 = gated(
+  function relu6(x: Value): Value {
+    return lax.min(lax.max(x, constant(0, x)), constant(6, x));
+  },
+  (x) => lax.and(lax.gt(x, constant(0, x)), lax.lt(x, constant(6, x))),
+);
+
 /**
  * max(x, 0). The derivative at 0 is 0.
  *
@@ -27,23 +49,22 @@ const whenPositive = (x: Value, other: Value, then: Value = x): Value =>
  * @example
  * String(nn.relu(np.array([-1, 2]))); // → [0. 2.]
  */
-export const relu: Activation = (x) => {
-  const value = asArray('relu', x);
-  return whenPositive(value, zero(value));
-};
-/** min(max(x, 0), 6). */
-export const relu6: Activation = (x) => {
-  const value = relu(x);
-  return lax.select(lax.ge(value, constant(6, value)), lax.fullLike(value, 6), value);
-};
+export const relu: Activation = (x) => gatedRelu(asArray('relu', x));
+/** min(max(x, 0), 6). The derivative at 0 and at 6 is 0. */
+export const relu6: Activation = (x) => gatedRelu6(asArray('relu6', x));
 /** 1 / (1 + e⁻ˣ). */
 export const sigmoid: Activation = activation('sigmoid', lax.logistic);
 /** x · sigmoid(x). */
 export const silu: Activation = activation('silu', (x) => lax.mul(x, lax.logistic(x)));
 /** `silu` under its other name. */
 export const swish: Activation = (x) => silu(x);
+/** log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|); d softplus(x) = sigmoid(x) dx */
+const smoothRelu = customJvp(function softplus(x: Value): Value {
+  return lax.add(lax.max(x, constant(0, x)), lax.log1p(lax.exp(lax.neg(lax.abs(x)))));
+}).defjvps((tangent: Value, _out: Value, x: Value): Value => lax.mul(tangent, lax.logistic(x)));
+
 /** log(1 + eˣ), without overflow. */
-export const softplus: Activation = activation('softplus', (x) => logaddexp(x, zero(x)));
+export const softplus: Activation = activation('softplus', (x) => smoothRelu(x));
 /** log(sigmoid(x)), without overflow. */
 export const logSigmoid: Activation = activation('logSigmoid', (x) =>
   lax.neg(softplus(lax.neg(x))),
@@ -139,6 +160,10 @@ export function glu(x: ArrayLike, axis = -1): Value {
   const value = asInexact('glu', x);
   const at = oneAxis('glu', axis, value);
   const half = value.shape[at] / 2;
+  if (!Number.isInteger(half))
+    throw new ShapeError(
+      `glu: the axis must have an even size; got ${value.aval.toString()} (axis ${at}). Pad it.`,
+    );
   const [a, b] = [
     lax.sliceInDim(value, 0, half, { axis: at }),
     lax.sliceInDim(value, half, 2 * half, { axis: at }),

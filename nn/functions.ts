@@ -20,6 +20,7 @@ import {
 } from '../numpy/promote.ts';
 import { mean, sum } from '../numpy/reductions.ts';
 import { where as choose } from '../numpy/selection.ts';
+import { repeat } from '../numpy/shape.ts';
 
 const constant = (value: number, x: Value): Value =>
   NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, true);
@@ -106,7 +107,16 @@ export function logsumexp(x: ArrayLike, options?: Axis | LogsumexpOptions): Valu
   const { axis, keepdims = false, b, where } = axisOptions<LogsumexpOptions>(options);
   const [given, factor] =
     b === undefined ? [asInexact('logsumexp', x), undefined] : promoteInexact('logsumexp', x, b);
-  const value = masked('logsumexp', given, where);
+  // Elements with factor 0 may not decide the shift.
+  const counted =
+    factor === undefined
+      ? given
+      : lax.select(
+          spreadTo('logsumexp', lax.ne(factor, lax.zerosLike(factor)), given.shape),
+          given,
+          lax.fullLike(given, -Infinity),
+        );
+  const value = masked('logsumexp', counted, where);
   const axes = reducedAxes('logsumexp', axis, value);
   const top = axes.some((a) => value.shape[a] === 0) ? undefined : peak(value, axes);
   // Rows whose greatest element is infinite are not shifted: ∞ - ∞ is NaN.
@@ -216,7 +226,7 @@ export interface AttentionOptions {
  * Attention on plain arrays: softmax(q kᵀ scale) v. For long sequences `pallas/ops` has a kernel that keeps no table of logits.
  *
  * `query: [batch, queries, heads, size], key, value: [batch, keys, heads, size] → [batch, queries, heads, size]`; the batch may be
- * missing
+ * missing. A head of keys may serve several neighbouring heads of queries: the number of heads then divides that of the queries.
  *
  * @throws ShapeError when the shapes do not fit.
  * @example
@@ -230,40 +240,33 @@ export function dotProductAttention(
   options: AttentionOptions = {},
 ): Value {
   const given = promoteInexact('dotProductAttention', query, key, value);
-  const [q, k, v] = given.map((x) => (x.ndim === 3 ? lax.expandDims(x, 0) : x));
-  checkAttention(q, k, v);
-  const [, queries, , size] = q.shape;
-  const [, keys] = k.shape;
+  const [q, fewKeys, fewValues] = given.map((x) => (x.ndim === 3 ? lax.expandDims(x, 0) : x));
+  checkAttention(q, fewKeys, fewValues);
+  const [k, v] = [fewKeys, fewValues].map((x) => repeat(x, q.shape[2] / x.shape[2], 2));
   const inside = isHalf(q.dtype) ? 'f32' : q.dtype;
   const products = einsum('BTNH,BSNH->BNTS', q, k, { preferredElementType: inside });
-  let logits = lax.mul(products, constant(options.scale ?? 1 / Math.sqrt(size), products));
-  const full = logits.shape;
-  if (options.bias !== undefined)
-    logits = lax.add(
-      logits,
-      spreadTo(
-        'dotProductAttention',
-        lax.convertElementType(asArray('dotProductAttention', options.bias), inside),
-        full,
-      ),
-    );
-  const least = lax.fullLike(logits, -0.7 * 3.4028234663852886e38);
-  if (options.mask !== undefined)
-    logits = lax.select(
-      spreadTo('dotProductAttention', asBool('dotProductAttention', options.mask), full),
-      logits,
-      least,
-    );
-  if (options.isCausal === true) {
-    const seen = lax.ge(
-      lax.broadcastedIota('i32', [queries, keys], 0),
-      lax.broadcastedIota('i32', [queries, keys], 1),
-    );
-    logits = lax.select(lax.broadcastInDim(seen, full, [2, 3]), logits, least);
-  }
+  const scale = options.scale ?? 1 / Math.sqrt(q.shape[3]);
+  const logits = adjust(lax.mul(products, constant(scale, products)), options);
   const weights = lax.convertElementType(softmax(logits), q.dtype);
   const out = einsum('BNTS,BSNH->BTNH', weights, v);
   return given[0].ndim === 3 ? lax.squeeze(out, 0) : out;
+}
+
+/** Add the bias and take out the pairs that do not take part. */
+function adjust(products: Value, { bias, mask, isCausal = false }: AttentionOptions): Value {
+  const op = 'dotProductAttention';
+  const { shape, dtype } = products;
+  const least = lax.fullLike(products, -0.7 * 3.4028234663852886e38);
+  let logits = products;
+  if (bias !== undefined)
+    logits = lax.add(logits, spreadTo(op, lax.convertElementType(asArray(op, bias), dtype), shape));
+  if (mask !== undefined) logits = lax.select(spreadTo(op, asBool(op, mask), shape), logits, least);
+  if (!isCausal) return logits;
+  const seen = lax.ge(
+    lax.broadcastedIota('i32', shape.slice(2), 0),
+    lax.broadcastedIota('i32', shape.slice(2), 1),
+  );
+  return lax.select(lax.broadcastInDim(seen, shape, [2, 3]), logits, least);
 }
 
 function checkAttention(q: Value, k: Value, v: Value): void {
@@ -271,7 +274,7 @@ function checkAttention(q: Value, k: Value, v: Value): void {
     [q, k, v].every((x) => x.ndim === 4) &&
     showShape(k.shape) === showShape(v.shape) &&
     q.shape[0] === k.shape[0] &&
-    q.shape[2] === k.shape[2] &&
+    q.shape[2] % k.shape[2] === 0 &&
     q.shape[3] === k.shape[3];
   if (!ok)
     throw new ShapeError(

@@ -27,11 +27,12 @@ const two = (key: Value): [Value, Value] => {
 };
 
 /**
- * Integers in [minval, maxval), evenly distributed but for a bias of less than 2⁻³².
+ * Integers in [minval, maxval); number bounds are cut to the range of the dtype. As in JAX some integers are more frequent than
+ * others, by a share of less than span · 2⁻³².
  *
  * `key: u32[2] → i32[…shape]`
  *
- * @throws DTypeError when the dtype is no integer; ShapeError when bounds do not broadcast to the shape.
+ * @throws DTypeError when the dtype is no integer; ShapeError when bounds do not broadcast to the shape; ArgumentError for NaN.
  * @example
  * String(random.randint(random.key(0), [6], 0, 10)); // → [9 0 2 3 1 7]
  */
@@ -53,52 +54,67 @@ export function randint(
   const word: DType = dtypeInfo[inside].bits === 64 ? 'u64' : 'u32';
   const [first, second] = two(key);
   const [high, low] = [bits(first, sizes, word), bits(second, sizes, word)];
-  const { start, span } = boundsOf(minval, maxval, type, inside, word);
+  const { start, span, step } = boundsOf(minval, maxval, { type, inside, word });
   const wide = (x: Value): Value => (x.ndim === 0 ? x : spreadTo('randint', x, sizes));
-  const remainder = (x: Value): Value => lax.rem(x, wide(span));
-  // (2^(n/2) mod span)² mod span is what a step of the higher word is worth.
-  const half = lax.rem(lax.full([], word === 'u64' ? 2n ** 32n : 2 ** 16, word), span);
-  const step = lax.rem(lax.mul(half, half), span);
+  const remainder = (x: Value): Value => (span === undefined ? x : lax.rem(x, wide(span)));
   const offset = remainder(lax.add(lax.mul(remainder(high), wide(step)), remainder(low)));
   const out = lax.add(wide(start), lax.convertElementType(offset, inside));
   return narrow ? lax.convertElementType(out, type) : out;
 }
 
-/** The first integer, and how many there are, as an unsigned word. */
-function boundsOf(
-  minval: ArrayLike,
-  maxval: ArrayLike,
-  type: DType,
-  inside: DType,
-  word: DType,
-): { readonly start: Value; readonly span: Value } {
-  if (typeof minval === 'number' && typeof maxval === 'number') {
-    const { bits: width } = dtypeInfo[type];
-    const least = isUnsigned(type) ? 0n : -(2n ** BigInt(width - 1));
-    const most = least + 2n ** BigInt(width) - 1n;
-    const clip = (x: number): bigint => {
-      const n = BigInt(Math.trunc(x));
-      return n < least ? least : n > most ? most : n;
-    };
-    const [low, high] = [
-      clip(minval),
-      BigInt(Math.trunc(maxval)) > most ? most + 1n : clip(maxval),
-    ];
-    const span = high <= low ? 1n : high - low;
-    const full = span === 2n ** BigInt(dtypeInfo[word].bits);
-    if (full)
-      throw new ArgumentError(
-        `randint: bounds must leave out one integer of the dtype; got all of ${dtypeInfo[type].longName}. Use random.bits for whole words.`,
-      );
-    return { start: NDArray.fromScalar(low, inside), span: NDArray.fromScalar(span, word) };
-  }
+/** The wanted dtype, the one that is computed with, and its unsigned form. */
+interface IntegerTypes {
+  readonly type: DType;
+  readonly inside: DType;
+  readonly word: DType;
+}
+
+/** The first integer; how many there are, as an unsigned word (undefined: all words); what a step of the higher word is worth. */
+interface Bounds {
+  readonly start: Value;
+  readonly span: Value | undefined;
+  readonly step: Value;
+}
+
+function boundsOf(minval: ArrayLike, maxval: ArrayLike, types: IntegerTypes): Bounds {
+  const { inside, word } = types;
+  if (typeof minval === 'number' && typeof maxval === 'number')
+    return fixedBounds(minval, maxval, types);
   const [low, high] = [minval, maxval].map((x) =>
     lax.convertElementType(asArray('randint', x), inside),
   );
   const shape = low.ndim >= high.ndim ? low.shape : high.shape;
   const [a, b] = [low, high].map((x) => spreadTo('randint', x, shape));
-  const span = lax.convertElementType(lax.sub(b, a), word);
-  return { start: a, span: lax.select(lax.le(b, a), lax.onesLike(span), span) };
+  const count = lax.convertElementType(lax.sub(b, a), word);
+  const span = lax.select(lax.le(b, a), lax.onesLike(count), count);
+  // (2^(n/2) mod span)² mod span
+  const half = lax.rem(lax.fullLike(span, word === 'u64' ? 2n ** 32n : 2 ** 16), span);
+  return { start: a, span, step: lax.rem(lax.mul(half, half), span) };
+}
+
+/** Bounds that are numbers, cut to the range of the dtype. */
+function fixedBounds(minval: number, maxval: number, { type, inside, word }: IntegerTypes): Bounds {
+  if (Number.isNaN(minval) || Number.isNaN(maxval))
+    throw new ArgumentError(
+      `randint: bounds must be numbers; got ${minval} and ${maxval}. Check where they come from.`,
+    );
+  const width = dtypeInfo[type].bits;
+  const least = isUnsigned(type) ? 0n : -(2n ** BigInt(width - 1));
+  const end = least + 2n ** BigInt(width);
+  const clip = (x: number, most: bigint): bigint => {
+    if (x <= Number(least)) return least;
+    return x >= Number(most) ? most : BigInt(Math.trunc(x));
+  };
+  const [low, high] = [clip(minval, end - 1n), clip(maxval, end)];
+  const span = high <= low ? 1n : high - low;
+  const start = NDArray.fromScalar(low, inside);
+  const wordBits = BigInt(dtypeInfo[word].bits);
+  if (span === 2n ** wordBits)
+    return { start, span: undefined, step: NDArray.fromScalar(0n, word) };
+  const half = 2n ** (wordBits / 2n) % span;
+  // The square wraps around, as JAX's does: above 2^(n/2) values the lower word alone decides.
+  const step = NDArray.fromScalar(BigInt.asUintN(Number(wordBits), half * half) % span, word);
+  return { start, span: NDArray.fromScalar(span, word), step };
 }
 
 /** Options of `permutation`. */
@@ -185,7 +201,9 @@ export function choice(
       `choice: without replacement at most all elements can be drawn; got ${draws} draws from ${count}. Pass replace: true.`,
     );
   const positions =
-    p === undefined ? evenly(key, count, sizes, replace) : weighted(key, count, sizes, replace, p);
+    p === undefined
+      ? evenly(key, count, sizes, replace)
+      : weighted(key, sizes, replace, chancesOf(p, count));
   return pool === undefined
     ? positions
     : take(pool, positions, { axis: at, mode: 'promise_in_bounds' });
@@ -198,12 +216,17 @@ function evenly(key: Value, count: number, shape: Shape, replace: boolean): Valu
   return replace ? randint(key, shape, 0, count) : front(permutation(key, count), shape);
 }
 
-function weighted(key: Value, count: number, shape: Shape, replace: boolean, p: ArrayLike): Value {
+function chancesOf(p: ArrayLike, count: number): Value {
   const chances = asInexact('choice', p);
   if (chances.ndim !== 1 || chances.shape[0] !== count)
     throw new ShapeError(
       `choice: there must be one probability per element; got ${chances.aval.toString()} for ${count} elements. Give a vector.`,
     );
+  return chances;
+}
+
+function weighted(key: Value, shape: Shape, replace: boolean, chances: Value): Value {
+  const count = chances.size;
   if (replace) {
     const running = lax.cumsum(chances, 0);
     const total = lax.indexInDim(running, -1);

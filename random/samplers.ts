@@ -36,7 +36,7 @@ const isBare = (options: unknown): options is DTypeLike =>
   typeof options === 'string' || typeof options === 'function';
 
 function floatType(op: string, options: DTypeLike | SampleOptions): DType {
-  const dtype = dtypeOf(isBare(options) ? options : ((options as SampleOptions).dtype ?? 'f64'));
+  const dtype = dtypeOf(isBare(options) ? options : (options.dtype ?? 'f64'));
   if (!isFloat(dtype))
     throw new DTypeError(
       `${op}: the dtype must be a float; got ${dtypeInfo[dtype].longName}. Use random.randint for integers.`,
@@ -85,7 +85,7 @@ export function uniform(
   options: DTypeLike | UniformOptions = {},
 ): Value {
   const dtype = floatType('uniform', options);
-  const { minval = 0, maxval = 1 } = isBare(options) ? {} : (options as UniformOptions);
+  const { minval = 0, maxval = 1 } = isBare(options) ? {} : options;
   const sizes = shapeOf('uniform', shape);
   const floats = unit('uniform', key, sizes, dtype);
   if (minval === 0 && maxval === 1) return floats;
