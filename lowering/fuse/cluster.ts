@@ -7,6 +7,7 @@
  * (softmax and layer norm stay one kernel while a row is short enough).
  */
 import { sameShape } from '../../core/shape.ts';
+import { scalarInfo } from '../scalar.ts';
 import type { HloOp, HloValue, Region } from '../hlo/ir.ts';
 import type { Axis } from './axes.ts';
 import {
@@ -24,7 +25,8 @@ import { captured, roleOf, windowOperands } from './classify.ts';
 
 /** Limits of a fusion, from the target. */
 export interface Limits {
-  readonly maxOps: number;
+  /** Work of all ops: 1 each, 16 for a function that expands to a polynomial. */
+  readonly maxWork: number;
   readonly maxOperands: number;
   /** Longest reduction (elements) whose result is expanded again in the same kernel. */
   readonly maxRow: number;
@@ -43,6 +45,8 @@ export type Source =
 export class Cluster {
   readonly id: number;
   ops: HloOp[] = [];
+  /** See `Limits.maxWork`. */
+  work = 0;
   /** Axes of every value computed here. */
   readonly dims: Map<HloValue, Dims> = new Map();
   /** Values read from memory. */
@@ -184,6 +188,8 @@ function joinOfDot(op: HloOp<'dot_general'>): Join {
     },
   };
 }
+
+const workOf = (op: HloOp): number => (op.kind === 'scalar' && !scalarInfo[op.attrs.fn].native ? 16 : 1);
 
 /** A value that a joining op reads from memory, and along which axes (undefined: as a whole). */
 interface Leaf {
@@ -334,6 +340,7 @@ export class Clustering {
     const cluster = into[0] ?? this.#new(false);
     for (const other of into.slice(1)) this.#absorb(cluster, other);
     cluster.ops.push(op);
+    cluster.work += workOf(op);
     cluster.joins.set(op, join);
     for (const r of op.results) {
       cluster.dims.set(r, join.result);
@@ -433,8 +440,8 @@ export class Clustering {
     { trail, leaves }: { trail: Trail; leaves: readonly Leaf[] },
   ): boolean {
     if (into.length === 0) return true;
-    const ops = into.reduce((n, c) => n + c.ops.length, 1);
-    if (ops > this.#limits.maxOps) return false;
+    const work = into.reduce((n, c) => n + c.work, workOf(op));
+    if (work > this.#limits.maxWork) return false;
     const all = new Set(leaves.map((l) => l.value));
     for (const c of into) for (const leaf of c.leaves) all.add(leaf);
     if (all.size + this.#outputs(into) + op.results.length > this.#limits.maxOperands) return false;
@@ -509,6 +516,7 @@ export class Clustering {
 
   #absorb(into: Cluster, other: Cluster): void {
     into.ops.push(...other.ops);
+    into.work += other.work;
     for (const [v, dims] of other.dims) {
       into.dims.set(v, dims);
       this.#owner.set(v, into);

@@ -20,7 +20,7 @@ const mapElements = (target: Target): number => (target.kind === 'webgpu' ? 1024
 
 /** Limits of fusions on a target. */
 export const limitsOf = (target: Target): Limits => ({
-  maxOps: target.kind === 'webgpu' ? 128 : 256,
+  maxWork: target.kind === 'webgpu' ? 256 : 1024,
   maxOperands: target.maxOperands,
   maxRow: target.kind === 'webgpu' ? 16384 : 262144,
 });
