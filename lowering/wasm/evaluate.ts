@@ -5,6 +5,7 @@
 import { invariant } from '../../core/errors.ts';
 import type { Access, Guard } from './access.ts';
 import { loopCoefficient } from './access.ts';
+import type { Arm } from './cold.ts';
 import { laneBits, singleConstant } from './combine.ts';
 import {
   bitcastSingle,
@@ -22,7 +23,8 @@ import { add, int, intValue, lanesOf, mul, op, select } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Counters } from './nest.ts';
 import { unspelled } from './nest.ts';
-import type { Instance, Root } from './pass.ts';
+import type { Instance } from './pass.ts';
+import { valuesOf } from './pass.ts';
 import { spellSingle } from './single.ts';
 import { choose, spellVector } from './vector.ts';
 import { gatherSingle, gatherVector } from './gather.ts';
@@ -78,10 +80,28 @@ export class Evaluator {
     const { rows, instances } = this.#levels[level];
     if (level === this.#counters.plan.vectorAt + 1) this.#left = new Map(this.#uses);
     for (const instance of rows) this.#rows.set(instance, this.#row(instance));
+    const arms = this.#arms(level);
+    const deferred = new Set([...arms.values()].flatMap((arm) => arm.instances));
     for (const instance of instances) {
+      if (deferred.has(instance)) continue;
+      const arm = arms.get(instance);
+      if (arm !== undefined) this.#arm(arm);
       if (this.#counters.plan.isVector(instance.axes)) this.#vector(instance);
       else this.#single(instance);
     }
+  }
+
+  #arms(level: number): ReadonlyMap<Instance, Arm> {
+    const { plan } = this.#counters;
+    return level === plan.vectorAt + 1 ? plan.arms : new Map();
+  }
+
+  // Lanes that do not take the arm keep whatever its locals held: the selection does not look at them.
+  #arm({ mask, isFirst, instances }: Arm): void {
+    const { bundle } = this.#counters;
+    const masks = bundle.map((_, u) => this.vector(mask, u));
+    const wanted = masks.map((vector) => (isFirst ? vector : op('v128.not', vector))).reduce((a, b) => op('v128.or', a, b));
+    this.#fn.if(op('v128.any_true', wanted), () => instances.forEach((instance) => this.#vector(instance)));
   }
 
   /** An instance as a single value: a local or constant. */
@@ -337,13 +357,6 @@ export class Evaluator {
     });
     return this.#fn.keep(masks.reduce((a, b) => op('v128.and', a, b)));
   }
-}
-
-/** The instances that a root reads. */
-export function valuesOf(root: Root): Instance[] {
-  if (root.kind === 'fold') return [...root.values, ...root.inits];
-  const mask = (root.kind === 'write' || root.kind === 'scatter') && root.mask !== undefined ? [root.mask] : [];
-  return [root.value, ...(root.kind === 'scatter' ? root.indices : []), ...mask];
 }
 
 function knownNumber(instance: Instance): number | undefined {

@@ -23,6 +23,7 @@ export class Fn implements Callee {
   readonly #owned = new Set<Local>();
   readonly #captures = new Map<Local, Local>();
   readonly #constants = new Map<string, Local>();
+  readonly #splats = new Map<number, Node>();
   readonly #free = new Map<ValType, Local[]>();
 
   constructor(name: string, results: readonly ValType[], outer?: Fn) {
@@ -109,7 +110,12 @@ export class Fn implements Callee {
 
   /** A v128 constant of equal 32-bit lanes, held in a local that is set once at the start (V8 does not hoist constants). */
   splat(bits: number): Node {
-    return this.vector(splatBits(bits));
+    let node = this.#splats.get(bits | 0);
+    if (node === undefined) {
+      node = this.vector(splatBits(bits));
+      this.#splats.set(bits | 0, node);
+    }
+    return node;
   }
 
   /** A vector of zeros, made on the spot: it costs no load. */

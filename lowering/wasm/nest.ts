@@ -9,6 +9,8 @@ import { isNarrow } from './convert.ts';
 import type { Access, Loop } from './access.ts';
 import { loopCoefficient, mergeLoops, planAccess } from './access.ts';
 import type { Symbols } from './affine.ts';
+import { coldArms } from './cold.ts';
+import type { Arm } from './cold.ts';
 import type { Context } from './convert.ts';
 import type { Fn } from './fn.ts';
 import { add, int, minS, mul, op, sub } from './nodes.ts';
@@ -36,6 +38,8 @@ export interface Body {
   enter(level: number): void;
   /** Emit the roots, at the innermost point. */
   roots(): void;
+  /** At the end of a round of the vector loop. */
+  endBundle(): void;
   /** Before the first reduced loop, and after it. */
   startReduction(): void;
   endReduction(): void;
@@ -52,14 +56,22 @@ export class NestPlan {
   readonly accesses: ReadonlyMap<object, Access>;
   /** Vectors of a full bundle. */
   readonly width: number;
+  /** Parts of the innermost body that are computed under a branch, by the selection that they are for. */
+  readonly arms: ReadonlyMap<Instance, Arm>;
+  readonly #vectorAxes: number;
 
-  constructor(pass: Pass, symbols: Symbols, leading: ReadonlySet<number>) {
+  /** `leading`: axes that enclosing loops walk; `isPrivate`: whether only one row of a memory is used, over and over. */
+  constructor(pass: Pass, symbols: Symbols, leading: ReadonlySet<number>, isPrivate: (area: object) => boolean = () => false) {
     this.pass = pass;
     const { space } = pass;
     const accesses = new Map<object, Access>();
     const forms: Form[] = [];
     const plan = (key: object, access: Parameters<typeof planAccess>[2]): void => {
-      const planned = planAccess(symbols, space, access);
+      let planned = planAccess(symbols, space, access);
+      if (leading.size > 0 && isPrivate(access.window.area)) {
+        const coefs = planned.form.coefs.map((c, axis) => (leading.has(axis) ? 0 : c));
+        planned = { ...planned, form: { ...planned.form, coefs } };
+      }
       accesses.set(key, planned);
       forms.push(planned.form, ...planned.guards.map((guard) => guard.form));
     };
@@ -79,6 +91,8 @@ export class NestPlan {
     const firstReduced = this.loops.findIndex((loop) => loop.isReduced);
     this.reducedAt = firstReduced < 0 ? this.loops.length : firstReduced;
     this.vectorAt = this.#canVectorise() ? this.#lastLoop(axes) : -1;
+    this.#vectorAxes = (this.loops[this.vectorAt]?.axes ?? []).reduce((mask, axis) => mask | (1 << axis), 0);
+    this.arms = this.#findArms();
     this.width = this.#chooseWidth();
   }
 
@@ -95,11 +109,18 @@ export class NestPlan {
     return this.loops.findIndex((loop) => loop.axes.includes(last!));
   }
 
+  // In the vector loop, where nothing of it is needed in loops further inside.
+  #findArms(): Map<Instance, Arm> {
+    if (this.vectorAt < 0 || this.vectorAt !== this.loops.length - 1) return new Map();
+    return coldArms(this.pass.instances.filter((instance) => this.isVector(instance.axes)), this.pass.roots);
+  }
+
   // Many live values in a wide bundle spill; reductions share eight accumulators, the most that stay in registers.
   #chooseWidth(): number {
     if (this.vectorAt < 0) return 1;
     const loop = this.loops[this.vectorAt];
-    const work = this.pass.instances.filter((i) => i.operands.length > 0).length;
+    const cold = [...this.arms.values()].reduce((n, arm) => n + arm.instances.length, 0);
+    const work = this.pass.instances.filter((i) => i.operands.length > 0).length - cold;
     const reductions = this.pass.roots.filter((root) => root.kind === 'reduce').length;
     let width = work > 150 ? 1 : work > 90 ? 2 : 4;
     if (reductions === 1 && work <= 3) width = 8;
@@ -125,13 +146,12 @@ export class NestPlan {
   /** The same without the vector loop: where an address' row part is known. */
   rowLevelOf(axes: number): number {
     if (this.vectorAt < 0) return this.levelOf(axes);
-    const vector = this.loops[this.vectorAt].axes.reduce((mask, axis) => mask | (1 << axis), 0);
-    return this.levelOf(axes & ~vector);
+    return this.levelOf(axes & ~this.#vectorAxes);
   }
 
   /** Whether something with these axes varies along the vector loop. */
   isVector(axes: number): boolean {
-    return this.vectorAt >= 0 && this.loops[this.vectorAt].axes.some((axis) => (axes & (1 << axis)) !== 0);
+    return (axes & this.#vectorAxes) !== 0;
   }
 
   /** The axes that an access depends on. */
@@ -242,7 +262,7 @@ export class Counters {
     if (main === 4 * width) this.#bundleAt(body, position, int(0), full);
     else if (main > 0)
       this.fn.for(counter, { from, to: int(main), step: 4 * width }, () =>
-        this.#bundleAt(body, position, this.fn.get(counter), full),
+        this.#bundleAt(body, position, this.fn.get(counter), full, true),
       );
     const rest = extent - main;
     if (rest === 0) return;
@@ -258,14 +278,14 @@ export class Counters {
     const { fn } = this;
     const { counter, from, to, full } = range;
     const i = (): Node => fn.get(counter);
-    const emit = (bundle: Bundle): void => this.#bundleAt(body, position, i(), bundle);
+    const emit = (bundle: Bundle, isLoop = false): void => this.#bundleAt(body, position, i(), bundle, isLoop);
     fn.set(counter, from);
     const whileFits = (bundle: Bundle): void => {
       const step = 4 * bundle.length;
       const fits = (): Node => op('i32.le_s', add(i(), int(step)), to);
       fn.if(fits(), () =>
         fn.loop((again) => {
-          emit(bundle);
+          emit(bundle, true);
           fn.set(counter, add(i(), int(step)));
           fn.br(again, fits());
         }),
@@ -276,7 +296,7 @@ export class Counters {
     for (const lanes of [3, 2, 1]) fn.if(op('i32.eq', sub(to, i()), int(lanes)), () => emit([lanes]));
   }
 
-  #bundleAt(body: Body, position: number, counter: Node, bundle: Bundle): void {
+  #bundleAt(body: Body, position: number, counter: Node, bundle: Bundle, isLoop = false): void {
     const { fn, plan } = this;
     this.#counters[position] = counter;
     this.bundle = bundle;
@@ -291,6 +311,7 @@ export class Counters {
       this.#scaled.set(factor, fn.get(local));
     }
     this.run(body, plan.vectorAt + 1);
+    if (isLoop) body.endBundle();
     held.forEach((local) => fn.release(local));
     this.#scaled.clear();
   }

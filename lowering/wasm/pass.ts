@@ -78,6 +78,13 @@ export type Root =
       readonly combiner: Combiner | 'set';
     };
 
+/** The instances that a root reads. */
+export function valuesOf(root: Root): Instance[] {
+  if (root.kind === 'fold') return [...root.values, ...root.inits];
+  const mask = (root.kind === 'write' || root.kind === 'scatter') && root.mask !== undefined ? [root.mask] : [];
+  return [root.value, ...(root.kind === 'scatter' ? root.indices : []), ...mask];
+}
+
 /** How a pass learns what values are. */
 export interface Resolver {
   /** Where a tile stands, if it has been computed; undefined for tiles that are computed where they are used. */
@@ -171,7 +178,18 @@ const idOf = (value: object): number => {
 interface Child {
   readonly tile: Tile;
   readonly forms: readonly Form[];
+  readonly key: string;
 }
+
+const formsKeys = new WeakMap<readonly Form[], string>();
+
+function formsKey(forms: readonly Form[]): string {
+  const known = formsKeys.get(forms) ?? forms.map(formKey).join(';');
+  formsKeys.set(forms, known);
+  return known;
+}
+
+const childOf = (tile: Tile, forms: readonly Form[]): Child => ({ tile, forms, key: `${idOf(tile)}|${formsKey(forms)}` });
 
 interface Expansion {
   readonly meaning: Meaning;
@@ -257,36 +275,42 @@ export class Pass {
     return true;
   }
 
+  /** Leave out roots. */
+  drop(roots: readonly Root[]): void {
+    if (roots.length > 0) this.roots.splice(0, this.roots.length, ...this.roots.filter((root) => !roots.includes(root)));
+  }
+
   #remember(root: Root): void {
     if (root.kind === 'scatter') return;
     if (root.kind === 'fold') root.tiles.forEach((tile) => this.#reducedTiles.add(tile));
     else if (root.kind !== 'write') this.#reducedTiles.add(root.tile);
-    else if (root.tile !== undefined) this.#own.set(root.tile, identityForms(this.rank).map(formKey).join(';'));
+    else if (root.tile !== undefined) this.#own.set(root.tile, formsKey(identityForms(this.rank)));
   }
 
   /** The instance of a tile at an index map. */
   instance(tile: Tile, forms: readonly Form[]): Instance {
-    const start: Child = { tile, forms };
+    const start = childOf(tile, forms);
     // Depth first with an explicit stack: chains of operations may be very long.
     const stack: { child: Child; expansion: Expansion | undefined }[] = [{ child: start, expansion: undefined }];
     while (stack.length > 0) {
       const top = stack[stack.length - 1];
-      const key = keyOf(top.child);
+      const { key } = top.child;
       if (this.#memo.has(key)) stack.pop();
       else if (top.expansion === undefined) {
         top.expansion = this.#expand(top.child);
-        for (const child of top.expansion.children)
-          if (!this.#memo.has(keyOf(child))) stack.push({ child, expansion: undefined });
+        // The first operand is computed first: writers put the longest chain there, and less stays alive.
+        for (const child of top.expansion.children.toReversed())
+          if (!this.#memo.has(child.key)) stack.push({ child, expansion: undefined });
       } else {
         stack.pop();
         this.#memo.set(key, this.#finish(top.child, top.expansion));
       }
     }
-    return this.#memo.get(keyOf(start))!;
+    return this.#memo.get(start.key)!;
   }
 
   #finish({ tile }: Child, { meaning, children, same }: Expansion): Instance {
-    const operands = children.map((child) => this.#memo.get(keyOf(child))!);
+    const operands = children.map((child) => this.#memo.get(child.key)!);
     if (same) return operands[0];
     let axes = operands.reduce((mask, operand) => mask | operand.axes, 0);
     if (meaning.kind === 'iota') axes |= axesOf(meaning.form);
@@ -307,7 +331,7 @@ export class Pass {
     const { tile, forms } = child;
     const place = this.#resolver.place(tile);
     if (place?.kind === 'single') return leaf({ kind: 'single', read: place.read });
-    if (place !== undefined && this.#own.get(tile) !== forms.map(formKey).join(';')) {
+    if (place !== undefined && this.#own.get(tile) !== formsKey(forms)) {
       if (this.#own.has(tile) || this.#reducedTiles.has(tile)) this.#conflict = true;
       return leaf({ kind: 'memory', window: place.window, forms, fill: 0 });
     }
@@ -316,7 +340,6 @@ export class Pass {
 }
 
 const leaf = (meaning: Meaning): Expansion => ({ meaning, children: [], same: false });
-const keyOf = ({ tile, forms }: Child): string => `${idOf(tile)}|${forms.map(formKey).join(';')}`;
 
 function touchesOf(root: Root): Touch[] {
   if (root.kind === 'scatter') return [{ area: root.window.area, key: `scatter ${idOf(root)}`, at: undefined }];
@@ -340,12 +363,12 @@ function expandOp(
   const tiles = op.operands as Tile[];
   const elementwise = (meaning: Meaning): Expansion => ({
     meaning,
-    children: tiles.map((tile) => ({ tile, forms })),
+    children: tiles.map((tile) => childOf(tile, forms)),
     same: false,
   });
   const view = (map: (axis: number) => Form): Expansion => ({
     meaning: { kind: 'select' },
-    children: [{ tile: tiles[0], forms: tiles[0].type.shape.map((_, axis) => map(axis)) }],
+    children: [childOf(tiles[0], tiles[0].type.shape.map((_, axis) => map(axis)))],
     same: true,
   });
   const { shape } = tiles[0]?.type ?? { shape: [] };
@@ -378,7 +401,7 @@ function expandOp(
       return expandLoad(op, forms, window(op.operands[0]));
     case 'gather': {
       const target = window(op.operands[0]);
-      const children = tiles.slice(1).map((tile) => ({ tile, forms }));
+      const children = tiles.slice(1).map((tile) => childOf(tile, forms));
       const { fill = 0, masked } = op.attrs;
       return { meaning: { kind: 'gather', window: target, fill, masked }, children, same: false };
     }
@@ -390,6 +413,6 @@ function expandOp(
 // A masked load selects between the element and `other`, or else the fill: mask and other are its operands.
 function expandLoad(op: TileOp<'load'>, forms: readonly Form[], window: Window): Expansion {
   const meaning: Meaning = { kind: 'memory', window, forms, fill: op.attrs.fill ?? 0 };
-  const children = op.operands.slice(1).map((tile) => ({ tile: tile as Tile, forms }));
+  const children = op.operands.slice(1).map((tile) => childOf(tile as Tile, forms));
   return { meaning, children, same: false };
 }

@@ -61,6 +61,11 @@ export function planRegion(region: TileRegion): RegionPlan {
   return new Planner(region).plan();
 }
 
+/** Ops after which the cost of a tile is not counted on. */
+const countedOps = 24;
+/** Ops in a row that one pass computes. */
+const longestChain = 300;
+
 const dear: ReadonlySet<string> = new Set(['div', 'sqrt', 'rem', 'pow', 'roundNearestAfz', 'sign']);
 
 class Planner {
@@ -69,6 +74,8 @@ class Planner {
   /** Positions at which memory may be written, by root ref. */
   readonly #writes = new Map<TileValue, number[]>();
   readonly #costs = new Map<TileValue, number>();
+  /** Ops behind a tile that is computed in place, as far as they are counted, and the length of the longest chain of them. */
+  readonly #behind = new Map<TileValue, { readonly ops: ReadonlySet<TileOp>; readonly depth: number }>();
   readonly #materialised = new Set<TileValue>();
   readonly #lastRead = new Map<TileValue, number>();
   readonly #roots = new Map<TileValue, Set<number>>();
@@ -107,17 +114,22 @@ class Planner {
     }
   }
 
-  // What computing a tile at one point costs, in instructions of a vector.
+  // What computing a tile at one point costs, in instructions of a vector. Shared operands count once; counting stops where the cost
+  // is beyond every threshold. Chains are cut at a length that compilers still like.
   #price(op: TileOp): void {
     const [result] = op.results;
-    if (result === undefined || !inPlace.has(op.kind)) return;
-    if (sizeOf(result.type.shape) === 1 && result.type.shape.length === 0) return;
-    let cost = op.operands.reduce((sum, operand) => sum + (this.#costs.get(operand) ?? 0), 0) + ownCost(op);
-    if (cost > 250) {
+    if (result === undefined || !inPlace.has(op.kind) || result.type.shape.length === 0) return;
+    const operands = op.operands.flatMap((operand) => this.#behind.get(operand) ?? []);
+    const depth = operands.reduce((most, { depth: d }) => Math.max(most, d), 0) + 1;
+    if (depth > longestChain) {
       this.#materialised.add(result);
-      cost = 1;
+      this.#costs.set(result, 1);
+      return;
     }
-    this.#costs.set(result, cost);
+    const full = operands.find((behind) => behind.ops.size >= countedOps);
+    const ops = full?.ops ?? joined(op, operands.map((behind) => behind.ops));
+    this.#behind.set(result, { ops, depth });
+    this.#costs.set(result, [...ops].reduce((sum, other) => sum + ownCost(other), 0));
   }
 
   #readers(value: TileValue): Set<number> {
@@ -188,6 +200,12 @@ class Planner {
         return false;
     }
   }
+}
+
+function joined(op: TileOp, sets: readonly ReadonlySet<TileOp>[]): Set<TileOp> {
+  const ops = new Set<TileOp>([op]);
+  for (const set of sets) for (const other of set) if (ops.size < countedOps) ops.add(other);
+  return ops;
 }
 
 function ownCost(op: TileOp): number {

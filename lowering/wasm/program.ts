@@ -57,6 +57,8 @@ export class Program implements Resolver {
   readonly #clips: Map<Window, Map<number, Clip>>[] = [new Map()];
   /** Offsets of scratch blocks behind materialised tiles. */
   readonly #blocks = new Map<object, number>();
+  /** Areas that were allocated here. */
+  readonly #tiles = new WeakSet<object>();
 
   constructor(module: WasmModule, features: WasmFeatures, fn: Fn, base: Local) {
     this.module = module;
@@ -69,6 +71,7 @@ export class Program implements Resolver {
       symbols: this.symbols,
       resolver: this,
       inline: (context, region, args) => this.inline(context, region, args),
+      isDead: (area) => this.#tiles.has(area) && !this.#blocks.has(area),
       scratch: (bytes) => this.address(this.scratch.take(bytes)),
     });
   }
@@ -147,6 +150,7 @@ export class Program implements Resolver {
     const offset = this.scratch.take(sizeOf(shape) * byteLengthOf(format));
     const area: Area = { name, isShared: false };
     this.#blocks.set(area, offset);
+    this.#tiles.add(area);
     return wholeWindow(area, format, this.address(offset), shape);
   }
 

@@ -14,6 +14,7 @@ import type { Resolver, Root, Space, Touch } from './pass.ts';
 import { Pass } from './pass.ts';
 import { cellBytes, finishCell, PassBody, startCell } from './roots.ts';
 import type { Cells, Inline } from './roots.ts';
+import { emitTurn, turnOf } from './turn.ts';
 import { baseAddress } from './window.ts';
 import type { Clip, Reader } from './window.ts';
 
@@ -27,6 +28,8 @@ export interface QueueOptions {
   readonly symbols: Symbols;
   readonly resolver: Resolver;
   readonly inline: Inline;
+  /** Whether nothing but waiting passes reads an area of scratch memory. */
+  readonly isDead: (area: object) => boolean;
   /** Take scratch memory for the time of the flush: its address. */
   readonly scratch: (bytes: number) => Reader;
 }
@@ -69,15 +72,35 @@ export class Queue {
 
   /** Emit what waits into a function. */
   flush(fn: Fn): void {
-    const passes = this.#passes;
+    const passes = this.#withoutDeadWrites(this.#passes);
     this.#passes = [];
     for (let i = 0; i < passes.length; ) {
       const { count, depth } = rowGroup(passes, i);
       const group = passes.slice(i, i + count);
-      if (count > 1) this.#emitRows(fn, group, depth);
+      const others = passes.filter((pass) => !group.includes(pass));
+      if (count > 1) this.#emitRows(fn, group, { depth, isPrivate: (area) => this.#isPrivate(area, group, others) });
       else this.#emitAlone(fn, passes[i]);
       i += count;
     }
+  }
+
+  // A tile that was to be put into memory, but that only its own pass has read, is not.
+  #withoutDeadWrites(passes: readonly Pass[]): Pass[] {
+    for (const pass of passes) {
+      const dead = pass.roots.filter((root) => {
+        if (root.kind !== 'write' || root.tile === undefined || pass.roots.length === 1) return false;
+        const { area } = root.to.window;
+        return this.#options.isDead(area) && !passes.some((other) => other.reads.some((touch) => touch.area === area));
+      });
+      pass.drop(dead);
+    }
+    return passes.filter((pass) => pass.roots.length > 0);
+  }
+
+  // Memory that rows of a group hand to each other, and nobody else: one row of it is enough.
+  #isPrivate(area: object, group: readonly Pass[], others: readonly Pass[]): boolean {
+    const isTile = group.some((pass) => pass.roots.some((root) => 'tile' in root && root.tile !== undefined && root.to.window.area === area));
+    return isTile && this.#options.isDead(area) && !others.some((pass) => [...pass.reads, ...pass.writes].some((touch) => touch.area === area));
   }
 
   #context(fn: Fn): Context {
@@ -110,6 +133,8 @@ export class Queue {
   #emitPlan(outer: Fn, plan: NestPlan): void {
     const { module, symbols } = this.#options;
     const leading = new Map<number, Node>();
+    const turn = turnOf(plan);
+    if (turn !== undefined) return emitTurn(module, outer, plan, turn);
     if (plan.size <= 8 && plan.loops.every((loop) => loop.clip === undefined))
       return outer.scope(() =>
         this.#nest(plan, { context: this.#context(outer), symbols, leading, range: undefined }, new Map()),
@@ -161,10 +186,10 @@ export class Queue {
 
   // --- rows
 
-  #emitRows(outer: Fn, passes: readonly Pass[], depth: number): void {
+  #emitRows(outer: Fn, passes: readonly Pass[], { depth, isPrivate }: { depth: number; isPrivate: (area: object) => boolean }): void {
     const { symbols, module } = this.#options;
     const axes = Array.from({ length: depth }, (_, i) => i);
-    const plans = passes.map((pass) => new NestPlan(pass, symbols, new Set(axes)));
+    const plans = passes.map((pass) => new NestPlan(pass, symbols, new Set(axes), isPrivate));
     const extents = passes[0].space.shape.slice(0, depth);
     const rows = extents.reduce((n, d) => n * d, 1);
     plans.forEach((plan) => {

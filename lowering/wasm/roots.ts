@@ -79,6 +79,11 @@ export class PassBody implements Body {
       }
   }
 
+  // A vector local that is set in a loop and not cleared there is a value that goes round the loop to V8.
+  endBundle(): void {
+    for (const local of this.#values.bundleLocals) this.#fn.set(local, this.#fn.splatZero());
+  }
+
   roots(): void {
     for (const root of this.#counters.plan.pass.roots) {
       switch (root.kind) {
