@@ -29,9 +29,8 @@ export class Module implements HloModule, FunctionTable {
 
   /** A symbol that no function has yet: the name itself, else with `_0`, `_1`, … */
   uniqueName(name: string): string {
-    const base = symbolName(name);
-    let unique = base;
-    for (let i = 0; this.#names.has(unique); i++) unique = `${base}_${i}`;
+    let unique = name;
+    for (let i = 0; this.#names.has(unique); i++) unique = `${name}_${i}`;
     return unique;
   }
 
@@ -87,6 +86,6 @@ export function buildModule(name: string, build: (m: Module) => void): Module {
   return m;
 }
 
-/** A symbol as JAX makes it from any name: other characters than letters, digits, `_`, `.`, `-` become `_`, trailing `_` go. */
+/** The symbol of a module as JAX makes it from any name: other characters than letters, digits, `_`, `.`, `-` become `_`, trailing `_` go. */
 export const symbolName = (name: string): string =>
   name.replace(/[^A-Za-z0-9_.-]/g, '_').replace(/_+$/, '') || '_';

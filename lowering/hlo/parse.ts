@@ -10,7 +10,6 @@ import {
   sameTensorType,
   type HloFunction,
   type HloModule,
-  type HloOp,
   type HloValue,
   type Region,
   type TensorType,
