@@ -44,7 +44,7 @@ const initNorm = (): Norm => ({ scale: np.ones([width]), shift: np.zeros([width]
 /** Parameters from a random key. */
 export function initParams(key: Value, depth: number): Params {
   const keys = random.split(key, 3 + 4 * depth);
-  const at = (i: number): Value => np.take(keys, i, { axis: 0 });
+  const at = (i: number): Value => keys.slice(i);
   return {
     embed: initLinear(at(0), patchPixels, width),
     position: np.multiply(random.normal(at(1), [tokens, width]), 0.02),
@@ -75,7 +75,7 @@ function attend(x: Value, block: Block): Value {
   const [batch] = x.shape;
   const qkv = np.reshape(linear(x, block.qkv), [batch, tokens, 3, heads, width / heads]);
   const parts = np.transpose(qkv, [2, 0, 3, 1, 4]);
-  const part = (i: number): Value => np.take(parts, i, { axis: 0 });
+  const part = (i: number): Value => parts.slice(i);
   const mixed = attention(part(0), part(1), part(2)) as Value;
   return linear(np.reshape(np.transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]), block.out);
 }
