@@ -127,20 +127,18 @@ const definitions: Readonly<Record<Helper, Definition>> = {
     uses: ['bf16_bits', 'bf16_value'],
     body: 'return bf16_value@(bf16_bits@(a));',
   },
-  // Towards zero and saturating; NaN gives 0.
+  // Towards zero and saturating, as WGSL converts, but up to the largest integer; NaN gives 0.
   float_to_i32: {
     takes: ['f32'],
     gives: 'i32',
     uses: ['is_nan'],
-    body: `let inside = I(clamp(a, F(-2147483648f), F(2147483520f)));
-  return select(select(inside, I(2147483647i), a >= F(2147483648f)), I(0i), is_nan@(a));`,
+    body: 'return select(select(I(a), I(2147483647i), a >= F(2147483648f)), I(0i), is_nan@(a));',
   },
   float_to_u32: {
     takes: ['f32'],
     gives: 'u32',
     uses: ['is_nan'],
-    body: `let inside = U(clamp(a, F(0f), F(4294967040f)));
-  return select(select(inside, U(4294967295u), a >= F(4294967296f)), U(0u), is_nan@(a));`,
+    body: 'return select(select(U(a), U(4294967295u), a >= F(4294967296f)), U(0u), is_nan@(a));',
   },
   div_i32: {
     takes: ['i32', 'i32'],

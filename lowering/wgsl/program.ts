@@ -11,7 +11,7 @@ import type { Affine } from './affine.ts';
 import { Barriers } from './barriers.ts';
 import type { Demand } from './demand.ts';
 import type { WgslFeatures } from './features.ts';
-import { registerOf, splat, typeName, component as componentText } from './format.ts';
+import { component as componentText, intLiteral, registerOf, splat, typeName } from './format.ts';
 import {
   flatRegister,
   isPadded,
@@ -56,6 +56,9 @@ export interface Walk {
   /** Register indices, one list per place that is written out. */
   readonly tuples: readonly (readonly Affine[])[];
 }
+
+/** Registers above which a value is rather computed again: private arrays of that size are slow everywhere. */
+const mostKept = 256;
 
 interface Keeping {
   readonly walk: Walk;
@@ -239,7 +242,7 @@ export class Program implements Surroundings {
   }
 
   #intText(at: Affine, point: Point): string {
-    const text = affine.isConstant(at) ? `${at.constant < 0 ? `(${at.constant}i)` : `${at.constant}i`}` : affine.print(at);
+    const text = affine.isConstant(at) ? intLiteral(at.constant) : affine.print(at);
     return splat(text, 'i32', point.width);
   }
 
@@ -368,7 +371,7 @@ export class Program implements Surroundings {
     const { shape } = value.type;
     const { layout } = walk;
     const isSame = shape.length === layout.shape.length && shape.every((d, i) => d === layout.shape[i]);
-    return isSame && this.demand.isKept(value);
+    return isSame && layout.registers <= mostKept && this.demand.isKept(value);
   }
 
   /** Whether a smaller tile is evaluated before the loop over a larger one. */

@@ -219,7 +219,7 @@ const spellings: Readonly<Record<ScalarFn, Spelling | 'expanded'>> = {
 };
 
 const rounded = new Set<ScalarFn>(['add', 'sub', 'mul', 'div', 'sqrt', 'fma', 'rem']);
-const wrapping = new Set<ScalarFn>(['add', 'sub', 'mul', 'neg', 'abs', 'not', 'shiftLeft', 'div']);
+const wrapping = new Set<ScalarFn>(['add', 'sub', 'mul', 'neg', 'abs', 'not', 'div', 'shiftLeft', 'shiftRightArithmetic']);
 
 /** Bring an expression back into the range or the format of a narrow dtype. */
 export function narrow(text: string, dtype: DType, width: Width, prelude: Prelude): string {
