@@ -8,7 +8,7 @@ import type { Fn } from './fn.ts';
 import { microKernel, elementBytes, kernelShape, lanesOf, skinnyShape } from './gemm-kernel.ts';
 import type { Element, KernelShape } from './gemm-kernel.ts';
 import { packPanel } from './gemm-pack.ts';
-import { rowDots } from './gemv.ts';
+import { rowDots, rowSums } from './gemv.ts';
 import { add, int, minS, mul, op, select, sub } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 
@@ -92,6 +92,7 @@ export function makeGemm(context: Context, spec: GemmSpec): Gemm {
   const isRowDots = bytes === 4 && spec.element !== 'mask' && spec.aDepth === bytes && spec.bDepth === bytes;
   if (isRowDots && n === 1 && m > 1) return rowDots(context, spec, { isTransposed: false });
   if (isRowDots && m === 1 && n > 1 && spec.bColumn !== bytes) return rowDots(context, spec, { isTransposed: true });
+  if (m === 1 && bytes === 4 && spec.element !== 'mask' && spec.bColumn === bytes && n >= 16) return rowSums(context, spec);
   const plan = planGemm(context, spec);
   const panelB = roundUp(Math.min(plan.columns, roundUp(n, plan.width)) * plan.depth * bytes, 64);
   const panelA = roundUp(Math.min(plan.rows, roundUp(m, plan.shape.rows)) * plan.depth * bytes, 64);

@@ -15,6 +15,8 @@ import {
 import { classOf, singleType } from './convert.ts';
 import type { Context } from './convert.ts';
 import { Evaluator } from './evaluate.ts';
+import { finishExtreme, startSides, takeExtreme } from './extreme.ts';
+import type { Sides } from './extreme.ts';
 import type { Fn } from './fn.ts';
 import { locate } from './gather.ts';
 import { byteLengthOf, loadSingle, scratchFormat, storeOneLane, storeSingle, storeVector } from './format.ts';
@@ -48,6 +50,7 @@ export class PassBody implements Body {
   readonly #inline: Inline;
   readonly #cells: Cells;
   readonly #accumulators = new Map<Root, Local[]>();
+  readonly #sides = new Map<Root, Sides>();
   readonly #bases = new Map<Destination, Node>();
 
   constructor(counters: Counters, options: { readonly inline: Inline; readonly cells: Cells }) {
@@ -193,6 +196,8 @@ export class PassBody implements Body {
       return locals.forEach((local, i) => fn.set(local, this.#values.single(root.inits[i])));
     const { dtype } = root.value;
     const identity = identityOf(root.kind === 'reduce' ? root.combiner : root.which, dtype);
+    if (isExtreme(root) && this.#isVector && this.#counters.plan.isRowReduction)
+      this.#sides.set(root, startSides(this.#context, root.combiner, this.#sides.get(root)));
     if (root.kind === 'reduce' && this.#isVector)
       return locals.forEach((local) => fn.set(local, fn.splat(laneBits(dtype, identity))));
     fn.set(locals[0], singleConstant(this.#context, dtype, identity));
@@ -212,7 +217,9 @@ export class PassBody implements Body {
       let value = this.#values.vector(root.value, u);
       if (lanes < 4 && this.#counters.plan.isRowReduction)
         value = fn.keep(choose(this.#context, fn.vector(laneMask(lanes)), value, identity));
-      fn.set(locals[u], combineVectors(this.#context, root.combiner, dtype, [fn.get(locals[u]), value]));
+      const sides = this.#sides.get(root);
+      if (sides !== undefined && isExtreme(root)) takeExtreme(this.#context, root.combiner, { acc: locals[u], sides }, value);
+      else fn.set(locals[u], combineVectors(this.#context, root.combiner, dtype, [fn.get(locals[u]), value]));
     });
     this.#values.done(root.value);
   }
@@ -267,12 +274,15 @@ export class PassBody implements Body {
   #finishRow(root: Reduce, locals: readonly Local[]): void {
     const fn = this.#fn;
     const { dtype } = root.value;
+    const sides = this.#sides.get(root);
+    const isPlain = sides !== undefined && isExtreme(root);
     for (let half = locals.length / 2; half >= 1; half /= 2)
       for (let i = 0; i < half; i++) {
         const pair = [fn.get(locals[i]), fn.get(locals[i + half])];
-        fn.set(locals[i], combineVectors(this.#context, root.combiner, dtype, pair));
+        fn.set(locals[i], isPlain ? op(`f32x4.p${root.combiner}`, ...pair) : combineVectors(this.#context, root.combiner, dtype, pair));
       }
     const vector = fn.get(locals[0]);
+    if (isPlain) return this.#total(root, fn.keep(finishExtreme(this.#context, root.combiner, vector, sides)));
     const cell = this.#cells.get(root);
     if (cell !== undefined && isDoubleSum(root)) {
       const address = cell(fn);
@@ -360,6 +370,10 @@ const laneMask = (lanes: number): Extract<Node, { kind: 'v128' }> => ({
   type: 'v128',
   bytes: new Uint8Array(Int32Array.from([0, 1, 2, 3], (lane) => (lane < lanes ? -1 : 0)).buffer),
 });
+
+/** Whether a root is a largest or smallest f32. */
+const isExtreme = (root: Root): root is Reduce & { readonly combiner: 'max' | 'min' } =>
+  root.kind === 'reduce' && (root.combiner === 'max' || root.combiner === 'min') && classOf(root.value.dtype) === 'f32';
 
 /** Whether chunks of a reduction meet in f64. */
 const isDoubleSum = (root: Reduce): boolean => root.combiner === 'add' && classOf(root.value.dtype) === 'f32';
