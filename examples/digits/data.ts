@@ -52,20 +52,29 @@ export function arrange(perDigit: readonly (readonly number[])[], seed: number):
   return { count: images.length, pixels, labels };
 }
 
-/** Images in an order, as patches: row-major [count, 16, 49]. */
-export function patches(digits: Digits, order: Int32Array): Float32Array {
+/** How far an image may be moved during training, in pixels. */
+const reach = 2;
+
+/**
+ * Images in an order, as patches: row-major [count, 16, 49]. With a generator of random numbers every image is moved a little, so that
+ * the model sees more than the images that there are.
+ */
+export function patches(digits: Digits, order: Int32Array, random?: () => number): Float32Array {
   const perSide = imageSide / patchSide;
-  const out = new Float32Array(order.length * imageSide * imageSide);
-  let to = 0;
-  for (const image of order)
-    for (let row = 0; row < perSide; row++)
-      for (let column = 0; column < perSide; column++)
-        for (let y = 0; y < patchSide; y++) {
-          const from =
-            image * imageSide * imageSide + (row * patchSide + y) * imageSide + column * patchSide;
-          out.set(digits.pixels.subarray(from, from + patchSide), to);
-          to += patchSide;
-        }
+  const size = imageSide * imageSide;
+  const out = new Float32Array(order.length * size);
+  const shift = (): number =>
+    random === undefined ? 0 : Math.floor(random() * (2 * reach + 1)) - reach;
+  order.forEach((image, row) => {
+    const [dx, dy] = [shift(), shift()];
+    for (let y = Math.max(0, dy); y < Math.min(imageSide, imageSide + dy); y++)
+      for (let x = Math.max(0, dx); x < Math.min(imageSide, imageSide + dx); x++) {
+        const patch = Math.floor(y / patchSide) * perSide + Math.floor(x / patchSide);
+        const within = (y % patchSide) * patchSide + (x % patchSide);
+        out[row * size + patch * patchPixels + within] =
+          digits.pixels[image * size + (y - dy) * imageSide + (x - dx)];
+      }
+  });
   return out;
 }
 

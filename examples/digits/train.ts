@@ -52,8 +52,8 @@ export interface TrainingResult {
   readonly stages: readonly { readonly title: string; readonly text: string }[];
 }
 
-const images = (digits: Digits, order: Int32Array): Value =>
-  np.reshape(np.array(patches(digits, order)), [order.length, tokens, patchPixels]);
+const images = (digits: Digits, order: Int32Array, random?: () => number): Value =>
+  np.reshape(np.array(patches(digits, order, random)), [order.length, tokens, patchPixels]);
 const labels = (digits: Digits, order: Int32Array): Value => np.array(labelsOf(digits, order));
 
 async function numberOf(x: Value): Promise<number> {
@@ -94,7 +94,7 @@ export async function* train(
     let sum = 0;
     for (let step = 1; step <= steps; step++) {
       const part = order.subarray((step - 1) * batch, step * batch);
-      const result = trainer.step(state, images(digits, part), labels(digits, part));
+      const result = trainer.step(state, images(digits, part, random), labels(digits, part));
       state = result.state;
       const loss = await numberOf(result.loss);
       right += await numberOf(result.right);
