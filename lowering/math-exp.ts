@@ -118,10 +118,10 @@ export function tanh(m: MathWriter, x: Tile): Tile {
   return m.keepNaN(m.withSign(result, m.signOf(x)), x);
 }
 
-/** logistic x = 1/(1 + e⁻ˣ), with the smaller of eˣ and e⁻ˣ so that small results keep their digits */
+/** logistic x = h/(h + h·e⁻ˣ) with h = 2⁻⁶⁴, so that one scaling serves the whole range and small results keep their digits */
 export function logistic(m: MathWriter, x: Tile): Tile {
-  const { value, n } = expParts(m, m.clamp(-104, m.neg(m.abs(x)), 0));
-  const e = m.scale(value, n);
-  const top = m.select(m.compare('lt', x, 0), e, 1);
-  return m.keepNaN(m.div(top, m.add(e, 1)), x);
+  const { value, n } = expParts(m, m.clamp(-43, m.neg(x), 104));
+  const h = 2 ** -64;
+  const e = m.mul(value, m.pow2(m.sub(n, 64)));
+  return m.keepNaN(m.div(h, m.add(e, h)), x);
 }

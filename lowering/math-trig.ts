@@ -119,17 +119,18 @@ function cosOf(m: MathWriter, square: Tile): Tile {
   return m.add(m.mad(square, -0.5, 1), rest);
 }
 
-/** sin(r + n·π/2): the sine or the cosine of r, with the sign of bit 1 of n */
-function turned(m: MathWriter, { n, r }: Reduced): Tile {
+/** sin(r + n·π/2) with its sign flipped where the sign bit is set: the sine or the cosine of r, with the sign of bit 1 of n */
+function turned(m: MathWriter, { n, r }: Reduced, flip?: Tile): Tile {
   const square = m.mul(r, r);
   const isOdd = m.compare('ne', m.and(n, 1), 0);
   const value = m.select(isOdd, cosOf(m, square), sinOf(m, r, square));
-  return m.flipSign(value, m.shl(m.and(n, 2), 30));
+  const turn = m.shl(n, 30);
+  return m.flipSign(value, m.and(flip === undefined ? turn : m.xor(turn, flip), -0x80000000));
 }
 
 /** sin x */
 export function sin(m: MathWriter, x: Tile): Tile {
-  return m.keepNaN(m.flipSign(turned(m, reduce(m, m.abs(x))), m.signOf(x)), x);
+  return m.keepNaN(turned(m, reduce(m, m.abs(x)), m.bits(x)), x);
 }
 
 /** cos x = sin(x + π/2) */

@@ -77,6 +77,9 @@ export class MathWriter {
 
   /** x − y */
   sub(x: Term, y: Term): Tile {
+    // Integer constants are added, so that they join.
+    if (typeof x !== 'number' && typeof y === 'number' && x.type.dtype === 'i32')
+      return this.add(x, -y);
     return this.call('sub', x, y);
   }
 
@@ -211,7 +214,7 @@ export class MathWriter {
   round(x: Tile, scale = 1): Rounded {
     if (this.strict) {
       const shifted = scale === 1 ? this.add(x, magic) : this.mad(x, scale, magic);
-      return { float: this.sub(shifted, magic), int: this.sub(this.bits(shifted), magicBits) };
+      return { float: this.sub(shifted, magic), int: this.add(this.bits(shifted), -magicBits) };
     }
     const float = this.call('roundNearestEven', scale === 1 ? x : this.mul(x, scale));
     return { float, int: this.toInt(float) };

@@ -169,7 +169,18 @@ function integerRule(op: Draft<'scalar'>, to: Rewriter): readonly TileValue[] | 
       return to.emit('scalar', [inner.operands[0], c], { fn }, op.types);
     }
   }
-  return undefined;
+  return right === undefined || fn !== 'shiftLeft' ? undefined : shiftedSum(op, to, right);
+}
+
+/** (x + a) << k = (x << k) + (a << k): integers wrap, so that this is exact, and the constant may join the next one. */
+function shiftedSum(op: Draft<'scalar'>, to: Rewriter, by: Real): readonly TileValue[] | undefined {
+  const [x, y] = op.operands;
+  const inner = call(x, 'add');
+  const before = inner === undefined ? undefined : splatOf(inner.operands[1]);
+  if (inner === undefined || before === undefined) return undefined;
+  const [c] = constant(to, realMeaning('shiftLeft', x.type.dtype)(before, by, 0), x.type);
+  const shifted = to.emit('scalar', [inner.operands[0], y], { fn: 'shiftLeft' }, op.types);
+  return to.emit('scalar', [shifted[0], c], { fn: 'add' }, op.types);
 }
 
 const scalar: Rule<'scalar'> = (op, to) => {
