@@ -5,7 +5,6 @@ import { ArgumentError } from '../core/errors.ts';
 import { compileModule } from '../lowering/compile.ts';
 import type { Step, Target } from '../lowering/fuse/ir.ts';
 import type { HloModule } from '../lowering/hlo/ir.ts';
-import { Module } from '../lowering/hlo/module.ts';
 import { printKernel } from '../lowering/tile/print.ts';
 import type { Kernel } from '../lowering/tile/ir.ts';
 import { emitWgsl } from '../lowering/wgsl/emit.ts';
@@ -70,4 +69,4 @@ export function emitKernels(
 }
 
 const isHlo = (module: LoweredModule | undefined): module is LoweredModule & HloModule =>
-  module instanceof Module;
+  module !== undefined && 'functions' in module;
