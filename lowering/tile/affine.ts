@@ -1,6 +1,6 @@
 /**
  * Affine analysis of index maps: which are sums of grid indices times constants, and what follows for races. Used where a grid axis must be known
- * to be parallel, and by emitters that turn index maps into strides. Proves or says nothing: an unknown map is `undefined`.
+ * to be parallel. Proves or says nothing: an unknown map is `undefined`.
  */
 import { splatOf } from './simplify-rules.ts';
 import {
@@ -19,8 +19,7 @@ export interface Affine {
   readonly coefficients: readonly number[];
 }
 
-/** What is known about integer values of a region: the affine ones, by value. */
-export type AffineValues = ReadonlyMap<TileValue, Affine>;
+type AffineValues = ReadonlyMap<TileValue, Affine>;
 
 const combine = (a: Affine, b: Affine, f: (x: number, y: number) => number): Affine => ({
   constant: f(a.constant, b.constant),
@@ -67,7 +66,7 @@ function ofOp(op: TileOp, known: AffineValues, rank: number): Affine | undefined
 }
 
 /** The affine i32 scalars among the values of a region, in terms of the grid indices (its first `rank` arguments, or `program_id`). */
-export function affineValues(region: TileRegion, rank: number): AffineValues {
+function affineValues(region: TileRegion, rank: number): AffineValues {
   const known = new Map<TileValue, Affine>();
   region.args.slice(0, rank).forEach((arg, axis) => {
     if (arg.type.kind !== 'tile') return;
