@@ -84,10 +84,6 @@ function affineValues(region: TileRegion, rank: number): AffineValues {
   return known;
 }
 
-/** A scalar of a region as an affine function of the grid indices, if it is one. */
-export const affineOf = (value: TileValue, region: TileRegion, rank: number): Affine | undefined =>
-  affineValues(region, rank).get(value);
-
 /** The results of an index map, where they are affine. */
 export function affineMap(map: TileRegion, rank: number): (Affine | undefined)[] {
   const known = affineValues(map, rank);
