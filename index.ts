@@ -66,7 +66,7 @@ export {
   type JacobianOptions,
 } from './transforms/jacobian.ts';
 export { evalShape, jit, makeJaxpr, type Jitted, type JitOptions } from './transforms/jit.ts';
-export { ShapeDtypeStruct } from './transforms/shape-struct.ts';
+export { shapeDtypeStruct, ShapeDtypeStruct } from './transforms/shape-struct.ts';
 export type { Input, Inputs, Output } from './transforms/signature.ts';
 export type { Compiled, Lowered, Traced } from './transforms/stages.ts';
 export { vmap, type Axes, type VmapOptions } from './transforms/vmap.ts';

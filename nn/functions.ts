@@ -101,7 +101,7 @@ export interface LogsumexpOptions {
  *
  * @throws ShapeError when an axis is out of range.
  * @example
- * String(nn.logsumexp(np.full(2, 1000))); // → 1000.6931
+ * String(nn.logsumexp(np.full(2, 1000))); // → 1000.6932
  */
 export function logsumexp(x: ArrayLike, options?: Axis | LogsumexpOptions): Value {
   const { axis, keepdims = false, b, where } = axisOptions<LogsumexpOptions>(options);

@@ -24,7 +24,8 @@ export class Slice {
  *
  * @throws ArgumentError when size or stride is no positive integer.
  * @example
- * ref.get(pl.ds(0, 4));
+ * // In a kernel: `ref.get(pl.ds(0, 4))`.
+ * pl.ds(0, 4).size; // → 4
  */
 export function ds(start: number | Value, size: number, stride = 1): Slice {
   if (!Number.isInteger(size) || size < 0 || !Number.isInteger(stride) || stride < 1)

@@ -48,3 +48,12 @@ export class ShapeDtypeStruct {
     return `ShapeDtypeStruct(shape=${shape}, dtype=${dtypeInfo[this.dtype].longName}${this.weakType ? ', weak_type=True' : ''})`;
   }
 }
+
+/**
+ * Shape and dtype of an array that is not there; `new ShapeDtypeStruct(…)` in short.
+ *
+ * @example
+ * String(shapeDtypeStruct([3], 'i32')); // → ShapeDtypeStruct(shape=(3,), dtype=int32)
+ */
+export const shapeDtypeStruct = (shape: Shape, dtype: DType = 'f32'): ShapeDtypeStruct =>
+  new ShapeDtypeStruct(shape, dtype);
