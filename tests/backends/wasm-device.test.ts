@@ -73,22 +73,47 @@ describe('the device', () => {
   });
 
   test('results do not depend on the number of threads', async () => {
-    const f = jit((x: Value) => lax.reduceSum(lax.mul(x, lax.add(x, 1)), [1]));
-    const x = NDArray.fromHost(
-      Float32Array.from({ length: 300 * 1000 }, (_, i) => Math.sin(i)),
-      [300, 1000],
-      'f32',
-    );
-    const seen = new Set<string>();
+    const wave = (shape: number[], step: number): NDArray => {
+      const size = shape.reduce((n, d) => n * d, 1);
+      return NDArray.fromHost(
+        Float32Array.from({ length: size }, (_, i) => Math.sin(i * step)),
+        shape,
+        'f32',
+      );
+    };
+    const programs = [
+      jit((x: Value) => lax.reduceSum(lax.mul(x, lax.exp(x)), [1])),
+      jit((x: Value) => lax.reduceSum(x)),
+      jit((x: Value) => lax.tanh(lax.dot(x, lax.transpose(x, [1, 0])))),
+    ];
+    const x = wave([210, 1000], 0.37);
+    const seen = programs.map(() => new Set<string>());
     for (const threads of [1, 2, 3]) {
       device.pool.threads = threads;
-      for (let i = 0; i < 20; i++) {
-        seen.add(Buffer.from((f(x) as NDArray).dataSync().buffer).toString('base64'));
+      for (let i = 0; i < 10; i++) {
+        for (const [k, f] of programs.entries())
+          seen[k].add(Buffer.from((f(x) as NDArray).dataSync().buffer).toString('base64'));
         await tick();
       }
     }
     device.pool.threads = 2;
-    expect(seen.size).toBe(1);
+    expect(seen.map((one) => one.size)).toEqual([1, 1, 1]);
+  });
+
+  test('64-bit types compute', () => {
+    withConfig({ enableX64: true }, () => {
+      const x = NDArray.fromHost([0.5, -1.25, 3e10], [3], 'f64');
+      const f = jit((v: Value) => lax.add(lax.sin(v), lax.exp(lax.neg(lax.abs(v)))));
+      const wanted = [0.5, -1.25, 3e10].map((v) => Math.sin(v) + Math.exp(-Math.abs(v)));
+      expect([...((f(x) as NDArray).dataSync() as Float64Array)]).toEqual(wanted);
+      const n = NDArray.fromHost([2n ** 40n, -3n, 7n], [3], 'i64');
+      const g = jit((v: Value) => lax.mul(v, v));
+      expect([...((g(n) as NDArray).dataSync() as BigInt64Array)]).toEqual([
+        BigInt.asIntN(64, 2n ** 80n),
+        9n,
+        49n,
+      ]);
+    });
   });
 
   test('kernels have a text and a source', () => {

@@ -175,7 +175,7 @@ const dots: readonly Program[] = [
     name: `dot ${m}x${k}x${n}`,
     args: () => [noise([m, k]), noise([k, n], 2)],
     f: (x, y) => lax.dot(x, y),
-    rtol: 2e-5,
+    rtol: cancelling,
   })),
   {
     name: 'dot of transposes with an epilogue',
@@ -190,7 +190,7 @@ const dots: readonly Program[] = [
           lax.broadcastInDim(b, [37, 45], [1]),
         ),
       ),
-    rtol: 2e-5,
+    rtol: cancelling,
   },
   {
     name: 'batched dots',
@@ -200,19 +200,19 @@ const dots: readonly Program[] = [
         [[2], [1]],
         [[0], [0]],
       ]),
-    rtol: 2e-5,
+    rtol: cancelling,
   },
   {
     name: 'attention',
     args: () => [noise([45, 16]), noise([45, 16], 2), noise([45, 16], 3)],
     f: attention,
-    rtol: 2e-5,
+    rtol: cancelling,
   },
   {
     name: 'attention over heads',
     args: () => [noise([4, 20, 8]), noise([4, 20, 8], 2), noise([4, 20, 8], 3)],
     f: (q, k, v) => vmap(attention)(q, k, v),
-    rtol: 2e-5,
+    rtol: cancelling,
   },
   {
     name: 'gradients of a network',
@@ -326,9 +326,7 @@ const loops: readonly Program[] = [
     args: () => [noise([30]), noise([5, 30], 2)],
     f: (x, xs) =>
       grad((v: Value) =>
-        lax.reduceSum(
-          scan((c: Value, u: Value) => [lax.sin(lax.add(c, u)), null], v, xs)[0],
-        ),
+        lax.reduceSum(scan((c: Value, u: Value) => [lax.sin(lax.add(c, u)), null], v, xs)[0]),
       )(x),
     rtol: 1e-5,
   },
