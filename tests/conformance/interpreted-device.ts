@@ -47,12 +47,19 @@ export class InterpretedDevice implements Device {
       workgroupBytes: Infinity,
       exact: false,
     });
-    return new WasmExecutable(this.#runtime, schedule, ({ kernel }) => this.#interpreted(kernel), donated);
+    return new WasmExecutable(
+      this.#runtime,
+      schedule,
+      ({ kernel }) => this.#interpreted(kernel),
+      donated,
+    );
   }
 
   #interpreted(kernel: Kernel): RunnableKernel {
     const { heap } = this.#runtime;
-    const lengths = kernel.operands.map(({ shape, dtype }) => sizeOf(shape) * dtypeInfo[dtype].byteLength);
+    const lengths = kernel.operands.map(
+      ({ shape, dtype }) => sizeOf(shape) * dtypeInfo[dtype].byteLength,
+    );
     return {
       id: 0,
       name: kernel.name,
@@ -64,7 +71,9 @@ export class InterpretedDevice implements Device {
       isPortable: false,
       code: () => ({ address: 0, byteLength: 0 }),
       run: (_begin, _end, _scratch, ...addresses) => {
-        const buffers = addresses.map((address, i) => heap.u8.subarray(address, address + lengths[i]));
+        const buffers = addresses.map((address, i) =>
+          heap.u8.subarray(address, address + lengths[i]),
+        );
         interpretKernel(kernel, buffers, { checked: true });
       },
     };

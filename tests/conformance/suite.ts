@@ -27,7 +27,8 @@ export function on<T>(device: Device, body: () => T): T {
 }
 
 /** The elements of a result. */
-const elements = async (x: Value): Promise<number[]> => Array.from(await (x as NDArray).data(), Number);
+const elements = async (x: Value): Promise<number[]> =>
+  Array.from(await (x as NDArray).data(), Number);
 
 /** Says that two results agree: exactly for integers and truth values, within `rtol` for floats; NaN equals NaN. */
 export async function expectSame(actual: Value, wanted: Value, rtol: number): Promise<void> {
@@ -35,8 +36,18 @@ export async function expectSame(actual: Value, wanted: Value, rtol: number): Pr
   const [a, b] = [await elements(actual), await elements(wanted)];
   const scale = Math.max(...b.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)), 1e-30);
   const tolerance = isFloat(actual.dtype) ? rtol : 0;
-  const bad = a.findIndex((v, i) => !(Object.is(v, b[i]) || v === b[i] || Math.abs(v - b[i]) <= tolerance * (Math.abs(b[i]) + 0.1 * scale)));
-  if (bad >= 0) expect.fail(`element ${bad} is ${a[bad]}, wanted ${b[bad]}\n  got    ${a.slice(0, 20).join(' ')}\n  wanted ${b.slice(0, 20).join(' ')}`);
+  const bad = a.findIndex(
+    (v, i) =>
+      !(
+        Object.is(v, b[i]) ||
+        v === b[i] ||
+        Math.abs(v - b[i]) <= tolerance * (Math.abs(b[i]) + 0.1 * scale)
+      ),
+  );
+  if (bad >= 0)
+    expect.fail(
+      `element ${bad} is ${a[bad]}, wanted ${b[bad]}\n  got    ${a.slice(0, 20).join(' ')}\n  wanted ${b.slice(0, 20).join(' ')}`,
+    );
 }
 
 /** The arguments of a case on a device; f32 where it says float. */
@@ -46,7 +57,10 @@ const argumentsOn = (c: Case): NDArray[] => {
 };
 
 /** Run the suite. `skips`: names of cases that the device is known not to run, with the reason. */
-export function conformance(device: Device, { rtol, skips = {} }: { rtol: number; skips?: Readonly<Record<string, string>> }): void {
+export function conformance(
+  device: Device,
+  { rtol, skips = {} }: { rtol: number; skips?: Readonly<Record<string, string>> },
+): void {
   registerDevice(oracle);
   registerDevice(device);
   setDefaultDevice(oracle);
@@ -65,7 +79,9 @@ export function conformance(device: Device, { rtol, skips = {} }: { rtol: number
     for (const p of programs)
       test.skipIf(p.name in skips)(p.name, async () => {
         const f = jit((...xs: Value[]) => [...listOf(p.f(...xs))]);
-        const [wanted, actual] = [oracle, device].map((one) => on(one, () => f(...p.args())) as unknown as readonly Value[]);
+        const [wanted, actual] = [oracle, device].map(
+          (one) => on(one, () => f(...p.args())) as unknown as readonly Value[],
+        );
         for (const [i, x] of actual.entries()) await expectSame(x, wanted[i], p.rtol ?? rtol);
         // Once more, with everything compiled and memory in use.
         const again = on(device, () => f(...p.args())) as unknown as readonly Value[];
