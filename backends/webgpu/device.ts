@@ -40,7 +40,12 @@ const yieldMs = 16;
 const macrotask = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 0));
 
 function isSoftware(info: GPUAdapterInfo): boolean {
-  return info.isFallbackAdapter || /swiftshader|software|llvmpipe|lavapipe/i.test(`${info.architecture} ${info.description} ${info.device}`);
+  return (
+    info.isFallbackAdapter ||
+    /swiftshader|software|llvmpipe|lavapipe/i.test(
+      `${info.architecture} ${info.description} ${info.device}`,
+    )
+  );
 }
 
 /** What the emitter must know of a device. */
@@ -53,7 +58,10 @@ function featuresOf({ device, adapter }: Opened): WgslFeatures {
     subgroups,
     subgroupSize: subgroups ? lanes : 1,
     f16: device.features.has('shader-f16'),
-    maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+    maxInvocations: Math.min(
+      limits.maxComputeInvocationsPerWorkgroup,
+      limits.maxComputeWorkgroupSizeX,
+    ),
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,
     maxBindings: limits.maxStorageBuffersPerShaderStage,
     fallback: isSoftware(info),
@@ -90,9 +98,13 @@ export class WebGpuDevice implements Device {
     this.id = options.id ?? 0;
     this.features = featuresOf(opened);
     const { vendor, architecture, description } = adapter.info;
-    const name = description === '' ? [vendor, architecture].filter((x) => x !== '').join(' ') : description;
+    const name =
+      description === '' ? [vendor, architecture].filter((x) => x !== '').join(' ') : description;
     this.description = `webgpu:${this.id} (${name === '' ? 'unknown GPU' : name}${this.features.fallback ? ', software' : ''})`;
-    this.memory = new Memory(device, options.memoryLimit ?? (this.features.fallback ? fallbackLimit : defaultLimit));
+    this.memory = new Memory(
+      device,
+      options.memoryLimit ?? (this.features.fallback ? fallbackLimit : defaultLimit),
+    );
     this.#pipelines = new Pipelines(device);
     this.#readback = new Readback(device);
     this.#registry = new FinalizationRegistry((held) => this.#release(held));
@@ -169,7 +181,9 @@ export class WebGpuDevice implements Device {
     const isWhole = length === bytes.byteLength && !this.stream.isHeld;
     const words = isWhole ? bytes : new Uint8Array(length);
     if (!isWhole) words.set(bytes);
-    this.stream.submit(() => this.gpu.queue.writeBuffer(allocation.gpu, 0, words as Uint8Array<ArrayBuffer>, 0, length));
+    this.stream.submit(() =>
+      this.gpu.queue.writeBuffer(allocation.gpu, 0, words as Uint8Array<ArrayBuffer>, 0, length),
+    );
   }
 
   upload(bytes: Uint8Array): DeviceBuffer {
@@ -181,7 +195,10 @@ export class WebGpuDevice implements Device {
 
   async read(buffer: DeviceBuffer): Promise<Uint8Array> {
     this.#checkAlive();
-    invariant(buffer instanceof WebGpuBuffer && buffer.device === this, 'a buffer of another device.');
+    invariant(
+      buffer instanceof WebGpuBuffer && buffer.device === this,
+      'a buffer of another device.',
+    );
     const { allocation, byteLength, failure } = buffer;
     // The memory stays until it is read, whatever happens to the handle.
     allocation.references++;
@@ -200,7 +217,9 @@ export class WebGpuDevice implements Device {
       // A rejected copy says less than the loss of the device that caused it.
       await macrotask();
       this.#checkAlive();
-      throw cause instanceof DeviceError ? cause : new DeviceError(`${this.description}: the values could not be read.`, { cause });
+      throw cause instanceof DeviceError
+        ? cause
+        : new DeviceError(`${this.description}: the values could not be read.`, { cause });
     } finally {
       this.stream.submit(() => this.memory.release(allocation));
     }

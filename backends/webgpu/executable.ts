@@ -26,7 +26,10 @@ export interface Runtime extends Queue {
 }
 
 /** Where temporaries of a schedule live: buffers that share a slot share memory. */
-function placeTemporaries(schedule: Schedule, memory: Memory): { table: (Allocation | undefined)[]; owned: Allocation[] } {
+function placeTemporaries(
+  schedule: Schedule,
+  memory: Memory,
+): { table: (Allocation | undefined)[]; owned: Allocation[] } {
   const bySlot = new Map<number, number>();
   const sizes: number[] = [];
   const place = schedule.buffers.map(({ role, slot, byteLength }) => {
@@ -134,14 +137,21 @@ export class WebGpuExecutable implements Executable {
       const { role, byteLength } = buffers[id];
       const allocation = table[id];
       invariant(allocation !== undefined, `${this.#schedule.name}: result ${id} has no memory.`);
-      invariant(role === 'output' || role === 'input', `${this.#schedule.name}: result ${id} is a ${role}.`);
+      invariant(
+        role === 'output' || role === 'input',
+        `${this.#schedule.name}: result ${id} is a ${role}.`,
+      );
       if (role === 'input' || taken.has(id)) allocation.references++;
       taken.add(id);
       return this.#runtime.handle(allocation, byteLength, failure);
     });
   }
 
-  #execute(table: (Allocation | undefined)[], failure: Failure, used: readonly Allocation[]): void | Promise<void> {
+  #execute(
+    table: (Allocation | undefined)[],
+    failure: Failure,
+    used: readonly Allocation[],
+  ): void | Promise<void> {
     // Unused arguments have no memory here, and no step names them.
     const recorder = new Recorder(this.#runtime, table as Allocation[]);
     const finish = (): void => {
@@ -166,11 +176,16 @@ export class WebGpuExecutable implements Executable {
   #explain(cause: unknown): PalladiaError {
     if (cause instanceof PalladiaError) return cause;
     const what = cause instanceof Error ? cause.message : String(cause);
-    return new DeviceError(`${this.#schedule.name}: the device must run the program; it says "${what}".`, { cause });
+    return new DeviceError(
+      `${this.#schedule.name}: the device must run the program; it says "${what}".`,
+      { cause },
+    );
   }
 
   asText(): string {
-    return [printSchedule(this.#schedule), ...this.kernels.map((kernel) => kernel.text)].join('\n\n');
+    return [printSchedule(this.#schedule), ...this.kernels.map((kernel) => kernel.text)].join(
+      '\n\n',
+    );
   }
 
   dispose(): void {

@@ -8,4 +8,5 @@ export { createWebGpuDevice, WebGpuDevice, type WebGpuOptions } from './device.t
  *
  * @throws DeviceError when the engine has no WebGPU or finds no GPU, with what to do.
  */
-export const initWebGpu = (options: WebGpuOptions = {}): Promise<WebGpuDevice> => createWebGpuDevice(options);
+export const initWebGpu = (options: WebGpuOptions = {}): Promise<WebGpuDevice> =>
+  createWebGpuDevice(options);

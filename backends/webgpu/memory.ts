@@ -19,7 +19,8 @@ export interface Allocation {
 }
 
 /** Bytes of a buffer that holds `byteLength` bytes: a multiple of 16, so that vectors can be read to the end. */
-export const paddedSize = (byteLength: number): number => Math.max(16, Math.ceil(byteLength / 16) * 16);
+export const paddedSize = (byteLength: number): number =>
+  Math.max(16, Math.ceil(byteLength / 16) * 16);
 
 /** Sizes 2ⁿ and 1.5 · 2ⁿ, so that buffers fit many arrays. */
 export function sizeClass(byteLength: number): number {

@@ -54,12 +54,17 @@ async function findGpu(options: OpenOptions): Promise<GPU> {
 export async function openGpu(options: OpenOptions = {}): Promise<Opened> {
   const gpu = await findGpu(options);
   const { powerPreference } = options;
-  const adapter = await gpu.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
+  const adapter = await gpu.requestAdapter(
+    powerPreference === undefined ? {} : { powerPreference },
+  );
   if (adapter === null)
     throw new DeviceError(`webgpu: a GPU must be available; the engine found none. ${install}`);
   const requiredLimits: Record<string, number> = {};
   // Dawn refuses sizes that are no multiple of 4, which some drivers report.
-  for (const limit of wantedLimits) requiredLimits[limit] = adapter.limits[limit] - (adapter.limits[limit] % (limit.endsWith('Size') && adapter.limits[limit] > 2 ** 16 ? 4 : 1));
+  for (const limit of wantedLimits)
+    requiredLimits[limit] =
+      adapter.limits[limit] -
+      (adapter.limits[limit] % (limit.endsWith('Size') && adapter.limits[limit] > 2 ** 16 ? 4 : 1));
   const requiredFeatures: GPUFeatureName[] = adapter.features.has('subgroups') ? ['subgroups'] : [];
   try {
     const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });

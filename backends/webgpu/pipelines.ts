@@ -33,7 +33,9 @@ export class Pipelines {
         entries: kernel.bindings.map(({ access }, binding) => ({
           binding,
           visibility: stageCompute,
-          buffer: { type: access === 'read' ? ('read-only-storage' as const) : ('storage' as const) },
+          buffer: {
+            type: access === 'read' ? ('read-only-storage' as const) : ('storage' as const),
+          },
         })),
       });
       this.#layouts.set(key, layout);
@@ -61,14 +63,20 @@ export class Pipelines {
       ([validation, internal]) => {
         made.check = undefined;
         const error = validation ?? internal;
-        return error === null ? undefined : new DeviceError(`${name}: the driver must accept the kernel; it says "${error.message}". Please report it with the kernel's source.`);
+        return error === null
+          ? undefined
+          : new DeviceError(
+              `${name}: the driver must accept the kernel; it says "${error.message}". Please report it with the kernel's source.`,
+            );
       },
-      (cause: unknown) => new DeviceError(`${name}: the device was lost while the kernel was compiled.`, { cause }),
+      (cause: unknown) =>
+        new DeviceError(`${name}: the device was lost while the kernel was compiled.`, { cause }),
     );
-    if (this.#known.size >= mostPipelines) for (const [oldest] of this.#known) {
-      this.#known.delete(oldest);
-      break;
-    }
+    if (this.#known.size >= mostPipelines)
+      for (const [oldest] of this.#known) {
+        this.#known.delete(oldest);
+        break;
+      }
     this.#known.set(kernel.code, made);
     return made;
   }

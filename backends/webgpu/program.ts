@@ -26,7 +26,12 @@ export type Prepared =
       /** Bind groups by the buffers that they bind. */
       readonly groups: Map<string, GPUBindGroup>;
     }
-  | { readonly kind: 'copy'; readonly from: BufferId; readonly to: BufferId; readonly byteLength: number }
+  | {
+      readonly kind: 'copy';
+      readonly from: BufferId;
+      readonly to: BufferId;
+      readonly byteLength: number;
+    }
   | {
       readonly kind: 'while';
       readonly cond: readonly Prepared[];
@@ -37,7 +42,11 @@ export type Prepared =
       readonly carried: readonly BufferId[];
       readonly next: readonly BufferId[];
     }
-  | { readonly kind: 'case'; readonly index: BufferId; readonly branches: readonly (readonly Prepared[])[] };
+  | {
+      readonly kind: 'case';
+      readonly index: BufferId;
+      readonly branches: readonly (readonly Prepared[])[];
+    };
 
 /** Bytes of the operands of a kernel. */
 export const operandBytes = (kernel: Kernel): number[] =>
@@ -62,7 +71,10 @@ export function prepareSteps(
       case 'while': {
         const moving = step.carried.flatMap((id, i) => (step.next[i] === id ? [] : [i]));
         const next = moving.map((i) => step.next[i]);
-        invariant(new Set(next).size === next.length, `${schedule.name}: a loop moves one buffer to two places.`);
+        invariant(
+          new Set(next).size === next.length,
+          `${schedule.name}: a loop moves one buffer to two places.`,
+        );
         return [
           {
             ...step,
@@ -90,5 +102,7 @@ export const describeKernel = (kernel: Kernel, code: WgslKernel): CompiledKernel
 export const waits = (steps: readonly Prepared[]): boolean =>
   steps.some((step) => {
     if (step.kind === 'case') return true;
-    return step.kind === 'while' && (step.trips === undefined || waits(step.body) || waits(step.cond));
+    return (
+      step.kind === 'while' && (step.trips === undefined || waits(step.body) || waits(step.cond))
+    );
   });

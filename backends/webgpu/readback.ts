@@ -35,7 +35,11 @@ export class Readback {
   }
 
   /** Record a copy of memory; the returned function waits for it once its commands are submitted. */
-  record(encoder: GPUCommandEncoder, { gpu }: Allocation, byteLength: number): () => Promise<Uint8Array> {
+  record(
+    encoder: GPUCommandEncoder,
+    { gpu }: Allocation,
+    byteLength: number,
+  ): () => Promise<Uint8Array> {
     const size = sizeClass(byteLength);
     const staging = this.#take(size);
     const length = paddedSize(byteLength);

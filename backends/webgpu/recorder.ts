@@ -59,7 +59,8 @@ export class Recorder {
 
   #plain(step: Prepared): void {
     if (step.kind === 'kernel') this.#dispatch(step);
-    else if (step.kind === 'copy') this.#copy(this.#table[step.from], this.#table[step.to], step.byteLength);
+    else if (step.kind === 'copy')
+      this.#copy(this.#table[step.from], this.#table[step.to], step.byteLength);
     else if (step.kind === 'while') {
       const before = this.#places(step);
       for (let i = 0; i < (step.trips ?? 0); i++) {
@@ -176,7 +177,13 @@ export class Recorder {
     if (from === to) return;
     this.#endPass();
     this.#encoder ??= this.#queue.gpu.createCommandEncoder();
-    this.#encoder.copyBufferToBuffer(from.gpu, 0, to.gpu, 0, Math.min(paddedSize(byteLength), from.size, to.size));
+    this.#encoder.copyBufferToBuffer(
+      from.gpu,
+      0,
+      to.gpu,
+      0,
+      Math.min(paddedSize(byteLength), from.size, to.size),
+    );
   }
 
   #endPass(): void {

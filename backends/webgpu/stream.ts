@@ -25,7 +25,8 @@ export class Stream {
 
   async #drain(first: Promise<void>): Promise<void> {
     await first;
-    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) await task();
+    for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift())
+      await task();
     this.#running = undefined;
   }
 

@@ -61,7 +61,9 @@ export function operandPoint(
 export function operandText(c: Contraction, value: TileValue, point: Point): string {
   const text = c.p.at(value, point);
   const from = registerOf(value.type.dtype);
-  return from === c.register ? text : c.p.text.let('x', convert(text, from, c.register, point.width, c.p.prelude));
+  return from === c.register
+    ? text
+    : c.p.text.let('x', convert(text, from, c.register, point.width, c.p.prelude));
 }
 
 /** accumulator += a · b, where `a` is a scalar. */
@@ -87,7 +89,10 @@ export function isAddressable(p: Program, value: TileValue): boolean {
     const held = p.get(v);
     if (held.kind === 'resident' && held.layout.shape.some((d) => d > 1)) return false;
     if (held.kind !== 'pure') continue;
-    const operands = held.op.kind === 'load' || held.op.kind === 'gather' ? held.op.operands.slice(1) : held.op.operands;
+    const operands =
+      held.op.kind === 'load' || held.op.kind === 'gather'
+        ? held.op.operands.slice(1)
+        : held.op.operands;
     stack.push(...operands);
   }
   return true;
@@ -108,10 +113,14 @@ export function contiguity(p: Program, value: TileValue): 'row' | 'column' {
       const { dims } = p.view(held.op.operands[0]);
       const { point } = next;
       const index = dims.reduce(
-        (sum, d) => (d.axis < 0 ? sum : affine.add(sum, affine.scale(point.coords[d.axis].at, d.step * d.stride))),
+        (sum, d) =>
+          d.axis < 0
+            ? sum
+            : affine.add(sum, affine.scale(point.coords[d.axis].at, d.step * d.stride)),
         affine.zero,
       );
-      const factor = (name: string): number => index.terms.find((t) => t.v.name === name)?.factor ?? 0;
+      const factor = (name: string): number =>
+        index.terms.find((t) => t.v.name === name)?.factor ?? 0;
       if (factor('probe_column') === 1) return 'column';
       if (factor('probe_row') === 1) return 'row';
     }

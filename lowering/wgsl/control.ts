@@ -57,7 +57,8 @@ function captured(regions: readonly TileRegion[]): Map<TileValue, boolean> {
 /** Whether a value is read straight from memory, perhaps turned. */
 function isRead(value: TileValue): boolean {
   let v: TileValue = value;
-  while (v.def !== undefined && ['transpose', 'reshape', 'slice'].includes(v.def.kind)) v = v.def.operands[0];
+  while (v.def !== undefined && ['transpose', 'reshape', 'slice'].includes(v.def.kind))
+    v = v.def.operands[0];
   return v.def?.kind === 'load';
 }
 
@@ -85,7 +86,9 @@ function carry(p: Program, inits: readonly TileValue[], args: readonly TileValue
 
 /** Set variables to values at once: a value may itself be one of the variables. */
 function assign(p: Program, targets: readonly Resident[], values: readonly TileValue[]): void {
-  const own = new Set(targets.flatMap((t) => [...(t.names ?? []), ...(t.array === undefined ? [] : [t.array])]));
+  const own = new Set(
+    targets.flatMap((t) => [...(t.names ?? []), ...(t.array === undefined ? [] : [t.array])]),
+  );
   const pending: { to: string; from: string }[] = [];
   values.forEach((value, i) => {
     const target = targets[i];

@@ -15,7 +15,13 @@ function contains(to: DType, from: DType): boolean {
 }
 
 /** Spell the conversion of a register: floats go to integers towards zero and saturate, integers wrap. */
-export function convert(text: string, from: DType, to: DType, width: Width, prelude: Prelude): string {
+export function convert(
+  text: string,
+  from: DType,
+  to: DType,
+  width: Width,
+  prelude: Prelude,
+): string {
   if (from === to) return text;
   const [source, target] = [registerOf(from), registerOf(to)];
   const type = typeName(target, width);
@@ -28,11 +34,7 @@ export function convert(text: string, from: DType, to: DType, width: Width, prel
   if (source === 'bool') return `${type}(${text})`;
   if (source === 'f32' && target !== 'f32') return fromFloat(text, to, width, prelude);
   const moved =
-    source === target
-      ? text
-      : target === 'f32'
-        ? `${type}(${text})`
-        : `bitcast<${type}>(${text})`;
+    source === target ? text : target === 'f32' ? `${type}(${text})` : `bitcast<${type}>(${text})`;
   return contains(to, from) ? moved : narrow(moved, to, width, prelude);
 }
 
@@ -84,7 +86,13 @@ export function fromBits(text: string, dtype: DType, width: Width, prelude: Prel
 }
 
 /** Spell a bit cast. */
-export function bitcast(text: string, from: DType, to: DType, width: Width, prelude: Prelude): string {
+export function bitcast(
+  text: string,
+  from: DType,
+  to: DType,
+  width: Width,
+  prelude: Prelude,
+): string {
   const bits = toBits(text, from, width, prelude);
   return fromBits(bits, to, width, prelude);
 }

@@ -4,7 +4,16 @@
  */
 import * as affine from './affine.ts';
 import type { Affine } from './affine.ts';
-import { columnPoints, isAddressable, multiplyAdd, operandPoint, operandText, rowOf, type Block, type Contraction } from './contraction.ts';
+import {
+  columnPoints,
+  isAddressable,
+  multiplyAdd,
+  operandPoint,
+  operandText,
+  rowOf,
+  type Block,
+  type Contraction,
+} from './contraction.ts';
 import { pointOf, tx } from './layout.ts';
 import type { Walk } from './program.ts';
 
@@ -14,12 +23,19 @@ const fewLanes = 4;
 /** Spell the element of A that a lane holds. */
 function lane(c: Contraction, element: string, u: number | string): string {
   const text = c.register === 'bool' ? `u32(${element})` : element;
-  const passed = typeof u === 'number' ? `subgroupBroadcast(${text}, ${u}u)` : `subgroupShuffle(${text}, u32(${u}))`;
+  const passed =
+    typeof u === 'number'
+      ? `subgroupBroadcast(${text}, ${u}u)`
+      : `subgroupShuffle(${text}, u32(${u}))`;
   return c.p.text.let('a', c.register === 'bool' ? `${passed} != 0u` : passed);
 }
 
 /** Multiply a chunk: lane `u` holds the elements of A at `base + u · stride`. */
-function chunk(c: Contraction, block: Block, at: { base: Affine; stride: number; elements: readonly string[] }): void {
+function chunk(
+  c: Contraction,
+  block: Block,
+  at: { base: Affine; stride: number; elements: readonly string[] },
+): void {
   const { p, depth } = c;
   const lanes = p.threads.tx;
   const step = (k: Affine, u: number | string): void => {
@@ -38,7 +54,10 @@ function chunk(c: Contraction, block: Block, at: { base: Affine; stride: number;
   const u = p.text.fresh('u');
   const limit = isFull
     ? String(lanes)
-    : p.text.let('lanes', `min(${lanes}, (${depth + at.stride - 1} - ${affine.atom(at.base)}) / ${at.stride})`);
+    : p.text.let(
+        'lanes',
+        `min(${lanes}, (${depth + at.stride - 1} - ${affine.atom(at.base)}) / ${at.stride})`,
+      );
   p.block(`for (var ${u} = 0; ${u} < ${limit}; ${u}++)`, () => {
     const index = affine.variable(u, { lo: 0, hi: lanes - 1 });
     step(affine.add(at.base, affine.scale(index, at.stride)), u);
@@ -48,7 +67,10 @@ function chunk(c: Contraction, block: Block, at: { base: Affine; stride: number;
 const noWalk = (c: Contraction): Walk => ({ layout: c.layout, rolled: [], tuples: [] });
 
 /** What B needs before the loops: everything at a place whose depth is not known yet. */
-function wantedOfB(c: Contraction, block: Block): { value: Contraction['b']; point: ReturnType<typeof pointOf> }[] {
+function wantedOfB(
+  c: Contraction,
+  block: Block,
+): { value: Contraction['b']; point: ReturnType<typeof pointOf> }[] {
   const k = affine.variable('depth', { lo: 0, hi: Math.max(1, c.depth - 1) });
   return columnPoints(c, block, k).map((point) => ({ value: c.b, point }));
 }
@@ -61,7 +83,11 @@ function fromMemory(c: Contraction, block: Block): void {
   p.block(`for (var ${name} = 0; ${name} < ${depth}; ${name} += ${lanes})`, () => {
     const own = affine.add(k, tx(p.threads));
     const elements = block.rows.map((_, i) =>
-      operandText(c, c.a, operandPoint(block.lead, c.a.type.shape, { row: rowOf(c, block, i), column: own })),
+      operandText(
+        c,
+        c.a,
+        operandPoint(block.lead, c.a.type.shape, { row: rowOf(c, block, i), column: own }),
+      ),
     );
     chunk(c, block, { base: k, stride: 1, elements });
   });

@@ -46,7 +46,11 @@ const lengthsOf = (c: Contraction): { rows: number; columns: number; rowWidth: W
   const rows = layout.rowRegisters * p.threads.ty;
   const columns = layout.columnRegisters * p.threads.tx * layout.width;
   const rowWidth: Width = layout.rowRegisters % 4 === 0 ? 4 : layout.rowRegisters % 2 === 0 ? 2 : 1;
-  return { rows: layout.rows === 1 ? 1 : rows, columns: layout.columns === 1 ? 1 : columns, rowWidth };
+  return {
+    rows: layout.rows === 1 ? 1 : rows,
+    columns: layout.columns === 1 ? 1 : columns,
+    rowWidth,
+  };
 };
 
 function plan(c: Contraction): Plan | undefined {
@@ -60,15 +64,35 @@ function plan(c: Contraction): Plan | undefined {
   for (let depth = Math.min(blockDepth, c.depth); depth >= 1; depth = Math.floor(depth / 2)) {
     const linesA = residentA ? c.depth : depth;
     const linesB = residentB ? c.depth : depth;
-    const a = p.space.staging('a', typeName(register, widthA), { words: widthA, count: Math.ceil((linesA * pitchA) / widthA) });
+    const a = p.space.staging('a', typeName(register, widthA), {
+      words: widthA,
+      count: Math.ceil((linesA * pitchA) / widthA),
+    });
     const b =
       a === undefined
         ? undefined
-        : p.space.staging('b', typeName(register, layout.width), { words: layout.width, count: (linesB * columns) / layout.width });
+        : p.space.staging('b', typeName(register, layout.width), {
+            words: layout.width,
+            count: (linesB * columns) / layout.width,
+          });
     if (a !== undefined && b !== undefined)
       return {
-        a: { side: 'a', staging: a, width: widthA, pitch: pitchA, lines: linesA, isResident: residentA },
-        b: { side: 'b', staging: b, width: layout.width, pitch: columns, lines: linesB, isResident: residentB },
+        a: {
+          side: 'a',
+          staging: a,
+          width: widthA,
+          pitch: pitchA,
+          lines: linesA,
+          isResident: residentA,
+        },
+        b: {
+          side: 'b',
+          staging: b,
+          width: layout.width,
+          pitch: columns,
+          lines: linesB,
+          isResident: residentB,
+        },
         depth,
       };
   }
@@ -105,7 +129,9 @@ function stageRegisters(c: Contraction, stage: Stage, lead: readonly Affine[]): 
   const layout = p.layout(value.type.shape);
   const rank = layout.shape.length;
   const copy = (point: Point): void => {
-    const isOther = point.coords.slice(0, rank - 2).some((coord, i) => affine.print(coord.at) !== affine.print(lead[i]));
+    const isOther = point.coords
+      .slice(0, rank - 2)
+      .some((coord, i) => affine.print(coord.at) !== affine.print(lead[i]));
     if (isOther) return;
     const text = p.text.let('x', operandText(c, value, point));
     guarded(p, p.ownership(layout, point), () => {
@@ -125,7 +151,11 @@ function stageRegisters(c: Contraction, stage: Stage, lead: readonly Affine[]): 
 }
 
 /** Copy a block of an operand from memory: `depth` lines from `k` on. */
-function stageMemory(c: Contraction, stage: Stage, use: { lead: readonly Affine[]; k: Affine; depth: number }): void {
+function stageMemory(
+  c: Contraction,
+  stage: Stage,
+  use: { lead: readonly Affine[]; k: Affine; depth: number },
+): void {
   const { p } = c;
   const value = stage.side === 'a' ? c.a : c.b;
   const { rows, columns } = lengthsOf(c);
@@ -145,10 +175,14 @@ function stageMemory(c: Contraction, stage: Stage, use: { lead: readonly Affine[
     const [row, column] = stage.side === 'a' ? [place, k] : [k, place];
     const point = operandPoint(use.lead, value.type.shape, { row, column, width, axis: along });
     let text = operandText(c, value, point);
-    if (affine.rangeOf(k).hi + (isDeep ? width - 1 : 0) >= c.depth) text = p.text.let('inside', insideDepth(c, text, { k, width, isDeep }));
+    if (affine.rangeOf(k).hi + (isDeep ? width - 1 : 0) >= c.depth)
+      text = p.text.let('inside', insideDepth(c, text, { k, width, isDeep }));
     const at = affine.add(affine.scale(line, stage.pitch), place);
     if (!isDeep) writeStage(p, stage, at, text, width);
-    else spread(text, width).forEach((part, e) => writeStage(p, stage, affine.offset(at, e * stage.pitch), part, 1));
+    else
+      spread(text, width).forEach((part, e) =>
+        writeStage(p, stage, affine.offset(at, e * stage.pitch), part, 1),
+      );
   };
   p.barriers.touch(stage.staging.memory, 'write', 'stage');
   const lid = affine.variable('lid', { lo: 0, hi: threads - 1 });
@@ -168,17 +202,28 @@ function stageMemory(c: Contraction, stage: Stage, use: { lead: readonly Affine[
 }
 
 /** Zero beyond the contracted axis, in both operands: what lies there may be NaN. */
-function insideDepth(c: Contraction, text: string, at: { k: Affine; width: Width; isDeep: boolean }): string {
+function insideDepth(
+  c: Contraction,
+  text: string,
+  at: { k: Affine; width: Width; isDeep: boolean },
+): string {
   const { register, depth } = c;
-  const zero = register === 'bool' ? splat('false', 'bool', at.width) : splat('0', register, at.width);
-  if (at.width === 1 || !at.isDeep) return `select(${zero}, ${text}, ${affine.print(at.k)} < ${depth})`;
+  const zero =
+    register === 'bool' ? splat('false', 'bool', at.width) : splat('0', register, at.width);
+  if (at.width === 1 || !at.isDeep)
+    return `select(${zero}, ${text}, ${affine.print(at.k)} < ${depth})`;
   const steps = Array.from({ length: at.width }, (_, e) => String(e)).join(', ');
   const type = typeName('i32', at.width);
   return `select(${zero}, ${text}, ${type}(${affine.print(at.k)}) + ${type}(${steps}) < ${type}(${depth}))`;
 }
 
 /** Multiply `depth` lines of the staged operands, from these lines on. */
-function multiply(c: Contraction, block: Block, stages: Plan, use: { a: Affine; b: Affine; depth: string }): void {
+function multiply(
+  c: Contraction,
+  block: Block,
+  stages: Plan,
+  use: { a: Affine; b: Affine; depth: string },
+): void {
   const { p, layout } = c;
   const { a, b } = stages;
   p.barriers.touch(a.staging.memory, 'read', 'dot');
@@ -189,7 +234,10 @@ function multiply(c: Contraction, block: Block, stages: Plan, use: { a: Affine; 
     const lineA = affine.scale(affine.add(use.a, k), a.pitch);
     const lineB = affine.scale(affine.add(use.b, k), b.pitch);
     const columns = Array.from({ length: layout.columnRegisters }, (_, n) => {
-      const own = layout.columns === 1 ? affine.zero : affine.offset(affine.scale(tx(p.threads), b.width), n * p.threads.tx * b.width);
+      const own =
+        layout.columns === 1
+          ? affine.zero
+          : affine.offset(affine.scale(tx(p.threads), b.width), n * p.threads.tx * b.width);
       return p.text.let('b', `${b.staging.name}[${vectorIndex(affine.add(lineB, own), b.width)}]`);
     });
     const rows = rowElements(c, block, a, lineA);
@@ -208,9 +256,10 @@ const vectorIndex = (at: Affine, width: Width): string => {
 function rowElements(c: Contraction, block: Block, a: Stage, line: Affine): string[] {
   const { p } = c;
   const elements: string[] = [];
-  for (let i = 0; i < block.rows.length; ) {
+  for (let i = 0; i < block.rows.length;) {
     const at = affine.add(line, rowOf(c, block, i));
-    const width: Width = i + a.width <= block.rows.length && affine.isMultiple(at, a.width) ? a.width : 1;
+    const width: Width =
+      i + a.width <= block.rows.length && affine.isMultiple(at, a.width) ? a.width : 1;
     const text = p.text.let('a', stagedElement(a, at, width));
     elements.push(...spread(text, width));
     i += width;
@@ -241,16 +290,20 @@ export function emitStaged(c: Contraction, block: Block): void {
   const name = p.text.fresh('k');
   const isEven = c.depth % depth === 0;
   const k = affine.variable(name, { lo: 0, hi: Math.floor((c.depth - 1) / depth) * depth }, depth);
-  const wanted = operandPoint(lead, c.a.type.shape, { row: affine.variable('row', { lo: 0, hi: 1 }), column: k });
+  const wanted = operandPoint(lead, c.a.type.shape, {
+    row: affine.variable('row', { lo: 0, hi: 1 }),
+    column: k,
+  });
   p.within(stages.a.isResident ? [] : [{ value: c.a, point: wanted }], walk, () =>
     p.block(`for (var ${name} = 0; ${name} < ${c.depth}; ${name} += ${depth})`, () =>
       p.barriers.loop(() => {
         if (!stages.a.isResident) stageMemory(c, stages.a, { lead, k, depth });
         if (!stages.b.isResident) stageMemory(c, stages.b, { lead, k, depth });
         // A resident operand has no zeros beyond its end.
-        const limit = isEven || !(stages.a.isResident || stages.b.isResident)
-          ? String(depth)
-          : p.text.let('depth', `min(${depth}, ${c.depth} - ${name})`);
+        const limit =
+          isEven || !(stages.a.isResident || stages.b.isResident)
+            ? String(depth)
+            : p.text.let('depth', `min(${depth}, ${c.depth} - ${name})`);
         const from = (stage: Stage): Affine => (stage.isResident ? k : affine.zero);
         multiply(c, block, stages, { a: from(stages.a), b: from(stages.b), depth: limit });
       }),

@@ -39,7 +39,10 @@ export function dot(p: Program, op: TileOp<'dot'>): void {
   const c: Contraction = { p, a, b, layout, dtype, register, depth };
   const rank = layout.shape.length;
   const { rowRegisters, columnRegisters } = layout;
-  const rowsAtOnce = Math.max(1, Math.min(rowRegisters, Math.floor(mostAccumulators / columnRegisters)));
+  const rowsAtOnce = Math.max(
+    1,
+    Math.min(rowRegisters, Math.floor(mostAccumulators / columnRegisters)),
+  );
   const isWhole = layout.registers <= p.unroll && rowsAtOnce === rowRegisters;
   const mode = chooseMode(p, c);
   if (isWhole) {
@@ -54,7 +57,11 @@ export function dot(p: Program, op: TileOp<'dot'>): void {
   if (acc !== undefined) p.force(acc);
   const held: Resident = arrayOf(p, result, layout);
   const blocks = Math.ceil(rowRegisters / rowsAtOnce);
-  const inner: Walk = p.walk({ ...layout, loops: [...layout.loops.slice(0, rank - 2), blocks, 1], registers: p.unroll + 1 });
+  const inner: Walk = p.walk({
+    ...layout,
+    loops: [...layout.loops.slice(0, rank - 2), blocks, 1],
+    registers: p.unroll + 1,
+  });
   p.rolled(inner.rolled, () =>
     p.barriers.loop(() => {
       for (const tuple of inner.tuples) {
@@ -81,7 +88,9 @@ function rowRegister(layout: Layout, start: Affine, i: number): Affine {
   const at = affine.offset(start, i);
   const last = layout.rowRegisters - 1;
   const { lo, hi } = affine.rangeOf(at);
-  return hi <= last ? at : affine.variable(`min(${affine.print(at)}, ${last})`, { lo: Math.min(lo, last), hi: last });
+  return hi <= last
+    ? at
+    : affine.variable(`min(${affine.print(at)}, ${last})`, { lo: Math.min(lo, last), hi: last });
 }
 
 function write(
@@ -103,7 +112,8 @@ function leads(layout: Layout): Affine[][] {
   return layout.loops
     .slice(0, -2)
     .reduce<Affine[][]>(
-      (all, extent) => all.flatMap((t) => Array.from({ length: extent }, (_, n) => [...t, affine.constant(n)])),
+      (all, extent) =>
+        all.flatMap((t) => Array.from({ length: extent }, (_, n) => [...t, affine.constant(n)])),
       [[]],
     );
 }
@@ -122,7 +132,9 @@ function accumulate(
   const zero = register === 'bool' ? 'false' : splat('0', register, layout.width);
   const init = register === 'bool' ? splat(zero, 'bool', layout.width) : zero;
   const { acc } = use;
-  const starts = points.map((row) => row.map((point) => (acc === undefined ? init : p.at(acc, point))));
+  const starts = points.map((row) =>
+    row.map((point) => (acc === undefined ? init : p.at(acc, point))),
+  );
   const accumulators = starts.map((row) =>
     row.map((start) => {
       const name = p.text.fresh('acc');
@@ -132,6 +144,7 @@ function accumulate(
   );
   if (c.depth > 0) use.mode(c, { lead: use.lead, rows: use.rows, accumulators });
   if (dtype === 'f32') return accumulators;
-  return accumulators.map((row) => row.map((name) => p.text.let('dot', narrow(name, dtype, layout.width, p.prelude))));
+  return accumulators.map((row) =>
+    row.map((name) => p.text.let('dot', narrow(name, dtype, layout.width, p.prelude))),
+  );
 }
-

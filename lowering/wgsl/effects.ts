@@ -190,7 +190,8 @@ export function atomic(p: Program, op: TileOp<'atomic'>): void {
   guarded(p, ['lid == 0', ...on, ...checks], () => {
     const word = `&${memory.name}[${affine.print(index)}]`;
     const name = atomicNames[op.attrs.combiner];
-    if (register !== 'f32' && name !== undefined) p.text.line(`${shared} = ${name}(${word}, ${x});`);
+    if (register !== 'f32' && name !== undefined)
+      p.text.line(`${shared} = ${name}(${word}, ${x});`);
     else if (op.attrs.combiner === 'exchange')
       p.text.line(`${shared} = bitcast<f32>(atomicExchange(${word}, bitcast<u32>(${x})));`);
     else compareAndSwap(p, { word, x, shared, dtype, combiner: op.attrs.combiner });

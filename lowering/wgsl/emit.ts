@@ -7,7 +7,15 @@ import { LoweringError } from '../../core/errors.ts';
 import { sizeOf } from '../../core/shape.ts';
 import { expandMath } from '../math.ts';
 import { TileBuilder } from '../tile/build.ts';
-import { isRef, isTile, type Kernel, type Tile, type TileOp, type TileRegion, type TileValue } from '../tile/ir.ts';
+import {
+  isRef,
+  isTile,
+  type Kernel,
+  type Tile,
+  type TileOp,
+  type TileRegion,
+  type TileValue,
+} from '../tile/ir.ts';
 import * as affine from './affine.ts';
 import type { Affine } from './affine.ts';
 import { emitFor, emitIf, emitWhile, type Runner } from './control.ts';
@@ -50,7 +58,9 @@ class Emitter implements Runner {
     this.#kernel = kernel;
     this.p = p;
     this.#uniformity = uniformity;
-    this.#memories = kernel.operands.map((o, i) => storageMemory(p, bindingName(o.name, i), o.dtype, o.access !== 'read'));
+    this.#memories = kernel.operands.map((o, i) =>
+      storageMemory(p, bindingName(o.name, i), o.dtype, o.access !== 'read'),
+    );
   }
 
   isUniform(value: TileValue): boolean {
@@ -81,7 +91,9 @@ class Emitter implements Runner {
 
   #step(): void {
     const { operands, body, grid } = this.#kernel;
-    const ids = grid.map((g, i) => affine.variable(`pid${i}`, { lo: 0, hi: Math.max(0, g.extent - 1) }));
+    const ids = grid.map((g, i) =>
+      affine.variable(`pid${i}`, { lo: 0, hi: Math.max(0, g.extent - 1) }),
+    );
     const wholes = operands.map((o, i) => wholeView(this.#memories[i], o.shape));
     const prefetch = operands.flatMap((o, i) => (o.prefetch === true ? [wholes[i]] : []));
     operands.forEach((o, i) => {
@@ -110,10 +122,19 @@ class Emitter implements Runner {
     if (layout.registers <= mostCells && isWholeOnly(ref, this.#kernel.body)) {
       const stand: Tile = { type: { kind: 'tile', dtype, shape }, index: 0 };
       const { names, array } = p.variables(stand, 'cell');
-      p.set(ref, { kind: 'cells', layout, ...(names === undefined ? {} : { names }), ...(array === undefined ? {} : { array }) });
+      p.set(ref, {
+        kind: 'cells',
+        layout,
+        ...(names === undefined ? {} : { names }),
+        ...(array === undefined ? {} : { array }),
+      });
       return;
     }
-    const memory = p.space.own(p.text.fresh(`own_${name.replace(/\W/g, '_')}`), dtype, sizeOf(shape));
+    const memory = p.space.own(
+      p.text.fresh(`own_${name.replace(/\W/g, '_')}`),
+      dtype,
+      sizeOf(shape),
+    );
     p.set(ref, { kind: 'ref', view: wholeView(memory, shape) });
   }
 
@@ -130,22 +151,34 @@ class Emitter implements Runner {
     switch (op.kind) {
       case 'programId': {
         const hi = Math.max(0, this.#kernel.grid[op.attrs.axis].extent - 1);
-        p.set(op.results[0], { kind: 'int', at: affine.variable(`pid${op.attrs.axis}`, { lo: 0, hi }) });
+        p.set(op.results[0], {
+          kind: 'int',
+          at: affine.variable(`pid${op.attrs.axis}`, { lo: 0, hi }),
+        });
         return;
       }
       case 'numPrograms':
-        p.set(op.results[0], { kind: 'int', at: affine.constant(this.#kernel.grid[op.attrs.axis].extent) });
+        p.set(op.results[0], {
+          kind: 'int',
+          at: affine.constant(this.#kernel.grid[op.attrs.axis].extent),
+        });
         return;
       case 'assume':
         this.#assume(op);
         return;
       case 'slice_ref': {
         const starts = op.operands.slice(1).map((x) => p.index(x));
-        p.set(op.results[0], { kind: 'ref', view: sliceView(p.view(op.operands[0]), starts, op.attrs) });
+        p.set(op.results[0], {
+          kind: 'ref',
+          view: sliceView(p.view(op.operands[0]), starts, op.attrs),
+        });
         return;
       }
       case 'transpose_ref':
-        p.set(op.results[0], { kind: 'ref', view: transposeView(p.view(op.operands[0]), op.attrs.permutation) });
+        p.set(op.results[0], {
+          kind: 'ref',
+          view: transposeView(p.view(op.operands[0]), op.attrs.permutation),
+        });
         return;
       case 'alloc':
         this.#own(op.results[0], 'alloc');
@@ -234,7 +267,9 @@ class Emitter implements Runner {
     const extreme = b.broadcast(b.reduce(x, which, [axis]), shape);
     const equal = b.compare('eq', x, extreme);
     const isFloating = dtype === 'f32' || dtype === 'f16' || dtype === 'bf16';
-    const hit = isFloating ? b.select(b.compare('ne', extreme, extreme), b.compare('ne', x, x), equal) : equal;
+    const hit = isFloating
+      ? b.select(b.compare('ne', extreme, extreme), b.compare('ne', x, x), equal)
+      : equal;
     const none = b.constant(shape[axis], 'i32', shape);
     const index = b.reduce(b.select(hit, b.iota('i32', shape, axis), none), 'min', [axis]);
     b.region.results = [index];
@@ -245,7 +280,11 @@ class Emitter implements Runner {
 }
 
 /** The window of a block. */
-function blockView(whole: RefView, dims: Kernel['operands'][number]['block']['dims'], index: readonly Affine[]): RefView {
+function blockView(
+  whole: RefView,
+  dims: Kernel['operands'][number]['block']['dims'],
+  index: readonly Affine[],
+): RefView {
   let axis = 0;
   const shape: number[] = [];
   const view = whole.dims.map((dim, i) => {
@@ -293,11 +332,17 @@ export function emitWgsl(source: Kernel, features: WgslFeatures): WgslKernel {
   let unroll = features.fallback ? 16 : 32;
   for (let pass = 0; ; pass++) {
     const demand = new Demand([kernel.body]);
-    const p = new Program({ features, threads, unroll, before }, demand, (pen) => new Space(pen, features.workgroupBytes));
+    const p = new Program(
+      { features, threads, unroll, before },
+      demand,
+      (pen) => new Space(pen, features.workgroupBytes),
+    );
     new Emitter(kernel, p, uniformity).write();
     const isSettled = kernel.operands.every((o, i) => {
       const name = bindingName(o.name, i);
-      return p.now.lanes(name) === before.lanes(name) && p.now.isAtomic(name) === before.isAtomic(name);
+      return (
+        p.now.lanes(name) === before.lanes(name) && p.now.isAtomic(name) === before.isAtomic(name)
+      );
     });
     const isLong = features.fallback && p.now.sites > mostSites && unroll > 2;
     if (isLong) unroll = unroll / 2;

@@ -97,7 +97,9 @@ export function literal(value: number | bigint | boolean, dtype: DType): string 
 }
 
 const scalarLiteral = String.raw`\(?-?[\d.]+(?:e[-+]?\d+)?[fiu]\)?|true|false`;
-const literalPattern = new RegExp(`^(?:${scalarLiteral}|vec[24](?:[fiu]|<bool>)\\((?:${scalarLiteral})\\))$`);
+const literalPattern = new RegExp(
+  `^(?:${scalarLiteral}|vec[24](?:[fiu]|<bool>)\\((?:${scalarLiteral})\\))$`,
+);
 
 /** Whether a spelling is a constant, or a vector of one. */
 export const isLiteral = (text: string): boolean => literalPattern.test(text);

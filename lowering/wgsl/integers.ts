@@ -17,15 +17,27 @@ function operandsOf(p: Program, op: PureOp): Affine[] | undefined {
 }
 
 /** Bind what is not affine to a name with this range. */
-function bound(p: Program, op: PureOp & { kind: 'scalar' }, args: readonly Affine[], range: Range, multiple = 1): Affine {
-  const names = args.map((a) => (affine.isConstant(a) ? `i32(${a.constant})` : p.text.shared('n', affine.print(a))));
+function bound(
+  p: Program,
+  op: PureOp & { kind: 'scalar' },
+  args: readonly Affine[],
+  range: Range,
+  multiple = 1,
+): Affine {
+  const names = args.map((a) =>
+    affine.isConstant(a) ? `i32(${a.constant})` : p.text.shared('n', affine.print(a)),
+  );
   const text = apply(p, op.attrs.fn, { dtype: 'i32', width: 1, args: names });
   return affine.variable(p.text.let('n', text), range, multiple);
 }
 
 const wraps = (a: Affine): boolean => !affine.fits(a);
 
-function scalarOf(p: Program, op: PureOp & { kind: 'scalar' }, args: readonly Affine[]): Affine | undefined {
+function scalarOf(
+  p: Program,
+  op: PureOp & { kind: 'scalar' },
+  args: readonly Affine[],
+): Affine | undefined {
   const [a, b] = args;
   switch (op.attrs.fn) {
     case 'add':
@@ -71,7 +83,10 @@ export function integerOf(p: Program, op: PureOp): Affine | undefined {
   const { type } = op.results[0];
   if (type.dtype !== 'i32' || type.shape.length > 0) return undefined;
   if (op.kind === 'constant') return affine.constant(numberOf(op.attrs.value, 'i32'));
-  const args = op.kind === 'scalar' || op.kind === 'reshape' || op.kind === 'broadcast' ? operandsOf(p, op) : undefined;
+  const args =
+    op.kind === 'scalar' || op.kind === 'reshape' || op.kind === 'broadcast'
+      ? operandsOf(p, op)
+      : undefined;
   if (args === undefined) return undefined;
   return op.kind === 'scalar' ? scalarOf(p, op, args) : args[0];
 }

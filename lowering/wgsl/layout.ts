@@ -113,10 +113,7 @@ export function pointOf(layout: Layout, registers: readonly Affine[]): Point {
     const at =
       size === 1
         ? affine.zero
-        : affine.add(
-            origin(layout, axis),
-            affine.scale(registers[axis], stepOf(layout, axis)),
-          );
+        : affine.add(origin(layout, axis), affine.scale(registers[axis], stepOf(layout, axis)));
     const { lo, hi } = affine.rangeOf(at);
     const last = axis === layout.shape.length - 1 ? size - layout.width : size - 1;
     return { at, lo, hi: Math.min(hi, last) };
@@ -149,7 +146,8 @@ export function flatRegister(layout: Layout, registers: readonly Affine[]): Affi
 /** Which register of this invocation holds a place of the tile; undefined when another invocation may hold it. */
 export function placeOf(layout: Layout, point: Point): Place | undefined {
   const rank = layout.shape.length;
-  if (point.width > 1 && (point.axis !== rank - 1 || point.width !== layout.width)) return undefined;
+  if (point.width > 1 && (point.axis !== rank - 1 || point.width !== layout.width))
+    return undefined;
   const registers: Affine[] = [];
   let component: number | undefined;
   for (let axis = 0; axis < rank; axis++) {

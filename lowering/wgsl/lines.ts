@@ -20,11 +20,18 @@ import { narrow } from './scalar.ts';
 /** Variables that hold one element of every operand. */
 type Variables = readonly string[];
 
-function declare(p: Program, dtypes: readonly TileValue[], prefix: string, inits?: readonly string[]): string[] {
+function declare(
+  p: Program,
+  dtypes: readonly TileValue[],
+  prefix: string,
+  inits?: readonly string[],
+): string[] {
   return dtypes.map((value, i) => {
     const name = p.text.fresh(prefix);
     const type = registerOf(value.type.dtype);
-    p.text.line(inits === undefined ? `var ${name}: ${type};` : `var ${name}: ${type} = ${inits[i]};`);
+    p.text.line(
+      inits === undefined ? `var ${name}: ${type};` : `var ${name}: ${type} = ${inits[i]};`,
+    );
     return name;
   });
 }
@@ -62,7 +69,11 @@ function combineOf(p: Program, op: TileOp<'reduce' | 'scan'>): Combine {
 }
 
 /** into = combine(a, b). */
-function combine(r: Runner, c: Combine, use: { a: Variables; b: Variables; into: Variables }): void {
+function combine(
+  r: Runner,
+  c: Combine,
+  use: { a: Variables; b: Variables; into: Variables },
+): void {
   const { p } = r;
   if (c.region !== undefined) {
     inline(r, c.region, [...use.a, ...use.b], use.into);
@@ -79,7 +90,12 @@ function shareAll(p: Program, tiles: readonly TileValue[]): Memory[] {
   return tiles.map((tile) => p.share(tile, key));
 }
 
-const touchAll = (p: Program, memories: readonly Memory[], kind: 'read' | 'write', key: string): void => {
+const touchAll = (
+  p: Program,
+  memories: readonly Memory[],
+  kind: 'read' | 'write',
+  key: string,
+): void => {
   for (const memory of memories) p.barriers.touch(memory, kind, key);
 };
 
@@ -93,7 +109,9 @@ function collect(p: Program, memories: readonly Memory[], results: readonly Tile
       const index = at(point, strides);
       const text = memory.read(index, point.width);
       const { dtype } = results[i].type;
-      p.text.line(`${p.register(into, register)} = ${narrow(text, dtype, point.width, p.prelude)};`);
+      p.text.line(
+        `${p.register(into, register)} = ${narrow(text, dtype, point.width, p.prelude)};`,
+      );
     });
     p.set(results[i], into);
   });
@@ -126,7 +144,10 @@ export function reduceRegion(r: Runner, op: TileOp<'reduce'>): void {
       return acc;
     });
     into.forEach((variable, j) => {
-      const text = gatherComponents(parts.map((acc) => acc[j]), registerOf(c.tiles[j].type.dtype));
+      const text = gatherComponents(
+        parts.map((acc) => acc[j]),
+        registerOf(c.tiles[j].type.dtype),
+      );
       p.text.line(`${p.register(variable, register)} = ${text};`);
     });
   });
@@ -135,7 +156,12 @@ export function reduceRegion(r: Runner, op: TileOp<'reduce'>): void {
 }
 
 /** Loops over some axes of a shape, in row-major order; `body` gets the offset. */
-function walkAxes(p: Program, shape: readonly number[], axes: readonly number[], body: (offset: Affine) => void): void {
+function walkAxes(
+  p: Program,
+  shape: readonly number[],
+  axes: readonly number[],
+  body: (offset: Affine) => void,
+): void {
   const strides = stridesOf(shape);
   const rest = [...axes].sort((a, b) => a - b);
   const open = (i: number, offset: Affine): void => {
@@ -161,7 +187,11 @@ interface Lines {
 }
 
 function linesOf(shape: readonly number[], axis: number): Lines {
-  return { count: sizeOf(shape) / shape[axis], size: shape[axis], stride: sizeOf(shape.slice(axis + 1)) };
+  return {
+    count: sizeOf(shape) / shape[axis],
+    size: shape[axis],
+    stride: sizeOf(shape.slice(axis + 1)),
+  };
 }
 
 /** Offset of the first element of a line. */
@@ -193,7 +223,15 @@ export function scan(r: Runner, op: TileOp<'scan'>): void {
   };
   touchAll(p, memories, 'write', p.text.fresh('scan'));
   if (pieces === 1) {
-    eachLine(p, lines, threads, (start) => scanPiece(r, c, { memories, from: '0', to: String(lines.size), seeds: c.inits, element: (i) => element(start, i) }));
+    eachLine(p, lines, threads, (start) =>
+      scanPiece(r, c, {
+        memories,
+        from: '0',
+        to: String(lines.size),
+        seeds: c.inits,
+        element: (i) => element(start, i),
+      }),
+    );
   } else scanPieces(r, c, { memories, lines, pieces, length, element });
   collect(p, memories, op.results);
   p.free(mark);
@@ -232,15 +270,27 @@ function scanPiece(r: Runner, c: Combine, piece: Piece): void {
 function scanPieces(
   r: Runner,
   c: Combine,
-  s: { memories: readonly Memory[]; lines: Lines; pieces: number; length: number; element: (start: Affine, i: Affine) => Affine },
+  s: {
+    memories: readonly Memory[];
+    lines: Lines;
+    pieces: number;
+    length: number;
+    element: (start: Affine, i: Affine) => Affine;
+  },
 ): void {
   const { p } = r;
   const { memories, lines, pieces, length } = s;
   const line = p.text.let('line', `lid / ${pieces}`);
   const piece = p.text.let('piece', `lid % ${pieces}`);
-  const start = lineStart(lines, affine.variable(line, { lo: 0, hi: Math.max(1, lines.count - 1) }));
+  const start = lineStart(
+    lines,
+    affine.variable(line, { lo: 0, hi: Math.max(1, lines.count - 1) }),
+  );
   const first = p.text.let('first', `${piece} * ${length}`);
-  const last = p.text.let('last', `select(0, min(${first} + ${length}, ${lines.size}), ${line} < ${lines.count})`);
+  const last = p.text.let(
+    'last',
+    `select(0, min(${first} + ${length}, ${lines.size}), ${line} < ${lines.count})`,
+  );
   const element = (i: Affine): Affine => s.element(start, i);
   const range = { lo: 0, hi: lines.size - 1 };
   // The first element of a piece is its seed.
@@ -296,11 +346,16 @@ export function sort(r: Runner, op: TileOp<'sort'>): void {
   const stage = (partner: (pair: string) => { low: string; high: string }): void => {
     touchAll(p, [...memories, order], 'write', p.text.fresh('sort'));
     const pair = p.text.fresh('pair');
-    p.block(`for (var ${pair} = lid; ${pair} < ${(lines.count * padded) / 2}; ${pair} += ${threads})`, () => {
-      const { low, high } = partner(p.text.let('n', `${pair} % ${padded / 2}`));
-      const line = p.text.let('line', `${pair} / ${padded / 2}`);
-      p.block(`if (${high} < ${lines.size})`, () => exchange(r, op, { memories, order, lines, low, high, line }));
-    });
+    p.block(
+      `for (var ${pair} = lid; ${pair} < ${(lines.count * padded) / 2}; ${pair} += ${threads})`,
+      () => {
+        const { low, high } = partner(p.text.let('n', `${pair} % ${padded / 2}`));
+        const line = p.text.let('line', `${pair} / ${padded / 2}`);
+        p.block(`if (${high} < ${lines.size})`, () =>
+          exchange(r, op, { memories, order, lines, low, high, line }),
+        );
+      },
+    );
   };
   const size = p.text.fresh('size');
   p.block(`for (var ${size} = 2; ${size} <= ${padded}; ${size} *= 2)`, () =>
@@ -309,7 +364,10 @@ export function sort(r: Runner, op: TileOp<'sort'>): void {
       stage((n) => {
         const block = p.text.let('block', `(${n} / ${half}) * ${size}`);
         const within = p.text.let('within', `${n} % ${half}`);
-        return { low: p.text.let('low', `${block} + ${within}`), high: p.text.let('high', `${block} + ${size} - 1 - ${within}`) };
+        return {
+          low: p.text.let('low', `${block} + ${within}`),
+          high: p.text.let('high', `${block} + ${size} - 1 - ${within}`),
+        };
       });
       const step = p.text.fresh('step');
       p.block(`for (var ${step} = ${size} / 4; ${step} > 0; ${step} /= 2)`, () =>
@@ -330,22 +388,39 @@ export function sort(r: Runner, op: TileOp<'sort'>): void {
 function exchange(
   r: Runner,
   op: TileOp<'sort'>,
-  s: { memories: readonly Memory[]; order: Memory; lines: Lines; low: string; high: string; line: string },
+  s: {
+    memories: readonly Memory[];
+    order: Memory;
+    lines: Lines;
+    low: string;
+    high: string;
+    line: string;
+  },
 ): void {
   const { p } = r;
   const { lines } = s;
-  const start = lineStart(lines, affine.variable(s.line, { lo: 0, hi: Math.max(1, lines.count - 1) }));
+  const start = lineStart(
+    lines,
+    affine.variable(s.line, { lo: 0, hi: Math.max(1, lines.count - 1) }),
+  );
   const place = (name: string): Affine =>
-    affine.add(start, affine.scale(affine.variable(name, { lo: 0, hi: lines.size - 1 }), lines.stride));
+    affine.add(
+      start,
+      affine.scale(affine.variable(name, { lo: 0, hi: lines.size - 1 }), lines.stride),
+    );
   const [i, j] = [place(s.low), place(s.high)];
   const a = s.memories.map((m) => p.text.let('a', m.read(i, 1)));
   const b = s.memories.map((m) => p.text.let('b', m.read(j, 1)));
-  const [orderA, orderB] = [p.text.let('a', s.order.read(i, 1)), p.text.let('b', s.order.read(j, 1))];
+  const [orderA, orderB] = [
+    p.text.let('a', s.order.read(i, 1)),
+    p.text.let('b', s.order.read(j, 1)),
+  ];
   const isLater = p.text.fresh('later');
   const isFirst = p.text.fresh('first');
   p.text.line(`var ${isLater}: bool;`);
   p.text.line(`var ${isFirst}: bool;`);
-  const pairs = (x: readonly string[], y: readonly string[]): string[] => x.flatMap((v, n) => [v, y[n]]);
+  const pairs = (x: readonly string[], y: readonly string[]): string[] =>
+    x.flatMap((v, n) => [v, y[n]]);
   inline(r, op.regions[0], pairs(b, a), [isLater]);
   inline(r, op.regions[0], pairs(a, b), [isFirst]);
   p.block(`if (${isLater} || (!${isFirst} && ${orderB} < ${orderA}))`, () => {

@@ -206,11 +206,10 @@ export class Prelude {
 }
 
 /** Spell a vector of scalars. */
-export const gatherComponents = (
-  parts: readonly string[],
-  register: Register,
-): string =>
-  parts.length === 1 ? parts[0] : `${typeName(register, parts.length as Width)}(${parts.join(', ')})`;
+export const gatherComponents = (parts: readonly string[], register: Register): string =>
+  parts.length === 1
+    ? parts[0]
+    : `${typeName(register, parts.length as Width)}(${parts.join(', ')})`;
 
 /** The components of a vector, spelled. */
 export const spread = (text: string, width: Width): string[] =>

@@ -46,7 +46,12 @@ export type Held =
   | { readonly kind: 'pure'; readonly op: PureOp }
   | { readonly kind: 'ref'; readonly view: RefView }
   /** A ref that lives in registers: its elements are variables. */
-  | { readonly kind: 'cells'; readonly layout: Layout; readonly names?: readonly string[]; readonly array?: string }
+  | {
+      readonly kind: 'cells';
+      readonly layout: Layout;
+      readonly names?: readonly string[];
+      readonly array?: string;
+    }
   | Resident;
 
 /** A loop over the registers of a layout: some rolled, the others written out. */
@@ -121,7 +126,8 @@ export class Program implements Surroundings {
   /** What a value is. */
   get(value: TileValue): Held {
     const held = this.#held.get(value);
-    if (held === undefined) throw new InternalError('webgpu: a value was used before it was defined.');
+    if (held === undefined)
+      throw new InternalError('webgpu: a value was used before it was defined.');
     return held;
   }
 
@@ -175,7 +181,9 @@ export class Program implements Surroundings {
       const place = placeOf(held.layout, point);
       if (place !== undefined && affine.isConstant(place.register)) {
         const name = held.names[place.register.constant];
-        return place.component === undefined ? name : componentText(name, place.component, held.layout.width);
+        return place.component === undefined
+          ? name
+          : componentText(name, place.component, held.layout.width);
       }
     }
     return this.text.recall(`${this.#id(value)}@${keyOf(point)}`);
@@ -197,19 +205,29 @@ export class Program implements Surroundings {
     const place = placeOf(held.layout, point);
     if (place !== undefined && held.array !== undefined) {
       const element = `${held.array}[${affine.print(place.register)}]`;
-      return place.component === undefined ? element : componentText(element, place.component, held.layout.width);
+      return place.component === undefined
+        ? element
+        : componentText(element, place.component, held.layout.width);
     }
     if (held.shared === undefined)
-      throw new InternalError('webgpu: an element of another invocation was wanted without a fetch.');
+      throw new InternalError(
+        'webgpu: an element of another invocation was wanted without a fetch.',
+      );
     return this.#shared(held.shared, held.layout.shape, point);
   }
 
   #shared(memory: Memory, shape: Shape, point: Point): string {
     const strides = stridesOf(shape);
-    const index = point.coords.reduce((sum, c, i) => affine.add(sum, affine.scale(c.at, strides[i])), affine.zero);
-    if (point.width === 1 || point.axis === shape.length - 1) return memory.read(index, point.width);
+    const index = point.coords.reduce(
+      (sum, c, i) => affine.add(sum, affine.scale(c.at, strides[i])),
+      affine.zero,
+    );
+    if (point.width === 1 || point.axis === shape.length - 1)
+      return memory.read(index, point.width);
     const step = strides[point.axis];
-    const parts = Array.from({ length: point.width }, (_, e) => memory.read(affine.offset(index, e * step), 1));
+    const parts = Array.from({ length: point.width }, (_, e) =>
+      memory.read(affine.offset(index, e * step), 1),
+    );
     return `${typeName(registerOf(memory.dtype), point.width)}(${parts.join(', ')})`;
   }
 
@@ -225,8 +243,10 @@ export class Program implements Surroundings {
         continue;
       }
       const held = this.get(frame.value);
-      if (held.kind === 'int') this.#bind(frame.value, frame.point, 'n', this.#intText(held.at, frame.point));
-      else if (held.kind === 'resident') this.#bind(frame.value, frame.point, 'f', this.#fetch(held, frame.point));
+      if (held.kind === 'int')
+        this.#bind(frame.value, frame.point, 'n', this.#intText(held.at, frame.point));
+      else if (held.kind === 'resident')
+        this.#bind(frame.value, frame.point, 'f', this.#fetch(held, frame.point));
       else if (held.kind === 'pure') {
         frame.need ??= needOf(held.op, frame.value, frame.point);
         const missing = frame.need.parts.filter((p) => this.#ready(p.value, p.point) === undefined);
@@ -280,7 +300,9 @@ export class Program implements Surroundings {
       return;
     }
     const [{ name, extent }, ...rest] = loops;
-    this.block(`for (var ${name} = 0; ${name} < ${extent}; ${name}++)`, () => this.rolled(rest, body));
+    this.block(`for (var ${name} = 0; ${name} < ${extent}; ${name}++)`, () =>
+      this.rolled(rest, body),
+    );
   }
 
   /**
@@ -305,7 +327,11 @@ export class Program implements Surroundings {
   }
 
   /** Prepare values for places, write `body`, and free what was prepared. */
-  within(wanted: readonly { value: TileValue; point: Point }[], walk: Walk, body: () => void): void {
+  within(
+    wanted: readonly { value: TileValue; point: Point }[],
+    walk: Walk,
+    body: () => void,
+  ): void {
     const mark = this.space.mark();
     const isRolled = walk.rolled.length > 0;
     const kept = isRolled ? this.#prepare(wanted, walk) : this.#prepare(wanted, undefined);
@@ -322,7 +348,11 @@ export class Program implements Surroundings {
 
   /** Free shared memory taken since `mark`. */
   free(mark: number): void {
-    for (let last = this.#borrowed.at(-1); last !== undefined && last.mark >= mark; last = this.#borrowed.at(-1)) {
+    for (
+      let last = this.#borrowed.at(-1);
+      last !== undefined && last.mark >= mark;
+      last = this.#borrowed.at(-1)
+    ) {
       this.#borrowed.pop();
       const held = this.#held.get(last.value);
       if (held?.kind === 'resident') {
@@ -334,7 +364,10 @@ export class Program implements Surroundings {
   }
 
   /** Make sure that values can be evaluated at places inside the loops that follow. */
-  #prepare(wanted: readonly { value: TileValue; point: Point }[], walk: Walk | undefined): Map<TileValue, string> {
+  #prepare(
+    wanted: readonly { value: TileValue; point: Point }[],
+    walk: Walk | undefined,
+  ): Map<TileValue, string> {
     const seen = new Set<string>();
     const kept = new Map<TileValue, string>();
     const stack = [...wanted].reverse();
@@ -370,7 +403,8 @@ export class Program implements Surroundings {
   #isKeptBy(value: TileValue, walk: Walk): boolean {
     const { shape } = value.type;
     const { layout } = walk;
-    const isSame = shape.length === layout.shape.length && shape.every((d, i) => d === layout.shape[i]);
+    const isSame =
+      shape.length === layout.shape.length && shape.every((d, i) => d === layout.shape[i]);
     return isSame && layout.registers <= mostKept && this.demand.isKept(value);
   }
 
@@ -378,15 +412,25 @@ export class Program implements Surroundings {
   #isHoisted(op: PureOp, value: TileValue, walk: Walk): boolean {
     if (isMove(op) || op.kind === 'constant' || op.kind === 'iota') return false;
     const { registers } = this.layout(value.type.shape);
-    const isSmaller = sizeOf(value.type.shape) < sizeOf(walk.layout.shape) && registers < walk.layout.registers;
+    const isSmaller =
+      sizeOf(value.type.shape) < sizeOf(walk.layout.shape) && registers < walk.layout.registers;
     return isSmaller && (registers <= this.unroll || this.demand.isKept(value));
   }
 
-  #note(fetched: Map<TileValue, 'array' | 'shared'>, value: TileValue, held: Resident, point: Point): void {
+  #note(
+    fetched: Map<TileValue, 'array' | 'shared'>,
+    value: TileValue,
+    held: Resident,
+    point: Point,
+  ): void {
     const place = placeOf(held.layout, point);
     if (place === undefined) {
       if (held.shared === undefined) fetched.set(value, 'shared');
-    } else if (held.array === undefined && !affine.isConstant(place.register) && !fetched.has(value))
+    } else if (
+      held.array === undefined &&
+      !affine.isConstant(place.register) &&
+      !fetched.has(value)
+    )
       fetched.set(value, 'array');
   }
 
@@ -404,7 +448,9 @@ export class Program implements Surroundings {
     const held = this.#resident(value);
     if (held.array !== undefined || held.names === undefined) return;
     const array = this.text.fresh('a');
-    this.text.line(`var ${array} = ${this.#arrayType(value, held.layout)}(${held.names.join(', ')});`);
+    this.text.line(
+      `var ${array} = ${this.#arrayType(value, held.layout)}(${held.names.join(', ')});`,
+    );
     this.set(value, { ...held, array });
   }
 
@@ -449,8 +495,10 @@ export class Program implements Surroundings {
 
   /** Spell the variable of a register. */
   register(held: Pick<Resident, 'names' | 'array'>, register: Affine): string {
-    if (held.names !== undefined && affine.isConstant(register)) return held.names[register.constant];
-    if (held.array === undefined) throw new InternalError('webgpu: registers without an array in a loop.');
+    if (held.names !== undefined && affine.isConstant(register))
+      return held.names[register.constant];
+    if (held.array === undefined)
+      throw new InternalError('webgpu: registers without an array in a loop.');
     return `${held.array}[${affine.print(register)}]`;
   }
 
@@ -479,7 +527,10 @@ export class Program implements Surroundings {
     const strides = stridesOf(layout.shape);
     const copy = (point: Point): void => {
       const name = this.at(value, point);
-      const index = point.coords.reduce((sum, c, i) => affine.add(sum, affine.scale(c.at, strides[i])), affine.zero);
+      const index = point.coords.reduce(
+        (sum, c, i) => affine.add(sum, affine.scale(c.at, strides[i])),
+        affine.zero,
+      );
       guarded(this, this.ownership(layout, point), () => memory.write(index, point.width, name));
     };
     this.sweep(layout, [value], copy, () => this.barriers.touch(memory, 'write', key));

@@ -8,7 +8,16 @@ import type { Combiner } from '../scalar.ts';
 import type { Tile, TileOp, TileValue } from '../tile/ir.ts';
 import * as affine from './affine.ts';
 import { bitcast, convert } from './convert.ts';
-import { component, isLiteral, literal, numberOf, registerOf, splat, typeName, type Register } from './format.ts';
+import {
+  component,
+  isLiteral,
+  literal,
+  numberOf,
+  registerOf,
+  splat,
+  typeName,
+  type Register,
+} from './format.ts';
 import type { Coord, Point, Width } from './layout.ts';
 import type { Pen } from './memory.ts';
 import { gatherComponents } from './prelude.ts';
@@ -114,7 +123,12 @@ function iota(op: TileOp<'iota'>, dtype: DType, point: Point): string {
 export function apply(
   pen: Pen,
   fn: Combiner | TileOp<'scalar'>['attrs']['fn'],
-  use: { readonly dtype: DType; readonly width: Width; readonly args: readonly string[]; readonly known?: number | undefined },
+  use: {
+    readonly dtype: DType;
+    readonly width: Width;
+    readonly args: readonly string[];
+    readonly known?: number | undefined;
+  },
 ): string {
   return spell(fn, { ...use, known: use.known, prelude: pen.prelude });
 }
@@ -140,7 +154,12 @@ export const withinChecks = (names: readonly string[], sizes: readonly number[])
     return [`(${name} >= 0)`, `(${name} < ${sizes[i]})`];
   });
 
-function gather(out: Surroundings, op: TileOp<'gather'>, args: readonly string[], width: Width): string {
+function gather(
+  out: Surroundings,
+  op: TileOp<'gather'>,
+  args: readonly string[],
+  width: Width,
+): string {
   const view = out.view(op.operands[0]);
   const rank = view.shape.length;
   const dtype = view.memory.dtype;
@@ -164,7 +183,12 @@ export function asI32(pen: Pen, text: string, dtype: DType): string {
   return pen.text.let('j', convert(text, dtype, 'i32', 1, pen.prelude));
 }
 
-function load(out: Surroundings, op: TileOp<'load'>, args: readonly string[], point: Point): string {
+function load(
+  out: Surroundings,
+  op: TileOp<'load'>,
+  args: readonly string[],
+  point: Point,
+): string {
   const view = out.view(op.operands[0]);
   const { dtype } = view.memory;
   const fill = literal(op.attrs.fill ?? 0, dtype);
@@ -175,10 +199,17 @@ function load(out: Surroundings, op: TileOp<'load'>, args: readonly string[], po
   return `select(${other}, ${value}, ${args[0]})`;
 }
 
-function move(op: MoveOp, args: readonly string[], conditions: readonly string[], widths: { readonly point: Point; readonly parts: readonly Part[] }): string {
+function move(
+  op: MoveOp,
+  args: readonly string[],
+  conditions: readonly string[],
+  widths: { readonly point: Point; readonly parts: readonly Part[] },
+): string {
   const register = registerOf(dtypeOf(op.results[0]));
   const { width } = widths.point;
-  const spread = args.map((x, i) => (widths.parts[i].point.width === width ? x : splat(x, register, width)));
+  const spread = args.map((x, i) =>
+    widths.parts[i].point.width === width ? x : splat(x, register, width),
+  );
   let text = spread[spread.length - 1];
   for (let i = conditions.length - 1; i >= 0; i--)
     text = `select(${text}, ${spread[i]}, ${conditions[i]})`;

@@ -31,7 +31,12 @@ interface Fold {
 }
 
 /** Combine two spelled values. */
-function combine(f: Pick<Fold, 'p' | 'combiner' | 'dtype'>, a: string, b: string, width: Width): string {
+function combine(
+  f: Pick<Fold, 'p' | 'combiner' | 'dtype'>,
+  a: string,
+  b: string,
+  width: Width,
+): string {
   return apply(f.p, f.combiner, { dtype: runningDType(f.dtype), width, args: [a, b] });
 }
 
@@ -49,7 +54,10 @@ function masked(f: Fold, point: Point): string {
     .filter((axis) => affine.rangeOf(point.coords[axis].at).hi >= layout.shape[axis])
     .map((axis) => `${affine.print(point.coords[axis].at)} < ${layout.shape[axis]}`);
   if (checks.length === 0) return name;
-  return p.text.let('masked', `select(${neutral(f, layout.width)}, ${name}, ${checks.join(' && ')})`);
+  return p.text.let(
+    'masked',
+    `select(${neutral(f, layout.width)}, ${name}, ${checks.join(' && ')})`,
+  );
 }
 
 const neutral = (f: Fold, width: Width): string =>
@@ -125,7 +133,8 @@ function nests(f: Fold, kept: readonly Affine[]): { walk: Walk; tuples: Affine[]
 function foldOne(f: Fold, fold: { walk: Walk; tuples: Affine[][] }): string {
   const { p, layout } = f;
   const points = fold.tuples.map((t) => pointOf(layout, t));
-  if (fold.walk.rolled.length === 0 && points.length === 1) return horizontal(f, masked(f, points[0]));
+  if (fold.walk.rolled.length === 0 && points.length === 1)
+    return horizontal(f, masked(f, points[0]));
   const acc = new Accumulator(f);
   p.rolled(fold.walk.rolled, () => {
     for (const point of points) acc.add(masked(f, point));
@@ -137,7 +146,9 @@ function foldOne(f: Fold, fold: { walk: Walk; tuples: Affine[][] }): string {
 function foldRegisters(f: Fold): { names?: string[]; array?: string } {
   const { p, layout, out } = f;
   const isLong = layout.registers > p.unroll;
-  const outer = p.walk(isLong && out.registers > 1 ? { ...out, registers: p.unroll + 1 } : { ...out, registers: 0 });
+  const outer = p.walk(
+    isLong && out.registers > 1 ? { ...out, registers: p.unroll + 1 } : { ...out, registers: 0 },
+  );
   // Short innermost loops of the result stay written out, so that every tuple has loops of its own.
   const folds = outer.tuples.map((kept) => ({ kept, ...nests(f, kept) }));
   const points = folds.flatMap((fold) => fold.tuples.map((t) => pointOf(layout, t)));
@@ -153,14 +164,17 @@ function foldRegisters(f: Fold): { names?: string[]; array?: string } {
     array = p.text.fresh('totals');
     p.text.line(`var ${array}: array<${type}, ${out.registers}>;`);
   }
-  p.within(points.map((point) => ({ value: f.value, point })), walk, () =>
-    p.rolled(outer.rolled, () => {
-      for (const fold of folds) {
-        const total = foldOne(f, fold);
-        if (array === undefined) names.push(total);
-        else p.text.line(`${array}[${affine.print(flatRegister(out, fold.kept))}] = ${total};`);
-      }
-    }),
+  p.within(
+    points.map((point) => ({ value: f.value, point })),
+    walk,
+    () =>
+      p.rolled(outer.rolled, () => {
+        for (const fold of folds) {
+          const total = foldOne(f, fold);
+          if (array === undefined) names.push(total);
+          else p.text.line(`${array}[${affine.print(flatRegister(out, fold.kept))}] = ${total};`);
+        }
+      }),
   );
   return array === undefined ? { names } : { array };
 }
@@ -172,13 +186,24 @@ interface Lanes {
 }
 
 /** Combine across lanes of one subgroup; what is left to combine after that. */
-function shuffles(f: Fold, name: string, lanes: Lanes, reach: number): { name: string; rest: Lanes } {
+function shuffles(
+  f: Fold,
+  name: string,
+  lanes: Lanes,
+  reach: number,
+): { name: string; rest: Lanes } {
   const { p, out } = f;
   let text = name;
   let step = 1;
   while (step < lanes.count && step * lanes.stride < reach) {
-    const other = p.text.let('lane', `subgroupShuffleXor(${shuffled(text, f.register, out.width)}, ${step * lanes.stride}u)`);
-    text = p.text.let('lanes', combine(f, text, unshuffled(other, f.register, out.width), out.width));
+    const other = p.text.let(
+      'lane',
+      `subgroupShuffleXor(${shuffled(text, f.register, out.width)}, ${step * lanes.stride}u)`,
+    );
+    text = p.text.let(
+      'lanes',
+      combine(f, text, unshuffled(other, f.register, out.width), out.width),
+    );
     step *= 2;
   }
   return { name: text, rest: { count: lanes.count / step, stride: lanes.stride * step } };
@@ -202,12 +227,19 @@ function exchange(f: Fold, name: string, lanes: Lanes): string {
   p.barriers.touch(memory, 'read');
   // lid without its position among these lanes.
   const span = lanes.count * lanes.stride;
-  const first = span === total
-    ? `lid & ${lanes.stride - 1}`
-    : `(lid & ${lanes.stride - 1}) + (lid / ${span}) * ${span}`;
-  const base = affine.variable(p.text.let('first', lanes.stride === 1 && span === total ? '0' : first), { lo: 0, hi: total - 1 });
+  const first =
+    span === total
+      ? `lid & ${lanes.stride - 1}`
+      : `(lid & ${lanes.stride - 1}) + (lid / ${span}) * ${span}`;
+  const base = affine.variable(
+    p.text.let('first', lanes.stride === 1 && span === total ? '0' : first),
+    { lo: 0, hi: total - 1 },
+  );
   const read = (k: Affine): string =>
-    memory.read(affine.scale(affine.add(base, affine.scale(k, lanes.stride)), out.width), out.width);
+    memory.read(
+      affine.scale(affine.add(base, affine.scale(k, lanes.stride)), out.width),
+      out.width,
+    );
   const result = lanes.count <= 8 ? written(f, lanes.count, read) : looped(f, lanes.count, read);
   p.space.release(mark);
   return result;
@@ -235,7 +267,8 @@ function looped(f: Fold, count: number, read: (k: Affine) => string): string {
 }
 
 /** How far shuffles reach: the lanes of a subgroup. */
-export const shuffleReach = (p: Program): number => (p.features.subgroups ? p.features.subgroupSize : 1);
+export const shuffleReach = (p: Program): number =>
+  p.features.subgroups ? p.features.subgroupSize : 1;
 
 /** The lanes that hold parts of one result. */
 function partners(f: Fold): Lanes[] {
@@ -262,7 +295,12 @@ function acrossLanes(f: Fold, name: string): string {
 }
 
 /** Reduce a tile with a named combiner into a value. */
-export function reduceInto(p: Program, result: TileValue, value: TileValue, how: { combiner: Combiner; axes: readonly number[] }): void {
+export function reduceInto(
+  p: Program,
+  result: TileValue,
+  value: TileValue,
+  how: { combiner: Combiner; axes: readonly number[] },
+): void {
   const { dtype } = value.type;
   const f: Fold = {
     p,
@@ -296,7 +334,12 @@ export function reduceInto(p: Program, result: TileValue, value: TileValue, how:
     f.out.registers <= p.unroll
       ? Array.from({ length: f.out.registers }, (_, i) => p.text.let('reduced', `${array}[${i}]`))
       : undefined;
-  p.set(result, names === undefined ? { kind: 'resident', layout: f.out, array } : { kind: 'resident', layout: f.out, names, array });
+  p.set(
+    result,
+    names === undefined
+      ? { kind: 'resident', layout: f.out, array }
+      : { kind: 'resident', layout: f.out, names, array },
+  );
 }
 
 /** Reduce with a named combiner. */

@@ -103,8 +103,7 @@ export function locate(pen: Pen, view: RefView, point: Point): Location {
     if (isHigh) checks.push(`${indexText(pen, position)} < ${dim.extent}`);
     if (isVector) {
       isWhole = dim.step * dim.stride === 1;
-      const isTogether =
-        dim.extent % point.width === 0 && affine.isMultiple(position, point.width);
+      const isTogether = dim.extent % point.width === 0 && affine.isMultiple(position, point.width);
       if ((isLow || isHigh) && !isTogether) isWhole = false;
     }
     index = affine.add(index, affine.scale(position, dim.stride));

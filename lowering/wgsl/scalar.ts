@@ -54,8 +54,7 @@ const integers = (i32: Spelling, u32: Spelling): Spelling => by({ i32, u32 });
 /** The value as unsigned bits of its own width. */
 function unsigned({ args, dtype, width, register }: Parameters<Spelling>[0]): string {
   const { bits } = dtypeInfo[dtype];
-  const text =
-    register === 'u32' ? args[0] : `bitcast<${typeName('u32', width)}>(${args[0]})`;
+  const text = register === 'u32' ? args[0] : `bitcast<${typeName('u32', width)}>(${args[0]})`;
   return bits === 32 || register === 'u32'
     ? text
     : `(${text} & ${splat(hex(2 ** bits - 1), 'u32', width)})`;
@@ -66,13 +65,16 @@ const counted = (text: string, { register, width }: Parameters<Spelling>[0]): st
   register === 'u32' ? text : `bitcast<${typeName('i32', width)}>(${text})`;
 
 /** Shifts by the width or more give 0, or the sign. */
-function shift(use: Parameters<Spelling>[0], spell: (amount: string) => string, over: string): string {
+function shift(
+  use: Parameters<Spelling>[0],
+  spell: (amount: string) => string,
+  over: string,
+): string {
   const { dtype, width, register, known, args } = use;
   const { bits } = dtypeInfo[dtype];
   if (known !== undefined && known >= 0 && known < bits)
     return spell(splat(`${known}u`, 'u32', width));
-  const amount =
-    register === 'u32' ? args[1] : `bitcast<${typeName('u32', width)}>(${args[1]})`;
+  const amount = register === 'u32' ? args[1] : `bitcast<${typeName('u32', width)}>(${args[1]})`;
   const limit = splat(`${bits}u`, 'u32', width);
   const inside = spell(`min(${amount}, ${splat(`${bits - 1}u`, 'u32', width)})`);
   return `select(${over}, ${inside}, ${amount} < ${limit})`;
@@ -210,16 +212,38 @@ const spellings: Readonly<Record<ScalarFn, Spelling | 'expanded'>> = {
   shiftRightArithmetic,
   eq,
   ne,
-  lt: number(infix('<'), boolean((a, b) => `!${a} & ${b}`)),
-  le: number(infix('<='), boolean((a, b) => `!${a} | ${b}`)),
-  gt: number(infix('>'), boolean((a, b) => `${a} & !${b}`)),
-  ge: number(infix('>='), boolean((a, b) => `${a} | !${b}`)),
+  lt: number(
+    infix('<'),
+    boolean((a, b) => `!${a} & ${b}`),
+  ),
+  le: number(
+    infix('<='),
+    boolean((a, b) => `!${a} | ${b}`),
+  ),
+  gt: number(
+    infix('>'),
+    boolean((a, b) => `${a} & !${b}`),
+  ),
+  ge: number(
+    infix('>='),
+    boolean((a, b) => `${a} | !${b}`),
+  ),
   fma: call('fma'),
   clamp: by({ f32: clampFloats, i32: clampIntegers, u32: clampIntegers }),
 };
 
 const rounded = new Set<ScalarFn>(['add', 'sub', 'mul', 'div', 'sqrt', 'fma', 'rem']);
-const wrapping = new Set<ScalarFn>(['add', 'sub', 'mul', 'neg', 'abs', 'not', 'div', 'shiftLeft', 'shiftRightArithmetic']);
+const wrapping = new Set<ScalarFn>([
+  'add',
+  'sub',
+  'mul',
+  'neg',
+  'abs',
+  'not',
+  'div',
+  'shiftLeft',
+  'shiftRightArithmetic',
+]);
 
 /** Bring an expression back into the range or the format of a narrow dtype. */
 export function narrow(text: string, dtype: DType, width: Width, prelude: Prelude): string {

@@ -26,7 +26,8 @@ export const bindingName = (name: string, index: number): string =>
   `buf${index}_${name.replace(/\W/g, '_')}`;
 
 function elementType(p: Program, name: string, dtype: DType): string {
-  if (p.before.isAtomic(name)) return registerOf(dtype) === 'i32' && dtype === 'i32' ? 'atomic<i32>' : 'atomic<u32>';
+  if (p.before.isAtomic(name))
+    return registerOf(dtype) === 'i32' && dtype === 'i32' ? 'atomic<i32>' : 'atomic<u32>';
   if (dtypeInfo[dtype].bits < 32) return 'u32';
   return typeName(registerOf(dtype), p.before.lanes(name));
 }
@@ -37,15 +38,20 @@ export function dispatchSize(programs: number, most: number): [number, number, n
   const x = Math.min(programs, most);
   const y = Math.min(Math.ceil(programs / x), most);
   const z = Math.ceil(programs / (x * y));
-  if (z > most) throw new LoweringError(`webgpu: a grid may have at most ${most}³ programs; got ${programs}.`);
+  if (z > most)
+    throw new LoweringError(`webgpu: a grid may have at most ${most}³ programs; got ${programs}.`);
   return [x, y, z];
 }
 
 /** Put a shader together. */
 export function assemble(kernel: Kernel, p: Program, features: WgslFeatures): WgslKernel {
   const { tx, ty } = p.threads;
-  const parallel = kernel.grid.flatMap((g, i) => (g.semantics === 'parallel' ? [{ axis: i, extent: g.extent }] : []));
-  const programs = kernel.grid.some((g) => g.extent === 0) ? 0 : parallel.reduce((n, g) => n * g.extent, 1);
+  const parallel = kernel.grid.flatMap((g, i) =>
+    g.semantics === 'parallel' ? [{ axis: i, extent: g.extent }] : [],
+  );
+  const programs = kernel.grid.some((g) => g.extent === 0)
+    ? 0
+    : parallel.reduce((n, g) => n * g.extent, 1);
   const workgroups = dispatchSize(programs, features.maxWorkgroupsPerDimension);
   const words = p.space.scratchWords;
   const bindings: WgslKernel['bindings'][number][] = kernel.operands.map((o, i) => ({
@@ -58,7 +64,9 @@ export function assemble(kernel: Kernel, p: Program, features: WgslFeatures): Wg
     return `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${elementType(p, name, o.dtype)}>;`;
   });
   if (words > 0) {
-    declarations.push(`@group(0) @binding(${bindings.length}) var<storage, read_write> scratch: array<u32>;`);
+    declarations.push(
+      `@group(0) @binding(${bindings.length}) var<storage, read_write> scratch: array<u32>;`,
+    );
     bindings.push({ operand: 'scratch', access: 'read_write' });
   }
   if (bindings.length > features.maxBindings)
@@ -69,7 +77,12 @@ export function assemble(kernel: Kernel, p: Program, features: WgslFeatures): Wg
   if (tx > 1) lines.push(ty > 1 ? `  let tx = lid & ${tx - 1};` : '  let tx = lid;');
   if (ty > 1) lines.push(tx > 1 ? `  let ty = lid >> ${Math.log2(tx)}u;` : '  let ty = lid;');
   const [x, y, z] = workgroups;
-  const folded = z > 1 ? `workgroup.x + (workgroup.y + workgroup.z * ${y}u) * ${x}u` : y > 1 ? `workgroup.x + workgroup.y * ${x}u` : 'workgroup.x';
+  const folded =
+    z > 1
+      ? `workgroup.x + (workgroup.y + workgroup.z * ${y}u) * ${x}u`
+      : y > 1
+        ? `workgroup.x + workgroup.y * ${x}u`
+        : 'workgroup.x';
   lines.push(`  let program = i32(${folded});`);
   if (x * y * z > programs) lines.push(`  if (program >= ${programs}) { return; }`);
   let below = 1;
@@ -77,7 +90,9 @@ export function assemble(kernel: Kernel, p: Program, features: WgslFeatures): Wg
   for (const { axis, extent } of parallel.toReversed()) {
     const divided = below === 1 ? 'program' : `program / ${below}`;
     const isOuter = below * extent === programs;
-    ids.unshift(`  let pid${axis} = ${isOuter ? divided : below === 1 ? `program % ${extent}` : `(${divided}) % ${extent}`};`);
+    ids.unshift(
+      `  let pid${axis} = ${isOuter ? divided : below === 1 ? `program % ${extent}` : `(${divided}) % ${extent}`};`,
+    );
     below *= Math.max(1, extent);
   }
   lines.push(...ids);

@@ -84,7 +84,12 @@ export class Space {
   own(name: string, dtype: DType, elements: number): WordArray {
     const words = Math.max(1, elements);
     if (this.declare(name, `array<u32, ${words}>`, words))
-      return new WordArray(this.#pen, dtype, { name, array: name, base: affine.zero, space: 'workgroup' });
+      return new WordArray(this.#pen, dtype, {
+        name,
+        array: name,
+        base: affine.zero,
+        space: 'workgroup',
+      });
     return this.#scratchRange(name, dtype, words);
   }
 
@@ -92,7 +97,9 @@ export class Space {
     const base = affine.offset(affine.variable('scratch_base'), this.#scratch);
     this.#scratch += Math.ceil(words / 4) * 4;
     if (this.#scratch * 4 > 2 ** 30)
-      throw new LoweringError('webgpu: a program may use at most 1 GiB of scratch memory. Use smaller blocks.');
+      throw new LoweringError(
+        'webgpu: a program may use at most 1 GiB of scratch memory. Use smaller blocks.',
+      );
     return new WordArray(this.#pen, dtype, { name, array: 'scratch', base, space: 'storage' });
   }
 

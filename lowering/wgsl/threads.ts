@@ -16,9 +16,13 @@ interface Work {
 }
 
 function workOf(op: TileOp): Work[] {
-  const talk = (talks: Work['talks'], weight = 1): Work[] => [{ shape: op.operands[0].type.shape, weight, talks }];
+  const talk = (talks: Work['talks'], weight = 1): Work[] => [
+    { shape: op.operands[0].type.shape, weight, talks },
+  ];
   const plain = (weight: number): Work[] =>
-    op.results.flatMap((r) => (r.type.kind === 'tile' ? [{ shape: r.type.shape, weight, talks: 'none' as const }] : []));
+    op.results.flatMap((r) =>
+      r.type.kind === 'tile' ? [{ shape: r.type.shape, weight, talks: 'none' as const }] : [],
+    );
   switch (op.kind) {
     case 'reduce': {
       const rank = op.operands[0].type.shape.length;
@@ -28,7 +32,10 @@ function workOf(op: TileOp): Work[] {
     }
     case 'argreduce': {
       const rank = op.operands[0].type.shape.length;
-      return talk(op.attrs.axis === rank - 1 ? 'columns' : op.attrs.axis === rank - 2 ? 'rows' : 'none', 4);
+      return talk(
+        op.attrs.axis === rank - 1 ? 'columns' : op.attrs.axis === rank - 2 ? 'rows' : 'none',
+        4,
+      );
     }
     case 'sort':
     case 'scan':
@@ -73,11 +80,16 @@ function cost(work: readonly Work[], threads: Threads, features: WgslFeatures): 
   for (const { shape, weight, talks } of work) {
     const layout = layoutOf(shape, threads);
     sum += weight * layout.registers * (0.4 + layout.width) * spread;
-    const kept = talks === 'columns' ? layout.registers / layout.columnRegisters : layout.registers / layout.rowRegisters;
-    const columns = talks === 'columns' || talks === 'both' ? Math.min(threads.tx, layout.columns) : 1;
+    const kept =
+      talks === 'columns'
+        ? layout.registers / layout.columnRegisters
+        : layout.registers / layout.rowRegisters;
+    const columns =
+      talks === 'columns' || talks === 'both' ? Math.min(threads.tx, layout.columns) : 1;
     const rows = talks === 'rows' || talks === 'both' ? Math.min(threads.ty, layout.rows) : 1;
     const lanes = (rows > 1 ? threads.tx * rows : 1) * columns;
-    if (lanes > 1) sum += (lanes <= reach ? 2 * Math.log2(lanes) : meeting) * Math.max(1, kept) * total;
+    if (lanes > 1)
+      sum += (lanes <= reach ? 2 * Math.log2(lanes) : meeting) * Math.max(1, kept) * total;
   }
   return sum;
 }
@@ -124,4 +136,5 @@ export function chooseThreads(kernel: Kernel, features: WgslFeatures): Threads {
   return best;
 }
 
-const flops = (op: TileOp<'dot'>): number => sizeOf(op.results[0].type.shape) * (op.operands[0].type.shape.at(-1) ?? 1);
+const flops = (op: TileOp<'dot'>): number =>
+  sizeOf(op.results[0].type.shape) * (op.operands[0].type.shape.at(-1) ?? 1);

@@ -5,7 +5,15 @@
 import { sizeOf } from '../../core/shape.ts';
 import type { Kernel, TileOp, TileRegion, TileValue } from '../tile/ir.ts';
 
-const elementwise = new Set(['scalar', 'select', 'cast', 'bitcast', 'assume', 'broadcast', 'reshape']);
+const elementwise = new Set([
+  'scalar',
+  'select',
+  'cast',
+  'bitcast',
+  'assume',
+  'broadcast',
+  'reshape',
+]);
 
 /** The values of a kernel that may differ between invocations. */
 export class Uniformity {
@@ -72,12 +80,14 @@ export class Uniformity {
 
   #isSteady(op: TileOp, result: TileValue): boolean {
     const operands = op.operands.filter((x) => x.type.kind === 'tile');
-    const isSmall = sizeOf(result.type.shape) === 1 && operands.every((x) => sizeOf(x.type.shape) === 1);
+    const isSmall =
+      sizeOf(result.type.shape) === 1 && operands.every((x) => sizeOf(x.type.shape) === 1);
     if (operands.some((x) => this.#varying.has(x))) return false;
     if (op.kind === 'programId' || op.kind === 'numPrograms') return true;
     if (op.kind === 'constant') return isSmall;
     if (op.kind === 'load') return isSmall && this.#constant(op.operands[0]);
-    if (op.kind === 'slice_ref' || op.kind === 'transpose_ref') return !this.#varying.has(op.operands[0]);
+    if (op.kind === 'slice_ref' || op.kind === 'transpose_ref')
+      return !this.#varying.has(op.operands[0]);
     return isSmall && elementwise.has(op.kind);
   }
 }

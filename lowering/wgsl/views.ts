@@ -52,7 +52,9 @@ function broadcastSource(op: TileOp<'broadcast'>, point: Point): Source {
   const [x] = op.operands;
   const { dims } = op.attrs;
   const { shape } = x.type;
-  const coords = shape.map((size, i) => (size === 1 ? coordOf(affine.zero, 0) : point.coords[dims[i]]));
+  const coords = shape.map((size, i) =>
+    size === 1 ? coordOf(affine.zero, 0) : point.coords[dims[i]],
+  );
   const axis = shape.findIndex((size, i) => size > 1 && dims[i] === point.axis);
   const width: Width = axis < 0 ? 1 : point.width;
   return { parts: [{ value: x, point: { coords, width, axis } }], conditions: [] };
@@ -73,7 +75,9 @@ function reshapeSource(op: TileOp<'reshape'>, point: Point): Source | undefined 
   const to = op.results[0].type.shape;
   const [a, b] = [long(from), long(to)];
   if (a.length === b.length && a.every((i, n) => from[i] === to[b[n]])) {
-    const coords = from.map((d, i) => (d === 1 ? coordOf(affine.zero, 0) : point.coords[b[a.indexOf(i)]]));
+    const coords = from.map((d, i) =>
+      d === 1 ? coordOf(affine.zero, 0) : point.coords[b[a.indexOf(i)]],
+    );
     const axis = point.axis < 0 ? -1 : a[b.indexOf(point.axis)];
     return { parts: [{ value: x, point: { coords, width: point.width, axis } }], conditions: [] };
   }
@@ -95,7 +99,10 @@ function reshapeSource(op: TileOp<'reshape'>, point: Point): Source | undefined 
       rest = quotient;
     }
   }
-  return { parts: [{ value: x, point: { coords, width: point.width, axis: point.width > 1 ? last : -1 } }], conditions: [] };
+  return {
+    parts: [{ value: x, point: { coords, width: point.width, axis: point.width > 1 ? last : -1 } }],
+    conditions: [],
+  };
 }
 
 function sliceSource(op: TileOp<'slice'>, point: Point): Source | undefined {

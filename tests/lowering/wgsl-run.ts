@@ -28,7 +28,8 @@ async function open(): Promise<GPUDevice> {
   const gpu = create([]);
   keep.push(gpu);
   const adapter = await gpu.requestAdapter();
-  if (adapter === null) throw new Error('no WebGPU adapter: run this through scripts/with-vulkan.mjs');
+  if (adapter === null)
+    throw new Error('no WebGPU adapter: run this through scripts/with-vulkan.mjs');
   const { limits } = adapter;
   return adapter.requestDevice({
     requiredFeatures: adapter.features.has('subgroups') ? ['subgroups'] : [],
@@ -90,12 +91,17 @@ export async function run(code: WgslKernel, buffers: readonly Uint8Array[]): Pro
     layout,
     entries: code.bindings.map(({ operand }, binding) => ({
       binding,
-      resource: { buffer: operand === 'scratch' ? scratch! : data[operand], size: operand === 'scratch' ? pad(code.scratchBytes) : pad(buffers[operand].length) },
+      resource: {
+        buffer: operand === 'scratch' ? scratch! : data[operand],
+        size: operand === 'scratch' ? pad(code.scratchBytes) : pad(buffers[operand].length),
+      },
     })),
   });
   const error = await gpu.popErrorScope();
   if (error !== null) throw new Error(`${error.message}\n${code.code}`);
-  const staging = buffers.map((bytes) => gpu.createBuffer({ size: pad(bytes.length) + slack, usage: MAP_READ | COPY_DST }));
+  const staging = buffers.map((bytes) =>
+    gpu.createBuffer({ size: pad(bytes.length) + slack, usage: MAP_READ | COPY_DST }),
+  );
   const encoder = gpu.createCommandEncoder();
   if (!code.workgroups.includes(0)) {
     const pass = encoder.beginComputePass();
@@ -104,7 +110,9 @@ export async function run(code: WgslKernel, buffers: readonly Uint8Array[]): Pro
     pass.dispatchWorkgroups(...code.workgroups);
     pass.end();
   }
-  data.forEach((buffer, i) => encoder.copyBufferToBuffer(buffer, 0, staging[i], 0, pad(buffers[i].length) + slack));
+  data.forEach((buffer, i) =>
+    encoder.copyBufferToBuffer(buffer, 0, staging[i], 0, pad(buffers[i].length) + slack),
+  );
   gpu.queue.submit([encoder.finish()]);
   await Promise.all(staging.map((buffer) => buffer.mapAsync(GPUMapMode.READ)));
   staging.forEach((buffer, i) => {
@@ -113,7 +121,10 @@ export async function run(code: WgslKernel, buffers: readonly Uint8Array[]): Pro
     // Packed elements share words, so the last word of an array may change beyond its end.
     const end = Math.ceil(buffers[i].length / 4) * 4;
     const outside = image.subarray(end).findIndex((byte) => byte !== canary);
-    if (outside >= 0) throw new Error(`wrote byte ${end + outside} outside operand ${i} of ${buffers[i].length} bytes\n${code.code}`);
+    if (outside >= 0)
+      throw new Error(
+        `wrote byte ${end + outside} outside operand ${i} of ${buffers[i].length} bytes\n${code.code}`,
+      );
     buffers[i].set(after);
     buffer.destroy();
   });
@@ -137,7 +148,8 @@ export async function compare(
   verifyKernel(kernel);
   const next = random(options.seed ?? 1);
   const inputs = kernel.operands.map(
-    ({ dtype, shape }, i) => options.data?.[i]?.slice() ?? randomBytes(dtype, shape, next, options.range),
+    ({ dtype, shape }, i) =>
+      options.data?.[i]?.slice() ?? randomBytes(dtype, shape, next, options.range),
   );
   const wanted = inputs.map((bytes) => bytes.slice());
   interpretKernel(kernel, wanted);
@@ -149,8 +161,16 @@ export async function compare(
     const actual = inputs.map((bytes) => bytes.slice());
     await run(code, actual);
     kernel.operands.forEach(({ name, dtype }, i) => {
-      const found = difference(dtype, actual[i], wanted[i], options.tolerance ?? { absolute: 1e-6, relative: 1e-5 });
-      if (found !== undefined) expect.fail(`${kernel.name} (${kind}): operand ${name} ${found}\n${process.env['SHOW'] === undefined ? '' : code.code}`);
+      const found = difference(
+        dtype,
+        actual[i],
+        wanted[i],
+        options.tolerance ?? { absolute: 1e-6, relative: 1e-5 },
+      );
+      if (found !== undefined)
+        expect.fail(
+          `${kernel.name} (${kind}): operand ${name} ${found}\n${process.env['SHOW'] === undefined ? '' : code.code}`,
+        );
     });
   }
 }

@@ -11,7 +11,33 @@ const types = dtypes.filter((dtype) => kindOf(dtype) !== 'complex' && dtypeInfo[
 
 // Subnormals are left out: devices may flush them.
 const specials: Record<string, number[]> = {
-  float: [0, 1, -1, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 3, 7.25, -7.25, NaN, Infinity, -Infinity, -1e-8, 60000, 123456.75, -8388608.5, 1e30, 2 ** 31, -(2 ** 31), 300, -300, 4e9],
+  float: [
+    0,
+    1,
+    -1,
+    0.5,
+    -0.5,
+    1.5,
+    -1.5,
+    2.5,
+    -2.5,
+    3,
+    7.25,
+    -7.25,
+    NaN,
+    Infinity,
+    -Infinity,
+    -1e-8,
+    60000,
+    123456.75,
+    -8388608.5,
+    1e30,
+    2 ** 31,
+    -(2 ** 31),
+    300,
+    -300,
+    4e9,
+  ],
   int: [0, 1, -1, 2, -2, 3, 5, 7, -7, 31, 32, 33, 64, 100, 127, -128, -127, 15, 8, 16],
   uint: [0, 1, 2, 3, 5, 7, 31, 32, 33, 64, 100, 127, 128, 200, 255, 254, 15, 8, 16],
   bool: [0, 1],
@@ -24,7 +50,10 @@ function pairs(dtype: DType): Uint8Array[] {
   if (dtype === 'u32') list.push(2 ** 32 - 1, 2 ** 31);
   const a = list.flatMap((x) => list.map(() => x));
   const b = list.flatMap(() => list);
-  return [a, b, b.toReversed()].map((values) => new Uint8Array(encode(kindOf(dtype) === 'bool' ? values.map((x) => x === 1) : values, dtype)));
+  return [a, b, b.toReversed()].map(
+    (values) =>
+      new Uint8Array(encode(kindOf(dtype) === 'bool' ? values.map((x) => x === 1) : values, dtype)),
+  );
 }
 
 const fns = Object.keys(scalarInfo) as ScalarFn[];
@@ -32,7 +61,10 @@ const accuracy = (dtype: DType, fn: ScalarFn): { absolute: number; relative: num
   if (kindOf(dtype) !== 'float') return { absolute: 0, relative: 0 };
   const unit = dtype === 'f32' ? 2 ** -23 : dtype === 'f16' ? 2 ** -10 : 2 ** -7;
   // Sines of large arguments and what is built of them lose accuracy where the driver reassociates the reduction.
-  return { absolute: dtype === 'f32' ? 2e-7 : unit * 0.01, relative: unit * (scalarInfo[fn].native ? 4 : 16) };
+  return {
+    absolute: dtype === 'f32' ? 2e-7 : unit * 0.01,
+    relative: unit * (scalarInfo[fn].native ? 4 : 16),
+  };
 };
 
 describe('scalar functions', () => {
@@ -44,11 +76,14 @@ describe('scalar functions', () => {
         const data = pairs(dtype);
         const n = data[0].length / dtypeInfo[dtype].byteLength;
         const inputs = Array.from({ length: arity }, () => [dtype, [n]] as const);
-        await compare(tileKernel(`${fn}_${dtype}`, inputs, (b, xs) => [b.scalar(fn, ...xs)]), {
-          data: data.slice(0, arity),
-          only: ['fallback'],
-          tolerance: accuracy(dtype, fn),
-        });
+        await compare(
+          tileKernel(`${fn}_${dtype}`, inputs, (b, xs) => [b.scalar(fn, ...xs)]),
+          {
+            data: data.slice(0, arity),
+            only: ['fallback'],
+            tolerance: accuracy(dtype, fn),
+          },
+        );
       }
     });
 });
@@ -59,20 +94,32 @@ describe('conversions', () => {
       const [data] = pairs(from);
       const n = data.length / dtypeInfo[from].byteLength;
       for (const to of types)
-        await compare(tileKernel(`${from}_to_${to}`, [[from, [n]]], (b, [x]) => [b.cast(x, to)]), {
-          data: [data],
-          only: ['fallback'],
-          tolerance: { absolute: 0, relative: 1e-9 },
-        });
+        await compare(
+          tileKernel(`${from}_to_${to}`, [[from, [n]]], (b, [x]) => [b.cast(x, to)]),
+          {
+            data: [data],
+            only: ['fallback'],
+            tolerance: { absolute: 0, relative: 1e-9 },
+          },
+        );
     });
 });
 
 test('bit casts', async () => {
-  const groups: DType[][] = [['i32', 'u32'], ['i16', 'u16'], ['i8', 'u8']];
+  const groups: DType[][] = [
+    ['i32', 'u32'],
+    ['i16', 'u16'],
+    ['i8', 'u8'],
+  ];
   for (const group of groups)
     for (const from of group)
       for (const to of group) {
         const [data] = pairs(from);
-        await compare(tileKernel('bits', [[from, [data.length / dtypeInfo[from].byteLength]]], (b, [x]) => [b.bitcast(x, to)]), { data: [data], only: ['fallback'] });
+        await compare(
+          tileKernel('bits', [[from, [data.length / dtypeInfo[from].byteLength]]], (b, [x]) => [
+            b.bitcast(x, to),
+          ]),
+          { data: [data], only: ['fallback'] },
+        );
       }
 });
