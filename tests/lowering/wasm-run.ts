@@ -14,9 +14,23 @@ import type { Kernel, Ref } from '../../lowering/tile/ir.ts';
 import { verifyKernel } from '../../lowering/tile/verify.ts';
 import type { WasmFeatures } from '../../lowering/wasm/emit.ts';
 import { emitWasm } from '../../lowering/wasm/emit.ts';
+import { encodeModule } from '../../lowering/wasm/encode.ts';
+import { WasmModule } from '../../lowering/wasm/fn.ts';
+import { op, splatBits } from '../../lowering/wasm/nodes.ts';
 
 /** Plain SIMD, as every engine has it. */
 export const plain: WasmFeatures = { relaxed: false, shared: false, engine: 'unknown', exact: true };
+
+/** Whether this engine has relaxed SIMD. */
+function hasRelaxed(): boolean {
+  const module = new WasmModule(false);
+  const fn = module.fn('f', ['v128']);
+  fn.body.push(op('f32x4.relaxed_madd', splatBits(0), splatBits(0), splatBits(0)));
+  return WebAssembly.validate(encodeModule(module));
+}
+
+/** What tests run with: plain SIMD, and all that this engine has. */
+export const allFeatures: readonly WasmFeatures[] = hasRelaxed() ? [plain, { relaxed: true, shared: false, engine: 'v8', exact: false }] : [plain];
 
 /** Random numbers that are the same in every run. */
 export function random(seed: number): () => number {
@@ -119,11 +133,14 @@ export function compare(
   );
   const wanted = inputs.map((bytes) => bytes.slice());
   interpretKernel(kernel, wanted);
-  runWasm(kernel, inputs, options.features);
-  kernel.operands.forEach(({ name, dtype }, i) => {
-    const found = difference(dtype, inputs[i], wanted[i], options.tolerance);
-    expect(found, `${kernel.name}: operand ${name}`).toBeUndefined();
-  });
+  for (const features of options.features === undefined ? allFeatures : [options.features]) {
+    const buffers = inputs.map((bytes) => bytes.slice());
+    runWasm(kernel, buffers, features);
+    kernel.operands.forEach(({ name, dtype }, i) => {
+      const found = difference(dtype, buffers[i], wanted[i], options.tolerance);
+      expect(found, `${kernel.name}: operand ${name}`).toBeUndefined();
+    });
+  }
 }
 
 /** An array of a test kernel. */
