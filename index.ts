@@ -75,6 +75,8 @@ export { cond, switchBranch } from './control/cond.ts';
 export { map, scan, type ScanOptions } from './control/scan.ts';
 export { foriLoop, whileLoop, type ForiOptions } from './control/while.ts';
 
+export type { ArrayMethods } from './numpy/methods.ts';
+
 export {
   devicePut,
   init,

@@ -11,6 +11,9 @@ import { installMethods } from '../../numpy/methods.ts';
 import { EvalTrace } from '../../transforms/eval.ts';
 import { makeWasmDevice } from './devices.ts';
 
+// Keeps the declaration of the methods within reach of everybody who imports an entry point.
+export type { ArrayMethods } from '../../numpy/methods.ts';
+
 function start(): void {
   setBaseTrace(new EvalTrace());
   setJaxprPrinter(printJaxpr);

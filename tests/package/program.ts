@@ -1,11 +1,11 @@
 // The program of a stranger: type checked against the shipped declarations and run on the installed package.
 import { strict as assert } from 'node:assert';
 import { grad, jit, makeJaxpr, vmap } from 'palladia';
-import type { NDArray } from 'palladia';
+import type { Value } from 'palladia';
 import * as np from 'palladia/numpy';
 
-const energy = (x: NDArray): NDArray => np.sin(x).sum();
-const x: NDArray = np.array([0, 1, 2]);
+const energy = (x: Value): Value => np.sin(x).sum();
+const x: Value = np.array([0, 1, 2]);
 
 const slope = await jit(grad(energy))(x).data();
 assert.equal(slope.length, 3);
