@@ -3,7 +3,8 @@
  * f32 (so that arithmetic on them is plain), complex numbers as interleaved pairs, bool as 0 and 1.
  */
 import { decode, encode } from '../core/host.ts';
-import { isBig, isComplex, type DType } from '../core/dtype.ts';
+import { dtypeInfo, isBig, isComplex, type DType } from '../core/dtype.ts';
+import { OutOfMemoryError } from '../core/errors.ts';
 import type { Shape } from '../core/shape.ts';
 import { stridesOf } from '../core/shape.ts';
 import { conversion, meaning, numberMeaning, type Element } from './scalar-meaning.ts';
@@ -24,8 +25,24 @@ export type BigArray = BigInt64Array | BigUint64Array;
 /** Elements of one dtype. */
 export type ElementArray = NumberArray | BigArray;
 
-/** `n` elements of a dtype, all zero. */
+/**
+ * `n` elements of a dtype, all zero.
+ *
+ * @throws OutOfMemoryError when there is no memory for them.
+ */
 export function allocateElements(dtype: DType, n: number): ElementArray {
+  try {
+    return newElements(dtype, n);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new OutOfMemoryError(
+      `array: ${n} elements of ${dtypeInfo[dtype].longName} must fit into memory; got "${error.message}". Use smaller arrays.`,
+      { cause: error },
+    );
+  }
+}
+
+function newElements(dtype: DType, n: number): ElementArray {
   switch (dtype) {
     case 'bool':
     case 'u8':

@@ -134,7 +134,7 @@ const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
   compare: (f, op) => {
     const direction = f.word('comparison_direction', directions).toLowerCase() as CompareFn;
     const written = f.word('compare_type', compareKinds, 'NOTYPE');
-    const kind = written === 'NOTYPE' ? compareKind(op.operands[0].type.dtype) : written;
+    const kind = written === 'NOTYPE' ? compareKind(op.operands[0]?.type.dtype ?? 'f32') : written;
     return { kind: 'compare', attrs: { direction, kind } };
   },
   select: plain('select'),

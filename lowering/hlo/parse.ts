@@ -299,7 +299,7 @@ class Parser {
   }
 
   #emit(op: RawOp): HloValue[] {
-    if (op.name === 'chlo.square')
+    if (op.name === 'chlo.square' && op.operands.length === 1)
       return this.#emit({
         ...op,
         name: 'stablehlo.multiply',

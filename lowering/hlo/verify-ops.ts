@@ -74,6 +74,17 @@ const counts: Partial<Record<HloOp['kind'], number>> = {
   rng_bit_generator: 1,
 };
 
+/** Fewest operands of ops that take any number. */
+const leastOperands: Partial<Record<HloOp['kind'], number>> = {
+  concatenate: 1,
+  dynamic_slice: 1,
+  dynamic_update_slice: 2,
+  reduce: 2,
+  reduce_window: 2,
+  scatter: 3,
+  sort: 1,
+};
+
 /** Ops that may have any number of results. */
 const severalResults: ReadonlySet<HloOp['kind']> = new Set([
   'while',
@@ -96,6 +107,13 @@ export function verifyOp(op: HloOp): void {
     count === undefined || op.operands.length === count,
     op,
     `takes ${count ?? 'some'} operands`,
+    String(op.operands.length),
+  );
+  const least = leastOperands[op.kind] ?? 0;
+  check(
+    op.operands.length >= least,
+    op,
+    `takes at least ${least} operands`,
     String(op.operands.length),
   );
   check(

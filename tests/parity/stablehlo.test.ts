@@ -1,7 +1,9 @@
 /** Programs that JAX lowered and ran (recorded by record-stablehlo.py): we print its text back letter by letter and compute its results. */
+import fc from 'fast-check';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { dtypeInfo, dtypes, type DType } from '../../core/dtype.ts';
+import { LoweringError, ParseError } from '../../core/errors.ts';
 import { interpretModule, type HostTensor } from '../../lowering/hlo/interpret.ts';
 import { parseModule } from '../../lowering/hlo/parse.ts';
 import { verifyModule } from '../../lowering/hlo/verify.ts';
@@ -73,4 +75,44 @@ test('donated arguments keep their aliases', () => {
 
 test('locations are read and forgotten', () => {
   expect(parseModule(read('locations.mlir')).toString()).toBe(read('softmax.mlir'));
+});
+
+test('damaged text is refused by an error of ours, or is another program that verifies', () => {
+  const texts = names
+    .filter((name) => name !== 'large_constant')
+    .map((name) => read(`${name}.mlir`));
+  const damage = fc.tuple(
+    fc.constantFrom(...texts),
+    fc.nat(),
+    fc.nat(40),
+    fc.constantFrom(
+      '',
+      '%0',
+      '0',
+      '-1',
+      '999999999999',
+      '{',
+      ')',
+      '"',
+      'tensor<0xf32>',
+      'x',
+      '<',
+      ':',
+      '@',
+      '#',
+      '\u0000',
+    ),
+  );
+  fc.assert(
+    fc.property(damage, ([text, at, length, insert]) => {
+      const from = at % text.length;
+      const damaged = text.slice(0, from) + insert + text.slice(from + length);
+      try {
+        verifyModule(parseModule(damaged));
+      } catch (error) {
+        if (!(error instanceof ParseError || error instanceof LoweringError)) throw error;
+      }
+    }),
+    { numRuns: 1500 },
+  );
 });
