@@ -12,7 +12,18 @@ import { convertElementType } from '../lax/convert.ts';
 import { broadcastedIota, full as laxFull, iota } from '../lax/creation.ts';
 import { concatenate } from '../lax/slicing.ts';
 import { reshape } from '../lax/structure.ts';
-import { asArray, asInteger, dtypeOf, promoteInexactShapes, shapeOf, spreadTo, type DTypeLike, type ShapeLike } from './promote.ts';
+import { isArrayLike } from '../transforms/flat-function.ts';
+import {
+  asArray,
+  asInteger,
+  checkConcrete,
+  dtypeOf,
+  promoteInexactShapes,
+  shapeOf,
+  spreadTo,
+  type DTypeLike,
+  type ShapeLike,
+} from './promote.ts';
 import { stack } from './shape.ts';
 
 /** What an array can be made of: arrays, numbers, typed arrays, and nested lists of those. */
@@ -45,17 +56,23 @@ export function array(x: NestedArrayLike, options: DTypeLike | ArrayOptions = {}
 }
 
 const optionsOf = (options: DTypeLike | ArrayOptions): ArrayOptions =>
-  typeof options === 'string' || typeof options === 'function' || options instanceof Value ? { dtype: options } : (options as ArrayOptions);
+  typeof options === 'string' || typeof options === 'function' || options instanceof Value
+    ? { dtype: options }
+    : options;
 
 /** `array` under its other name. @throws as `array`. */
-export const asarray = (x: NestedArrayLike, dtype?: DTypeLike): Value => array(x, dtype === undefined ? {} : { dtype });
+export const asarray = (x: NestedArrayLike, dtype?: DTypeLike): Value =>
+  array(x, dtype === undefined ? {} : { dtype });
 
 const isList = (x: NestedArrayLike): x is readonly NestedArrayLike[] => Array.isArray(x);
 
 function fromLeaf(x: ArrayLike, dtype: DType | undefined): Value {
   if (dtype === undefined) return asValue('array', x);
   if (x instanceof Value) return convertElementType(x, dtype);
-  if (typeof x === 'object') return typedArrayDType(x) === undefined ? asValue('array', x) : NDArray.fromHost(x, [x.length], dtype);
+  if (typeof x === 'object')
+    return typedArrayDType(x) === undefined
+      ? asValue('array', x)
+      : NDArray.fromHost(x, [x.length], dtype);
   return NDArray.fromHost([x], [], dtype);
 }
 
@@ -70,7 +87,8 @@ function fromList(list: readonly NestedArrayLike[], dtype: DType | undefined): V
     return NDArray.fromHost(scalars, shape, dtype ?? scalarsDType(found));
   }
   const parts = leaves.map((leaf) => asValue('array', leaf));
-  if (!found.has('value') && dtype === undefined && leaves.length > 0) return joinTyped(leaves as TypedArray[], shape);
+  if (!found.has('value') && dtype === undefined && leaves.length > 0)
+    return joinTyped(leaves as TypedArray[], shape);
   const joined = stack(parts);
   const value = dtype === undefined ? joined : convertElementType(joined, dtype);
   return reshape(value, [...shape, ...parts[0].shape]);
@@ -80,10 +98,14 @@ function joinTyped(leaves: readonly (TypedArray | Scalar)[], shape: Shape): Valu
   const [first] = leaves;
   const dtype = typedArrayDType(first);
   const length = typeof first === 'object' ? first.length : -1;
-  const same = leaves.every((leaf) => typeof leaf === 'object' && leaf.length === length && typedArrayDType(leaf) === dtype);
-  if (!same || dtype === undefined) return reshape(stack(leaves.map((leaf) => asValue('array', leaf))), shape);
+  const same = leaves.every(
+    (leaf) => typeof leaf === 'object' && leaf.length === length && typedArrayDType(leaf) === dtype,
+  );
+  if (!same || dtype === undefined)
+    return reshape(stack(leaves.map((leaf) => asValue('array', leaf))), shape);
   const flat: Scalar[] = [];
-  for (const leaf of leaves as readonly HostData[]) for (let i = 0; i < leaf.length; i++) flat.push(leaf[i]);
+  for (const leaf of leaves as readonly HostData[])
+    for (let i = 0; i < leaf.length; i++) flat.push(leaf[i]);
   return NDArray.fromHost(flat, [...shape, length], dtype);
 }
 
@@ -95,11 +117,18 @@ function scalarsDType(found: ReadonlySet<string>): DType {
   return found.has('bigint') ? canonicalDType('i64') : 'bool';
 }
 
-function collect(x: NestedArrayLike, depth: number, shape: number[], leaves: (Scalar | Value | TypedArray)[]): void {
+function collect(
+  x: NestedArrayLike,
+  depth: number,
+  shape: number[],
+  leaves: (Scalar | Value | TypedArray)[],
+): void {
   if (!isList(x)) {
     if (depth !== shape.length) throw raggedError(shape);
-    if (typeof x === 'object' && !(x instanceof Value) && typedArrayDType(x) === undefined)
-      throw new ArgumentError(`array: elements must be numbers or arrays; got ${describe(x)}. Convert them first.`);
+    if (!isArrayLike(x))
+      throw new ArgumentError(
+        `array: elements must be numbers or arrays; got ${describe(x)}. Convert them first.`,
+      );
     leaves.push(x);
     return;
   }
@@ -111,7 +140,9 @@ function collect(x: NestedArrayLike, depth: number, shape: number[], leaves: (Sc
 }
 
 const raggedError = (shape: Shape): ShapeError =>
-  new ShapeError(`array: nested lists must all have one length per level; got a ragged list that begins like shape ${showShape(shape)}. Pad the rows.`);
+  new ShapeError(
+    `array: nested lists must all have one length per level; got a ragged list that begins like shape ${showShape(shape)}. Pad the rows.`,
+  );
 
 /**
  * Zeros of this shape; f32 when no dtype is given.
@@ -120,7 +151,8 @@ const raggedError = (shape: Shape): ShapeError =>
  * @example
  * String(np.zeros(2)); // → [0. 0.]
  */
-export const zeros = (shape: ShapeLike, dtype: DTypeLike = 'f64'): Value => laxFull(shapeOf('zeros', shape), 0, dtypeOf(dtype));
+export const zeros = (shape: ShapeLike, dtype: DTypeLike = 'f64'): Value =>
+  laxFull(shapeOf('zeros', shape), 0, dtypeOf(dtype));
 
 /**
  * Ones of this shape; f32 when no dtype is given.
@@ -129,7 +161,8 @@ export const zeros = (shape: ShapeLike, dtype: DTypeLike = 'f64'): Value => laxF
  * @example
  * String(np.ones([2], 'i32')); // → [1 1]
  */
-export const ones = (shape: ShapeLike, dtype: DTypeLike = 'f64'): Value => laxFull(shapeOf('ones', shape), 1, dtypeOf(dtype));
+export const ones = (shape: ShapeLike, dtype: DTypeLike = 'f64'): Value =>
+  laxFull(shapeOf('ones', shape), 1, dtypeOf(dtype));
 
 /** An array whose elements do not matter; they are zeros. @throws ShapeError when the shape is not valid. */
 export const empty = (shape: ShapeLike, dtype: DTypeLike = 'f64'): Value => zeros(shape, dtype);
@@ -153,10 +186,22 @@ export interface LikeOptions {
 }
 
 /** An array like `x`, filled with a value. @throws ShapeError when the value does not broadcast. */
-export function fullLike(x: ArrayLike, value: ArrayLike, { dtype, shape }: LikeOptions = {}): Value {
+export function fullLike(
+  x: ArrayLike,
+  value: ArrayLike,
+  { dtype, shape }: LikeOptions = {},
+): Value {
   const like = asArray('fullLike', x);
-  const filled = convertElementType(asArray('fullLike', value, 'value'), dtypeOf(dtype ?? like.dtype), dtype === undefined && like.weakType);
-  return spreadTo('fullLike', filled, shape === undefined ? like.shape : shapeOf('fullLike', shape));
+  const filled = convertElementType(
+    asArray('fullLike', value, 'value'),
+    dtypeOf(dtype ?? like.dtype),
+    dtype === undefined && like.weakType,
+  );
+  return spreadTo(
+    'fullLike',
+    filled,
+    shape === undefined ? like.shape : shapeOf('fullLike', shape),
+  );
 }
 
 /**
@@ -166,13 +211,15 @@ export function fullLike(x: ArrayLike, value: ArrayLike, { dtype, shape }: LikeO
  * @example
  * String(np.zerosLike(np.arange(2))); // → [0 0]
  */
-export const zerosLike = (x: ArrayLike, options: LikeOptions = {}): Value => fullLike(x, 0, options);
+export const zerosLike = (x: ArrayLike, options: LikeOptions = {}): Value =>
+  fullLike(x, 0, options);
 
 /** Ones of the shape and dtype of `x`. @throws ShapeError when another shape is given and not valid. */
 export const onesLike = (x: ArrayLike, options: LikeOptions = {}): Value => fullLike(x, 1, options);
 
 /** An array like `x` whose elements do not matter; they are zeros. @throws ShapeError when another shape is not valid. */
-export const emptyLike = (x: ArrayLike, options: LikeOptions = {}): Value => fullLike(x, 0, options);
+export const emptyLike = (x: ArrayLike, options: LikeOptions = {}): Value =>
+  fullLike(x, 0, options);
 
 /**
  * The numbers from `start` (0 when only one bound is given) up to but without `stop`. Integral bounds give i32, others f32.
@@ -182,9 +229,12 @@ export const emptyLike = (x: ArrayLike, options: LikeOptions = {}): Value => ful
  * String(np.arange(2, 8, 2)); // → [2 4 6]
  */
 export function arange(start: number, stop?: number, step = 1, dtype?: DTypeLike): Value {
+  checkConcrete('arange', 'the bounds', start, stop, step);
   const [low, high] = stop === undefined ? [0, start] : [start, stop];
   if (![low, high, step].every(Number.isFinite) || step === 0)
-    throw new ArgumentError(`arange: bounds must be finite and the step not 0; got start ${low}, stop ${high}, step ${step}. Give numbers.`);
+    throw new ArgumentError(
+      `arange: bounds must be finite and the step not 0; got start ${low}, stop ${high}, step ${step}. Give numbers.`,
+    );
   const size = Math.max(0, Math.ceil((high - low) / step));
   const integral = Number.isInteger(low) && Number.isInteger(high) && Number.isInteger(step);
   const type = dtype === undefined ? canonicalDType(integral ? 'i64' : 'f64') : dtypeOf(dtype);
@@ -208,16 +258,25 @@ export interface LinspaceOptions {
  * @example
  * String(np.linspace(0, 1, 5)); // → [0. 0.25 0.5 0.75 1. ]
  */
-export function linspace(start: ArrayLike, stop: ArrayLike, num = 50, options: LinspaceOptions = {}): Value {
+export function linspace(
+  start: ArrayLike,
+  stop: ArrayLike,
+  num = 50,
+  options: LinspaceOptions = {},
+): Value {
   const { endpoint = true, dtype } = options;
-  if (asInteger('linspace', num, 'num') < 0) throw new ArgumentError(`linspace: num must not be negative; got ${num}. Give a count.`);
+  if (asInteger('linspace', num, 'num') < 0)
+    throw new ArgumentError(`linspace: num must not be negative; got ${num}. Give a count.`);
   const [low, high] = promoteInexactShapes('linspace', start, stop);
   const shape = low.ndim > 0 ? low.shape : high.shape;
   const lift = (x: Value): Value => reshape(spreadTo('linspace', x, shape), [1, ...shape]);
   const segments = endpoint ? num - 1 : num;
   const count = endpoint ? num - 1 : num;
   // start·(1 - t) + stop·t with t = i/segments hits the start exactly; the end is appended as it is.
-  const t = div(reshape(iota(low.dtype, Math.max(count, 0)), [Math.max(count, 0), ...shape.map(() => 1)]), Math.max(segments, 1));
+  const t = div(
+    reshape(iota(low.dtype, Math.max(count, 0)), [Math.max(count, 0), ...shape.map(() => 1)]),
+    Math.max(segments, 1),
+  );
   const inner = add(mul(lift(low), sub(1, t)), mul(lift(high), t));
   const last = num === 1 ? lift(low) : lift(high);
   const parts = num === 0 ? [] : endpoint ? [inner, last] : [inner];
@@ -255,7 +314,9 @@ export const tri = (n: number, m: number = n, k = 0, dtype: DTypeLike = 'f64'): 
 function triangle(op: string, x: ArrayLike, k: number, lower: boolean): Value {
   const value = asArray(op, x);
   if (value.ndim < 2)
-    throw new ShapeError(`${op}: the array must have at least two axes; got ${value.aval.toString()}. Use np.diag to make a matrix.`);
+    throw new ShapeError(
+      `${op}: the array must have at least two axes; got ${value.aval.toString()}. Use np.diag to make a matrix.`,
+    );
   const mask = spreadTo(op, lowerMask(value.shape.slice(-2), lower ? k : k - 1), value.shape);
   const zero = zerosLike(value);
   return lower ? select(mask, value, zero) : select(mask, zero, value);
@@ -286,15 +347,28 @@ export interface MeshgridOptions {
  * @example
  * np.meshgrid([np.arange(2), np.arange(3)])[0].shape; // → [ 3, 2 ]
  */
-export function meshgrid(vectors: readonly ArrayLike[], { indexing = 'xy' }: MeshgridOptions = {}): Value[] {
+export function meshgrid(
+  vectors: readonly ArrayLike[],
+  { indexing = 'xy' }: MeshgridOptions = {},
+): Value[] {
   const values = vectors.map((v) => asArray('meshgrid', v, 'a vector'));
   const bad = values.find((v) => v.ndim > 1);
-  if (bad !== undefined) throw new ShapeError(`meshgrid: arguments must be vectors; got ${bad.aval.toString()}. Ravel it first.`);
+  if (bad !== undefined)
+    throw new ShapeError(
+      `meshgrid: arguments must be vectors; got ${bad.aval.toString()}. Ravel it first.`,
+    );
   const order = values.map((_, i) => (indexing === 'xy' && values.length > 1 && i < 2 ? 1 - i : i));
   const shape = order.map((i) => values[i].size);
   return values.map((v, i) => {
     const axis = order.indexOf(i);
-    return spreadTo('meshgrid', reshape(v, shape.map((_, a) => (a === axis ? v.size : 1))), shape);
+    return spreadTo(
+      'meshgrid',
+      reshape(
+        v,
+        shape.map((_, a) => (a === axis ? v.size : 1)),
+      ),
+      shape,
+    );
   });
 }
 

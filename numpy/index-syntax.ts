@@ -26,7 +26,13 @@ export type Index = number | SliceIndex | null | Value | TypedArray | '...' | ty
 export type AxisIndex =
   | { readonly kind: 'new' }
   /** Elements start, start + step, … `size` of them. */
-  | { readonly kind: 'slice'; readonly axis: number; readonly start: number; readonly size: number; readonly step: number }
+  | {
+      readonly kind: 'slice';
+      readonly axis: number;
+      readonly start: number;
+      readonly size: number;
+      readonly step: number;
+    }
   | { readonly kind: 'integer'; readonly axis: number; readonly at: number }
   | { readonly kind: 'array'; readonly axis: number; readonly at: Value };
 
@@ -41,20 +47,32 @@ const isNew = (index: Index): boolean => index === newaxis;
 export function alignIndex(op: string, x: Shape, indices: readonly Index[]): AxisIndex[] {
   const named = indices.filter((i) => i !== '...' && !isNew(i)).length;
   const dots = indices.filter((i) => i === '...').length;
-  if (dots > 1) throw new ArgumentError(`${op}: an index may hold '...' once; got it ${dots} times. Write null for whole axes.`);
+  if (dots > 1)
+    throw new ArgumentError(
+      `${op}: an index may hold '...' once; got it ${dots} times. Write null for whole axes.`,
+    );
   if (named > x.length)
-    throw new ShapeError(`${op}: an index has at most one entry per axis; got ${named} entries for shape ${showShape(x)}. Leave some out.`);
+    throw new ShapeError(
+      `${op}: an index has at most one entry per axis; got ${named} entries for shape ${showShape(x)}. Leave some out.`,
+    );
   const rest = Array.from({ length: x.length - named }, (): Index => null);
-  const full = dots === 0 ? [...indices, ...rest] : indices.flatMap((i): readonly Index[] => (i === '...' ? rest : [i]));
+  const full =
+    dots === 0
+      ? [...indices, ...rest]
+      : indices.flatMap((i): readonly Index[] => (i === '...' ? rest : [i]));
   let axis = 0;
-  return full.map((index) => (isNew(index) ? { kind: 'new' } : axisIndex(op, index, axis, x[axis++])));
+  return full.map((index) =>
+    isNew(index) ? { kind: 'new' } : axisIndex(op, index, axis, x[axis++]),
+  );
 }
 
 function axisIndex(op: string, index: Index, axis: number, length: number): AxisIndex {
   if (index === null) return { kind: 'slice', axis, start: 0, size: length, step: 1 };
   if (typeof index === 'number') {
     if (!Number.isInteger(index))
-      throw new ArgumentError(`${op}: indices must be integers; got ${index} (axis ${axis}). Round it first.`);
+      throw new ArgumentError(
+        `${op}: indices must be integers; got ${index} (axis ${axis}). Round it first.`,
+      );
     return { kind: 'integer', axis, at: index < 0 ? index + length : index };
   }
   if (Array.isArray(index)) return sliceIndex(op, index as unknown as SliceIndex, axis, length);
@@ -71,9 +89,16 @@ function axisIndex(op: string, index: Index, axis: number, length: number): Axis
 }
 
 /** Bounds as Python has them: clipped to the axis, for negative steps from the end. */
-function sliceIndex(op: string, [start, stop, step]: SliceIndex, axis: number, length: number): AxisIndex {
+function sliceIndex(
+  op: string,
+  [start, stop, step]: SliceIndex,
+  axis: number,
+  length: number,
+): AxisIndex {
   const by = step ?? 1;
-  const bad = [start, stop, step].find((n) => n !== null && n !== undefined && !Number.isInteger(n));
+  const bad = [start, stop, step].find(
+    (n) => n !== null && n !== undefined && !Number.isInteger(n),
+  );
   if (bad !== undefined || by === 0)
     throw new ArgumentError(
       `${op}: slices must be made of integers, with a step that is not 0; got ${describe(bad ?? by)} (axis ${axis}). For traced starts use lax.dynamicSlice.`,
@@ -82,7 +107,13 @@ function sliceIndex(op: string, [start, stop, step]: SliceIndex, axis: number, l
   const clip = (n: number): number => Math.max(lowest, Math.min(highest, n < 0 ? n + length : n));
   const first = start === null ? (by > 0 ? lowest : highest) : clip(start);
   const last = stop === null ? (by > 0 ? highest : lowest) : clip(stop);
-  return { kind: 'slice', axis, start: first, size: Math.max(0, Math.ceil((last - first) / by)), step: by };
+  return {
+    kind: 'slice',
+    axis,
+    start: first,
+    size: Math.max(0, Math.ceil((last - first) / by)),
+    step: by,
+  };
 }
 
 /** The axes of the result of an index, in order. */
@@ -100,14 +131,19 @@ export type ResultAxis =
  */
 export function resultAxes(op: string, index: readonly AxisIndex[]): ResultAxis[] {
   const arrays = index.flatMap((entry) => (entry.kind === 'array' ? [entry.at.shape] : []));
-  const together = broadcastShapes(op, arrays).map((size, place): ResultAxis => ({ kind: 'array', place, size }));
+  const together = broadcastShapes(op, arrays).map((size, place): ResultAxis => ({
+    kind: 'array',
+    place,
+    size,
+  }));
   const others = (entries: readonly AxisIndex[]): ResultAxis[] =>
     entries.flatMap((entry): ResultAxis[] => {
       if (entry.kind === 'slice') return [{ kind: 'slice', from: entry }];
       return entry.kind === 'new' ? [entry] : [];
     });
   if (together.length === 0) return others(index);
-  const isAdvanced = (entry: AxisIndex): boolean => entry.kind === 'array' || entry.kind === 'integer';
+  const isAdvanced = (entry: AxisIndex): boolean =>
+    entry.kind === 'array' || entry.kind === 'integer';
   const first = index.findIndex(isAdvanced);
   const last = index.findLastIndex(isAdvanced);
   const neighbours = index.slice(first, last + 1).every(isAdvanced);

@@ -9,7 +9,14 @@ import type { Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import type { ScatterOp } from '../lax/indexing.ts';
-import { alignIndex, resultAxes, sizeOfAxis, type AxisIndex, type Index, type ResultAxis } from './index-syntax.ts';
+import {
+  alignIndex,
+  resultAxes,
+  sizeOfAxis,
+  type AxisIndex,
+  type Index,
+  type ResultAxis,
+} from './index-syntax.ts';
 import { asArray, leadingOnes, oneAxis, promoteDTypes, spreadTo } from './promote.ts';
 import { ravel } from './shape.ts';
 import { power } from './ufuncs.ts';
@@ -37,7 +44,12 @@ const index32 = (value: number): Value => NDArray.fromScalar(value, 'i32');
 
 /** Whether the index names a box of whole numbers that lies inside: then it is a slice. */
 const isStatic = (index: readonly AxisIndex[], x: Shape): boolean =>
-  index.every((e) => e.kind === 'new' || e.kind === 'slice' || (e.kind === 'integer' && e.at >= 0 && e.at < x[e.axis]));
+  index.every(
+    (e) =>
+      e.kind === 'new' ||
+      e.kind === 'slice' ||
+      (e.kind === 'integer' && e.at >= 0 && e.at < x[e.axis]),
+  );
 
 /** Insert the new axes of an index into a result that lacks them. */
 function insertNew(x: Value, axes: readonly ResultAxis[]): Value {
@@ -57,19 +69,30 @@ function readStatic(x: Value, index: readonly AxisIndex[]): Value {
     } else if (e.kind === 'slice') {
       const last = e.start + (e.size - 1) * e.step;
       const low = e.size === 0 ? 0 : Math.min(e.start, last);
-      [starts[e.axis], limits[e.axis], strides[e.axis]] = [low, e.size === 0 ? 0 : Math.max(e.start, last) + 1, Math.abs(e.step)];
+      // Up to where the next element would stand, as JAX prints it.
+      const high = e.step > 0 ? Math.min(x.shape[e.axis], e.start + e.size * e.step) : e.start + 1;
+      [starts[e.axis], limits[e.axis], strides[e.axis]] = [
+        low,
+        e.size === 0 ? 0 : high,
+        Math.abs(e.step),
+      ];
       if (e.step < 0) reversed.push(e.axis);
     }
   }
   const whole = starts.every((s, i) => s === 0 && limits[i] === x.shape[i] && strides[i] === 1);
-  const cut = whole ? x : lax.slice(x, starts, limits, strides.every((s) => s === 1) ? undefined : strides);
+  const cut = whole
+    ? x
+    : lax.slice(x, starts, limits, strides.every((s) => s === 1) ? undefined : strides);
   const turned = reversed.length === 0 ? cut : lax.rev(cut, reversed);
   return dropped.length === 0 ? turned : lax.squeeze(turned, dropped);
 }
 
 /** A scalar or array index with negative entries counted from the end. */
 function wrapped(at: Value, length: number): Value {
-  const wide = at.dtype === 'i32' || at.dtype === 'u32' || at.dtype === 'i64' || at.dtype === 'u64' ? at : lax.convertElementType(at, 'i32');
+  const wide =
+    at.dtype === 'i32' || at.dtype === 'u32' || at.dtype === 'i64' || at.dtype === 'u64'
+      ? at
+      : lax.convertElementType(at, 'i32');
   const index = wide.weakType ? lax.convertElementType(wide, wide.dtype) : wide;
   if (index.dtype === 'u32' || index.dtype === 'u64') return lax.convertElementType(index, 'i32');
   return lax.select(lax.lt(index, 0), lax.add(index, length), index);
@@ -77,7 +100,10 @@ function wrapped(at: Value, length: number): Value {
 
 /** Read where all arrays are scalars: a dynamic slice, which clamps. */
 function readDynamic(x: Value, index: readonly AxisIndex[]): Value {
-  const sliced = readStatic(x, index.map((e) => (e.kind === 'slice' || e.kind === 'new' ? e : whole(e.axis, x.shape[e.axis]))));
+  const sliced = readStatic(
+    x,
+    index.map((e) => (e.kind === 'slice' || e.kind === 'new' ? e : whole(e.axis, x.shape[e.axis]))),
+  );
   const entries = index.filter((e) => e.kind !== 'new');
   const starts = entries.map((e) => {
     if (e.kind === 'array') return wrapped(e.at, x.shape[e.axis]);
@@ -86,10 +112,23 @@ function readDynamic(x: Value, index: readonly AxisIndex[]): Value {
   const drops = entries.flatMap((e, i) => (e.kind === 'slice' ? [] : [i]));
   const sizes = sliced.shape.map((n, i) => (drops.includes(i) ? 1 : n));
   const dtype = starts.some((s) => s.dtype === 'i64') ? 'i64' : 'i32';
-  return lax.squeeze(lax.dynamicSlice(sliced, starts.map((s) => (s.dtype === dtype ? s : lax.convertElementType(s, dtype))), sizes), drops);
+  return lax.squeeze(
+    lax.dynamicSlice(
+      sliced,
+      starts.map((s) => (s.dtype === dtype ? s : lax.convertElementType(s, dtype))),
+      sizes,
+    ),
+    drops,
+  );
 }
 
-const whole = (axis: number, size: number): AxisIndex => ({ kind: 'slice', axis, start: 0, size, step: 1 });
+const whole = (axis: number, size: number): AxisIndex => ({
+  kind: 'slice',
+  axis,
+  start: 0,
+  size,
+  step: 1,
+});
 
 /** How a general index reads and writes: the index vectors, and which axes of the result are windows. */
 interface Plan {
@@ -115,12 +154,22 @@ function planOf(x: Value, index: readonly AxisIndex[], axes: readonly ResultAxis
   const components: { readonly axis: number; readonly at: Value }[] = [];
   for (const e of index) {
     if (e.kind === 'new' || (e.kind === 'slice' && e.step === 1 && e.start === 0)) continue;
-    components.push({ axis: e.axis, at: componentOf(e, x.shape, { batch, batchShape, arrayPlaces }) });
+    components.push({
+      axis: e.axis,
+      at: componentOf(e, x.shape, { batch, batchShape, arrayPlaces }),
+    });
   }
-  const dropped = index.flatMap((e) => (e.kind === 'new' || (e.kind === 'slice' && e.step === 1) ? [] : [e.axis]));
-  const vectors = components.map(({ at }) => lax.expandDims(lax.convertElementType(at, 'i32'), [batchShape.length]));
+  const dropped = index.flatMap((e) =>
+    e.kind === 'new' || (e.kind === 'slice' && e.step === 1) ? [] : [e.axis],
+  );
+  const vectors = components.map(({ at }) =>
+    lax.expandDims(lax.convertElementType(at, 'i32'), [batchShape.length]),
+  );
   return {
-    indices: vectors.length === 0 ? lax.zeros([...batchShape, 0], 'i32') : lax.concatenate(vectors, batchShape.length),
+    indices:
+      vectors.length === 0
+        ? lax.zeros([...batchShape, 0], 'i32')
+        : lax.concatenate(vectors, batchShape.length),
     windows: kept.flatMap((a, i) => (isWindow(a) ? [i] : [])),
     startAxes: components.map((c) => c.axis),
     droppedAxes: dropped,
@@ -137,7 +186,15 @@ function planOf(x: Value, index: readonly AxisIndex[], axes: readonly ResultAxis
 function componentOf(
   e: Exclude<AxisIndex, { kind: 'new' }>,
   x: Shape,
-  { batch, batchShape, arrayPlaces }: { readonly batch: readonly ResultAxis[]; readonly batchShape: Shape; readonly arrayPlaces: readonly number[] },
+  {
+    batch,
+    batchShape,
+    arrayPlaces,
+  }: {
+    readonly batch: readonly ResultAxis[];
+    readonly batchShape: Shape;
+    readonly arrayPlaces: readonly number[];
+  },
 ): Value {
   if (e.kind === 'array') {
     const at = leadingOnes(wrapped(e.at, x[e.axis]), arrayPlaces.length);
@@ -150,9 +207,18 @@ function componentOf(
 }
 
 /** Read through a gather. */
-function readGather(x: Value, index: readonly AxisIndex[], axes: readonly ResultAxis[], options: GetOptions): Value {
+function readGather(
+  x: Value,
+  index: readonly AxisIndex[],
+  axes: readonly ResultAxis[],
+  options: GetOptions,
+): Value {
   const plan = planOf(x, index, axes);
-  const dims = { offsetDims: plan.windows, collapsedSliceDims: plan.droppedAxes, startIndexMap: plan.startAxes };
+  const dims = {
+    offsetDims: plan.windows,
+    collapsedSliceDims: plan.droppedAxes,
+    startIndexMap: plan.startAxes,
+  };
   return lax.gather(x, plan.indices, dims, plan.sliceSizes, {
     mode: options.mode ?? 'promise_in_bounds',
     ...(options.fillValue === undefined ? {} : { fillValue: options.fillValue }),
@@ -166,7 +232,8 @@ function read(op: string, x: Value, indices: readonly Index[], options: GetOptio
   const axes = resultAxes(op, index);
   if (isStatic(index, x.shape)) return insertNew(readStatic(x, index), axes);
   const scalars = index.every((e) => e.kind !== 'array' || e.at.ndim === 0);
-  const clamps = options.mode === undefined || options.mode === 'promise_in_bounds' || options.mode === 'clip';
+  const clamps =
+    options.mode === undefined || options.mode === 'promise_in_bounds' || options.mode === 'clip';
   if (scalars && clamps && x.size > 0) return insertNew(readDynamic(x, index), axes);
   return insertNew(readGather(x, index, axes, options), axes);
 }
@@ -238,7 +305,13 @@ export class IndexRef {
     return lax.convertElementType(given, this.#x.dtype);
   }
 
-  #write(op: string, values: ArrayLike, options: SetOptions, scatter: ScatterOp, combine: (old: Value, news: Value) => Value): Value {
+  #write(
+    op: string,
+    values: ArrayLike,
+    options: SetOptions,
+    scatter: ScatterOp,
+    combine: (old: Value, news: Value) => Value,
+  ): Value {
     const x = this.#x;
     const index = alignIndex(op, x.shape, this.#indices);
     const axes = resultAxes(op, index);
@@ -246,9 +319,14 @@ export class IndexRef {
     const newAxes = axes.flatMap((a, i) => (a.kind === 'new' ? [i] : []));
     const updates = newAxes.length === 0 ? news : lax.squeeze(news, newAxes);
     if (updates.size === 0) return x;
-    if (isStatic(index, x.shape) && index.every((e) => e.kind !== 'slice' || e.step === 1)) return writeStatic(x, index, updates, combine);
+    if (isStatic(index, x.shape) && index.every((e) => e.kind !== 'slice' || e.step === 1))
+      return writeStatic(x, index, updates, combine);
     const plan = planOf(x, index, axes);
-    const dims = { updateWindowDims: plan.windows, insertedWindowDims: plan.droppedAxes, scatterDimsToOperandDims: plan.startAxes };
+    const dims = {
+      updateWindowDims: plan.windows,
+      insertedWindowDims: plan.droppedAxes,
+      scatterDimsToOperandDims: plan.startAxes,
+    };
     return scatter(x, plan.indices, updates, dims, {
       mode: options.mode ?? 'fill',
       uniqueIndices: options.uniqueIndices ?? plan.unique,
@@ -258,15 +336,26 @@ export class IndexRef {
 }
 
 /** Write at a box inside the array: an update slice, which every backend does fast. */
-function writeStatic(x: Value, index: readonly AxisIndex[], updates: Value, combine: (old: Value, news: Value) => Value): Value {
+function writeStatic(
+  x: Value,
+  index: readonly AxisIndex[],
+  updates: Value,
+  combine: (old: Value, news: Value) => Value,
+): Value {
   const entries = index.filter((e) => e.kind !== 'new');
   const drops = entries.flatMap((e, i) => (e.kind === 'integer' ? [i] : []));
   const news = drops.length === 0 ? updates : lax.expandDims(updates, drops);
-  const starts = entries.map((e) => (e.kind === 'integer' ? e.at : e.kind === 'slice' ? e.start : 0));
-  const box = entries.map((e): AxisIndex => (e.kind === 'integer' ? { ...whole(e.axis, 1), start: e.at } as AxisIndex : e));
+  const starts = entries.map((e) =>
+    e.kind === 'integer' ? e.at : e.kind === 'slice' ? e.start : 0,
+  );
+  const box = entries.map((e): AxisIndex =>
+    e.kind === 'integer' ? ({ ...whole(e.axis, 1), start: e.at } as AxisIndex) : e,
+  );
   const result = combine(readStatic(x, box), news);
   const isAll = news.shape.every((n, i) => n === x.shape[i]);
-  return isAll ? lax.convertElementType(result, x.dtype) : lax.dynamicUpdateSlice(x, result, starts.map(index32));
+  return isAll
+    ? lax.convertElementType(result, x.dtype)
+    : lax.dynamicUpdateSlice(x, result, starts.map(index32));
 }
 
 /**
@@ -276,7 +365,8 @@ function writeStatic(x: Value, index: readonly AxisIndex[], updates: Value, comb
  * @example
  * String(np.at(np.zeros(3), 1).set(5)); // → [0. 5. 0.]
  */
-export const at = (x: ArrayLike, ...indices: readonly Index[]): IndexRef => new IndexRef(asArray('at', x), indices);
+export const at = (x: ArrayLike, ...indices: readonly Index[]): IndexRef =>
+  new IndexRef(asArray('at', x), indices);
 
 /**
  * Elements at an index: integers drop an axis, `[start, stop, step]` slices it, null keeps it, arrays gather.
@@ -285,7 +375,8 @@ export const at = (x: ArrayLike, ...indices: readonly Index[]): IndexRef => new 
  * @example
  * String(np.slice(np.arange(6), [1, null, 2])); // → [1 3 5]
  */
-export const slice = (x: ArrayLike, ...indices: readonly Index[]): Value => read('slice', asArray('slice', x), indices, {});
+export const slice = (x: ArrayLike, ...indices: readonly Index[]): Value =>
+  read('slice', asArray('slice', x), indices, {});
 
 /** Options of `take` and `takeAlongAxis`. */
 export interface TakeOptions {
@@ -300,7 +391,9 @@ function integers(op: string, indices: ArrayLike): Value {
   const value = asArray(op, indices, 'indices');
   if (typeof indices === 'number') return index32(indices);
   if (!isInteger(value.dtype))
-    throw new DTypeError(`${op}: indices must be integers; got ${value.aval.toString()}. Convert with x.astype('i32').`);
+    throw new DTypeError(
+      `${op}: indices must be integers; got ${value.aval.toString()}. Convert with x.astype('i32').`,
+    );
   return value;
 }
 
@@ -313,14 +406,32 @@ function integers(op: string, indices: ArrayLike): Value {
  * @example
  * String(np.take(np.arange(4), np.array([3, 0], 'i32'))); // → [3 0]
  */
-export function take(x: ArrayLike, indices: ArrayLike, options: number | null | TakeOptions = {}): Value {
-  const { axis = null, mode = 'fill', fillValue } = typeof options === 'number' || options === null ? { axis: options } : options;
+export function take(
+  x: ArrayLike,
+  indices: ArrayLike,
+  options: number | null | TakeOptions = {},
+): Value {
+  const {
+    axis = null,
+    mode = 'fill',
+    fillValue,
+  } = typeof options === 'number' || options === null ? { axis: options } : options;
   const given = asArray('take', x);
   const value = axis === null ? ravel(given) : given;
   const place = oneAxis('take', axis ?? 0, value);
+  // A number inside the array is a slice.
+  if (
+    typeof indices === 'number' &&
+    Number.isInteger(indices) &&
+    Math.abs(indices + 0.5) < value.shape[place]
+  )
+    return lax.indexInDim(value, indices, place);
   const at = integers('take', indices);
   const length = value.shape[place];
-  if (mode === 'wrap' && length === 0) throw new ArgumentError('take: mode wrap needs elements; got an empty axis. Check the size first.');
+  if (mode === 'wrap' && length === 0)
+    throw new ArgumentError(
+      'take: mode wrap needs elements; got an empty axis. Check the size first.',
+    );
   const chosen = mode === 'wrap' ? lax.rem(lax.add(lax.rem(at, length), length), length) : at;
   const axes = value.shape.map((_, i): Index => (i === place ? chosen : null));
   const index = alignIndex('take', value.shape, axes);
@@ -337,14 +448,23 @@ export function take(x: ArrayLike, indices: ArrayLike, options: number | null | 
  * @example
  * String(np.takeAlongAxis(np.array([[1, 2], [3, 4]]), np.array([[1], [0]], 'i32'), 1)); // → [[2.] [3.]]
  */
-export function takeAlongAxis(x: ArrayLike, indices: ArrayLike, axis: number | null, options: Omit<TakeOptions, 'axis'> = {}): Value {
+export function takeAlongAxis(
+  x: ArrayLike,
+  indices: ArrayLike,
+  axis: number | null,
+  options: Omit<TakeOptions, 'axis'> = {},
+): Value {
   const given = asArray('takeAlongAxis', x);
   if (axis === null) return take(given, ravel(integers('takeAlongAxis', indices)), options);
   const positions = integers('takeAlongAxis', indices);
   const place = oneAxis('takeAlongAxis', axis, given);
   if (positions.ndim !== given.ndim)
-    throw new ShapeError(`takeAlongAxis: array and indices must have the same number of axes; got ${given.aval.toString()} and ${positions.aval.toString()}. Insert axes with np.expandDims.`);
-  const shape = given.shape.map((n, i) => (i === place ? positions.shape[i] : n === 1 ? positions.shape[i] : n));
+    throw new ShapeError(
+      `takeAlongAxis: array and indices must have the same number of axes; got ${given.aval.toString()} and ${positions.aval.toString()}. Insert axes with np.expandDims.`,
+    );
+  const shape = given.shape.map((n, i) =>
+    i === place ? positions.shape[i] : n === 1 ? positions.shape[i] : n,
+  );
   const full = spreadTo('takeAlongAxis', positions, shape);
   const index = shape.map((_, i): Index => {
     if (i === place) return full;
@@ -373,10 +493,16 @@ export interface SearchOptions {
  * @example
  * String(np.searchsorted(np.arange(4), 2)); // → 2
  */
-export function searchsorted(sorted: ArrayLike, x: ArrayLike, { side = 'left' }: SearchOptions = {}): Value {
+export function searchsorted(
+  sorted: ArrayLike,
+  x: ArrayLike,
+  { side = 'left' }: SearchOptions = {},
+): Value {
   const [bounds, values] = promoteDTypes('searchsorted', asArray('searchsorted', sorted), x);
   if (bounds.ndim !== 1)
-    throw new ShapeError(`searchsorted: the sorted array must be a vector; got ${bounds.aval.toString()}. Use vmap over rows.`);
+    throw new ShapeError(
+      `searchsorted: the sorted array must be a vector; got ${bounds.aval.toString()}. Use vmap over rows.`,
+    );
   const wide = lax.expandDims(values, [values.ndim]);
   const row = lax.reshape(bounds, [...values.shape.map(() => 1), bounds.size]);
   const before = side === 'left' ? lax.gt(wide, row) : lax.ge(wide, row);

@@ -4,7 +4,16 @@ import { ShapeError } from '../core/errors.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
-import { asArray, broadcastShapes, dtypeOf, oneAxis, promote, promoteDTypes, spreadTo, type DTypeLike } from './promote.ts';
+import {
+  asArray,
+  broadcastShapes,
+  dtypeOf,
+  oneAxis,
+  promote,
+  promoteDTypes,
+  spreadTo,
+  type DTypeLike,
+} from './promote.ts';
 import { sum } from './reductions.ts';
 import { at as place } from './indexing.ts';
 import { moveaxis, ravel, reshape } from './shape.ts';
@@ -18,9 +27,13 @@ export interface ProductOptions {
 }
 
 /** Options of the dot product that stands behind all functions of this file; the printed form names the result type, as in JAX. */
-export const dotOptions = ({ precision, preferredElementType }: ProductOptions, x: Value): lax.DotOptions => ({
+export const dotOptions = (
+  { precision, preferredElementType }: ProductOptions,
+  x: Value,
+): lax.DotOptions => ({
   ...(precision === undefined ? {} : { precision }),
-  preferredElementType: preferredElementType === undefined ? x.dtype : dtypeOf(preferredElementType),
+  preferredElementType:
+    preferredElementType === undefined ? x.dtype : dtypeOf(preferredElementType),
 });
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
@@ -38,16 +51,36 @@ export function matmul(x: ArrayLike, y: ArrayLike, options: ProductOptions = {})
   const [a, b] = promoteDTypes('matmul', x, y);
   const facts = `${a.aval.toString()} and ${b.aval.toString()}`;
   if (a.ndim === 0 || b.ndim === 0)
-    throw new ShapeError(`matmul: operands must have at least one axis; got ${facts}. Multiply scalars with np.multiply.`);
+    throw new ShapeError(
+      `matmul: operands must have at least one axis; got ${facts}. Multiply scalars with np.multiply.`,
+    );
   const [inner, other] = [a.ndim - 1, Math.max(0, b.ndim - 2)];
   if (a.shape[inner] !== b.shape[other])
     throw new ShapeError(
       `matmul: the last axis of the first must match the ${b.ndim > 1 ? 'second-last' : 'only'} axis of the second; got ${facts}. Transpose one of them.`,
     );
   const given = dotOptions(options, a);
-  if (a.ndim <= 2 && b.ndim <= 2) return lax.dotGeneral(a, b, [[[inner], [other]], [[], []]], given);
+  if (a.ndim <= 2 && b.ndim <= 2)
+    return lax.dotGeneral(
+      a,
+      b,
+      [
+        [[inner], [other]],
+        [[], []],
+      ],
+      given,
+    );
   // A single matrix on the right needs no batch: all rows on the left are multiplied by it.
-  if (b.ndim <= 2) return lax.dotGeneral(a, b, [[[inner], [other]], [[], []]], given);
+  if (b.ndim <= 2)
+    return lax.dotGeneral(
+      a,
+      b,
+      [
+        [[inner], [other]],
+        [[], []],
+      ],
+      given,
+    );
   const [left, right] = [a.ndim === 1 ? lax.expandDims(a, 0) : a, b];
   const batch = broadcastShapes('matmul', [left.shape.slice(0, -2), right.shape.slice(0, -2)]);
   const widen = (v: Value): Value => spreadTo('matmul', v, [...batch, ...v.shape.slice(-2)]);
@@ -90,7 +123,15 @@ function contract(
     throw new ShapeError(
       `${op}: summed axes must have equal sizes; got ${a.aval.toString()} over axes ${left.join(', ')} and ${b.aval.toString()} over axes ${right.join(', ')}. Transpose one of them.`,
     );
-  return lax.dotGeneral(a, b, [[left, right], [[], []]], dotOptions(options, a));
+  return lax.dotGeneral(
+    a,
+    b,
+    [
+      [left, right],
+      [[], []],
+    ],
+    dotOptions(options, a),
+  );
 }
 
 /** The dot product of the raveled arrays. @throws ShapeError when the sizes differ. */
@@ -148,8 +189,16 @@ export function tensordot(
   const [a, b] = promoteDTypes('tensordot', x, y);
   if (typeof axes === 'number') {
     if (!Number.isInteger(axes) || axes < 0 || axes > Math.min(a.ndim, b.ndim))
-      throw new ShapeError(`tensordot: axes must be a number that both arrays have; got ${axes} for ${a.aval.toString()} and ${b.aval.toString()}. Choose fewer.`);
-    return contract('tensordot', a, b, [range(axes).map((i) => a.ndim - axes + i), range(axes)], options);
+      throw new ShapeError(
+        `tensordot: axes must be a number that both arrays have; got ${axes} for ${a.aval.toString()} and ${b.aval.toString()}. Choose fewer.`,
+      );
+    return contract(
+      'tensordot',
+      a,
+      b,
+      [range(axes).map((i) => a.ndim - axes + i), range(axes)],
+      options,
+    );
   }
   const list = (of: number | readonly number[], v: Value): number[] =>
     (typeof of === 'number' ? [of] : of).map((i) => oneAxis('tensordot', i, v));
@@ -161,19 +210,39 @@ export function kron(x: ArrayLike, y: ArrayLike): Value {
   const [a, b] = promoteDTypes('kron', x, y);
   const rank = Math.max(a.ndim, b.ndim);
   const [m, n] = [a, b].map((v) => [...range(rank - v.ndim).map(() => 1), ...v.shape]);
-  const left = reshape(a, m.flatMap((k) => [k, 1]));
-  const right = reshape(b, n.flatMap((k) => [1, k]));
-  return reshape(lax.mul(left, right), m.map((k, i) => k * n[i]));
+  const left = reshape(
+    a,
+    m.flatMap((k) => [k, 1]),
+  );
+  const right = reshape(
+    b,
+    n.flatMap((k) => [1, k]),
+  );
+  return reshape(
+    lax.mul(left, right),
+    m.map((k, i) => k * n[i]),
+  );
 }
 
 /** The vector product along the last axis, of 3 elements. @throws ShapeError for other sizes. */
 export function cross(x: ArrayLike, y: ArrayLike, { axis = -1 }: VecdotOptions = {}): Value {
   const [a, b] = promote('cross', x, y).map((v) => moveaxis(v, axis, 0));
   if (a.shape[0] !== 3 || b.shape[0] !== 3)
-    throw new ShapeError(`cross: vectors must have 3 elements; got ${a.shape[0]} and ${b.shape[0]}. Pad them with zeros.`);
+    throw new ShapeError(
+      `cross: vectors must have 3 elements; got ${a.shape[0]} and ${b.shape[0]}. Pad them with zeros.`,
+    );
   const part = (v: Value, i: number): Value => lax.indexInDim(v, i % 3);
-  const parts = range(3).map((i) => lax.sub(lax.mul(part(a, i + 1), part(b, i + 2)), lax.mul(part(a, i + 2), part(b, i + 1))));
-  return moveaxis(lax.concatenate(parts.map((p) => lax.expandDims(p, 0)), 0), 0, axis);
+  const parts = range(3).map((i) =>
+    lax.sub(lax.mul(part(a, i + 1), part(b, i + 2)), lax.mul(part(a, i + 2), part(b, i + 1))),
+  );
+  return moveaxis(
+    lax.concatenate(
+      parts.map((p) => lax.expandDims(p, 0)),
+      0,
+    ),
+    0,
+    axis,
+  );
 }
 
 /** How the axes of a diagonal are named. */
@@ -191,7 +260,10 @@ export interface DiagonalOptions {
  * @example
  * String(np.diagonal(np.reshape(np.arange(4), [2, 2]))); // → [0 3]
  */
-export function diagonal(x: ArrayLike, { offset = 0, axis1 = 0, axis2 = 1 }: DiagonalOptions = {}): Value {
+export function diagonal(
+  x: ArrayLike,
+  { offset = 0, axis1 = 0, axis2 = 1 }: DiagonalOptions = {},
+): Value {
   const value = moveaxis(asArray('diagonal', x), [axis1, axis2], [-2, -1]);
   const [rows, columns] = value.shape.slice(-2);
   const [low, right] = [Math.max(0, -offset), Math.max(0, offset)];
@@ -210,13 +282,22 @@ export function diagonal(x: ArrayLike, { offset = 0, axis1 = 0, axis2 = 1 }: Dia
 export function diag(x: ArrayLike, k = 0): Value {
   const value = asArray('diag', x);
   if (value.ndim === 2) return diagonal(value, { offset: k });
-  if (value.ndim !== 1) throw new ShapeError(`diag: the array must be a vector or a matrix; got ${value.aval.toString()}. Use np.diagonal for more axes.`);
+  if (value.ndim !== 1)
+    throw new ShapeError(
+      `diag: the array must be a vector or a matrix; got ${value.aval.toString()}. Use np.diagonal for more axes.`,
+    );
   const n = value.size + Math.abs(k);
-  const wide = lax.pad(value, lax.convertElementType(0, value.dtype), [[Math.max(0, k), Math.max(0, -k), 0]]);
-  const on = lax.eq(lax.add(lax.broadcastedIota('i32', [n, n], 0), k), lax.broadcastedIota('i32', [n, n], 1));
-  return lax.select(on, lax.broadcastInDim(wide, [n, n], [k >= 0 ? 1 : 0]), lax.full([n, n], 0, value.dtype));
+  // Element i stands at (i, i + k) or (i - k, i): columns or rows are counted by the longer side.
+  const padded = lax.pad(value, lax.convertElementType(0, value.dtype), [
+    [k > 0 ? k : 0, k < 0 ? -k : 0, 0],
+  ]);
+  const on = lax.eq(
+    lax.add(lax.broadcastedIota('i32', [n, n], 0), k),
+    lax.broadcastedIota('i32', [n, n], 1),
+  );
+  return lax.select(on, lax.broadcastInDim(padded, [n, n], [1]), lax.full([n, n], 0, value.dtype));
 }
 
 /** The sum of a diagonal of two axes. @throws ShapeError when an axis is out of range. */
-export const trace = (x: ArrayLike, options: DiagonalOptions = {}): Value => sum(diagonal(x, options), { axis: -1 });
-
+export const trace = (x: ArrayLike, options: DiagonalOptions = {}): Value =>
+  sum(diagonal(x, options), { axis: -1 });

@@ -10,9 +10,38 @@ import type { Index } from './index-syntax.ts';
 import { diagonal, dot, matmul, type DiagonalOptions, type ProductOptions } from './linear.ts';
 import type { Axis, DTypeLike, ShapeLike } from './promote.ts';
 import * as reductions from './reductions.ts';
-import type { CumulativeOptions, ExtremumOptions, MeanOptions, PositionOptions, ReduceOptions, SumOptions, VarianceOptions } from './reductions.ts';
-import { clip, equal, greater, greaterEqual, less, lessEqual, notEqual, type ClipOptions } from './selection.ts';
-import { broadcastTo, expandDims, flip, moveaxis, ravel, repeat, reshape, squeeze, swapaxes, transpose } from './shape.ts';
+import type {
+  CumulativeOptions,
+  ExtremumOptions,
+  MeanOptions,
+  PositionOptions,
+  ReduceOptions,
+  SumOptions,
+  VarianceOptions,
+} from './reductions.ts';
+import {
+  clip,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  notEqual,
+  type ClipOptions,
+} from './selection.ts';
+import {
+  broadcastTo,
+  expandDims,
+  flip,
+  moveaxis,
+  ravel,
+  repeat,
+  reshape,
+  squeeze,
+  swapaxes,
+  transpose,
+  type AxisOptions,
+} from './shape.ts';
 import { argsort, sort, type SortOptions } from './sorting.ts';
 import * as ufuncs from './ufuncs.ts';
 
@@ -103,13 +132,13 @@ export interface ArrayMethods {
   /** Move axes to other places. */
   moveaxis(source: number | readonly number[], destination: number | readonly number[]): Value;
   /** Drop axes of size 1. */
-  squeeze(axis?: Axis): Value;
+  squeeze(options?: Axis | AxisOptions): Value;
   /** Insert axes of size 1. */
   expandDims(axis: number | readonly number[]): Value;
   /** Repeat into a shape. */
   broadcastTo(newShape: ShapeLike): Value;
   /** Reverse the order along axes. */
-  flip(axis?: Axis): Value;
+  flip(options?: Axis | AxisOptions): Value;
   /** Repeat every element. */
   repeat(repeats: number, axis?: number | null): Value;
   /** Convert to a dtype. */
@@ -136,7 +165,9 @@ const method = (f: (x: Value, ...args: never[]) => unknown): Method =>
     return f(this, ...args);
   };
 
-const functions: Readonly<Record<Exclude<keyof ArrayMethods, 'T' | 'mT'>, (x: Value, ...args: never[]) => unknown>> = {
+const functions: Readonly<
+  Record<Exclude<keyof ArrayMethods, 'T' | 'mT'>, (x: Value, ...args: never[]) => unknown>
+> = {
   add: ufuncs.add,
   sub: ufuncs.subtract,
   mul: ufuncs.multiply,
@@ -193,7 +224,11 @@ const functions: Readonly<Record<Exclude<keyof ArrayMethods, 'T' | 'mT'>, (x: Va
 /** Give all arrays and tracers their methods; `entry/` calls it. */
 export function installMethods(): void {
   for (const [name, f] of Object.entries(functions))
-    Object.defineProperty(Value.prototype, name, { value: method(f), configurable: true, writable: true });
+    Object.defineProperty(Value.prototype, name, {
+      value: method(f),
+      configurable: true,
+      writable: true,
+    });
   const property = (name: 'T' | 'mT', f: (x: Value) => Value): void => {
     Object.defineProperty(Value.prototype, name, {
       get(this: Value) {

@@ -5,7 +5,7 @@
 import { asValue, NDArray, type ArrayLike } from '../core/array.ts';
 import { config } from '../core/config.ts';
 import { dtypeInfo, isFloat, isInexact, isUnsigned, type DType } from '../core/dtype.ts';
-import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, ConcretizationError, ShapeError } from '../core/errors.ts';
 import { checkRange, type Scalar } from '../core/host.ts';
 import { canonicalDType, resultType, toInexact, type Typed } from '../core/promotion.ts';
 import { canonicalAxes, canonicalAxis, showShape, type Shape } from '../core/shape.ts';
@@ -20,13 +20,35 @@ export type DTypeLike = DType | { readonly dtype: DType };
 export type ShapeLike = Shape | number;
 
 /** The dtype that is meant, with 64-bit types narrowed while they are off. */
-export const dtypeOf = (like: DTypeLike): DType => canonicalDType(typeof like === 'string' ? like : like.dtype);
+export const dtypeOf = (like: DTypeLike): DType =>
+  canonicalDType(typeof like === 'string' ? like : like.dtype);
 
-/** The shape that is meant. @throws ShapeError for sizes that are not non-negative integers. */
+/**
+ * Refuse traced values where JavaScript numbers are needed.
+ *
+ * @throws ConcretizationError naming the argument.
+ */
+export function checkConcrete(op: string, argument: string, ...xs: readonly unknown[]): void {
+  const traced = xs.find((x) => x instanceof Value && !(x instanceof NDArray));
+  if (traced !== undefined)
+    throw new ConcretizationError(
+      `${op}: ${argument} must be known when the program is traced; got ${String(traced)}. Use x.shape and JavaScript numbers, or make the argument static.`,
+    );
+}
+
+/** The shape that is meant. @throws ShapeError for sizes that are not non-negative integers; ConcretizationError for traced ones. */
 export function shapeOf(op: string, like: ShapeLike): Shape {
+  checkConcrete(
+    op,
+    'the shape',
+    like,
+    ...(Array.isArray(like) ? (like as readonly unknown[]) : []),
+  );
   const shape = typeof like === 'number' ? [like] : [...like];
   if (!shape.every((n) => Number.isInteger(n) && n >= 0))
-    throw new ShapeError(`${op}: sizes must be non-negative integers; got ${showShape(shape)}. Compute the shape with JavaScript numbers.`);
+    throw new ShapeError(
+      `${op}: sizes must be non-negative integers; got ${showShape(shape)}. Compute the shape with JavaScript numbers.`,
+    );
   return shape;
 }
 
@@ -35,22 +57,29 @@ export type Axis = number | readonly number[] | null;
 
 /** Reads options that may be given as the bare axis. */
 export const axisOptions = <T extends { readonly axis?: Axis }>(options: Axis | T | undefined): T =>
-  typeof options === 'object' && options !== null && !Array.isArray(options)
+  typeof options === 'object' &&
+  options !== null &&
+  !Array.isArray(options) &&
+  !(options instanceof Value)
     ? (options as T)
     : ({ axis: options ?? null } as unknown as T);
 
 /** All axes that an option names, sorted. @throws ShapeError when one is out of range or named twice. */
-export const reducedAxes = (op: string, axis: Axis | undefined, x: Value): number[] => canonicalAxes(op, axis, x.ndim);
+export const reducedAxes = (op: string, axis: Axis | undefined, x: Value): number[] =>
+  canonicalAxes(op, axis, x.ndim);
 
 /** One axis. @throws ShapeError when it is out of range. */
-export const oneAxis = (op: string, axis: number, x: Value): number => canonicalAxis(op, axis, x.ndim);
+export const oneAxis = (op: string, axis: number, x: Value): number =>
+  canonicalAxis(op, axis, x.ndim);
 
-const isScalar = (x: ArrayLike): x is Scalar => typeof x === 'number' || typeof x === 'bigint' || typeof x === 'boolean';
+const isScalar = (x: ArrayLike): x is Scalar =>
+  typeof x === 'number' || typeof x === 'bigint' || typeof x === 'boolean';
 
 /** How a JavaScript scalar takes part in promotion beside arrays: integers are weak ints there, other numbers weak floats. */
 function scalarType(x: Scalar): Typed {
   if (typeof x === 'boolean') return { dtype: 'bool', weakType: false };
-  if (typeof x === 'bigint' || Number.isInteger(x)) return { dtype: canonicalDType('i64'), weakType: true };
+  if (typeof x === 'bigint' || Number.isInteger(x))
+    return { dtype: canonicalDType('i64'), weakType: true };
   return { dtype: canonicalDType('f64'), weakType: true };
 }
 
@@ -63,7 +92,7 @@ function scalarOperand(op: string, x: Scalar, { dtype, weakType }: Typed): NDArr
 /** Give a value this type; a value that has it already stays as it is. */
 export function convertTo(x: Value, { dtype, weakType }: Typed): Value {
   if (x.dtype === dtype && (x.weakType === weakType || x.weakType)) return x;
-  return convertElementType(x, dtype, weakType && x.weakType);
+  return convertElementType(x, dtype, weakType);
 }
 
 /**
@@ -78,7 +107,11 @@ export function promoteDTypes(op: string, ...xs: readonly ArrayLike[]): Value[] 
 /** Like `promoteDTypes`, with integers and bools as floats. */
 export function promoteInexact(op: string, ...xs: readonly ArrayLike[]): Value[] {
   const type = commonType(op, xs);
-  return toType(op, xs, isInexact(type.dtype) ? type : { dtype: toInexact(type.dtype), weakType: type.weakType });
+  return toType(
+    op,
+    xs,
+    isInexact(type.dtype) ? type : { dtype: toInexact(type.dtype), weakType: type.weakType },
+  );
 }
 
 /** Like `promoteDTypes`, with both dtypes and ranks made equal. */
@@ -104,7 +137,9 @@ function commonType(op: string, xs: readonly ArrayLike[]): Typed {
 
 function toType(op: string, xs: readonly ArrayLike[], type: Typed): Value[] {
   return xs.map((x, i) =>
-    isScalar(x) ? scalarOperand(op, x, { ...type, weakType: type.dtype !== 'bool' }) : convertTo(asValue(op, x, names[i] ?? `operand ${i}`), type),
+    isScalar(x)
+      ? scalarOperand(op, x, { ...type, weakType: type.dtype !== 'bool' })
+      : convertTo(asValue(op, x, names[i] ?? `operand ${i}`), type),
   );
 }
 
@@ -116,10 +151,17 @@ function toType(op: string, xs: readonly ArrayLike[], type: Typed): Value[] {
 export function promoteShapes(op: string, ...xs: readonly Value[]): Value[] {
   const ranks = new Set(xs.filter((x) => x.ndim > 0).map((x) => x.ndim));
   if (ranks.size < 2) {
-    if (ranks.size === 1) broadcastShapes(op, xs.map((x) => x.shape));
+    if (ranks.size === 1)
+      broadcastShapes(
+        op,
+        xs.map((x) => x.shape),
+      );
     return [...xs];
   }
-  const shape = broadcastShapes(op, xs.map((x) => x.shape));
+  const shape = broadcastShapes(
+    op,
+    xs.map((x) => x.shape),
+  );
   if (config.numpyRankPromotion === 'raise')
     throw new ShapeError(
       `${op}: ranks must be equal under numpyRankPromotion 'raise'; got ${xs.map((x) => x.aval.toString()).join(' and ')}. Reshape one of them.`,
@@ -129,7 +171,12 @@ export function promoteShapes(op: string, ...xs: readonly Value[]): Value[] {
 
 /** Leading axes of size 1 up to this rank. */
 export const leadingOnes = (x: Value, ndim: number): Value =>
-  x.ndim === ndim ? x : expandDims(x, Array.from({ length: ndim - x.ndim }, (_, i) => i));
+  x.ndim === ndim
+    ? x
+    : expandDims(
+        x,
+        Array.from({ length: ndim - x.ndim }, (_, i) => i),
+      );
 
 /**
  * The shape that arrays of these shapes have together.
@@ -139,7 +186,9 @@ export const leadingOnes = (x: Value, ndim: number): Value =>
 export function broadcastShapes(op: string, shapes: readonly Shape[]): Shape {
   const ndim = Math.max(0, ...shapes.map((s) => s.length));
   return Array.from({ length: ndim }, (_, axis) => {
-    const sizes = shapes.flatMap((s) => (axis < ndim - s.length ? [] : [s[axis - ndim + s.length]]));
+    const sizes = shapes.flatMap((s) =>
+      axis < ndim - s.length ? [] : [s[axis - ndim + s.length]],
+    );
     const size = sizes.find((n) => n !== 1) ?? 1;
     if (sizes.some((n) => n !== 1 && n !== size))
       throw new ShapeError(
@@ -157,11 +206,16 @@ export function spreadTo(op: string, x: Value, shape: Shape): Value {
     throw new ShapeError(
       `${op}: the shape must be one that the array broadcasts to; got ${showShape(shape)} for ${x.aval.toString()}. Reshape the array first.`,
     );
-  return broadcastInDim(x, shape, x.shape.map((_, i) => offset + i));
+  return broadcastInDim(
+    x,
+    shape,
+    x.shape.map((_, i) => offset + i),
+  );
 }
 
 /** An argument as a value; a number alone is a weak float. */
-export const asArray = (op: string, x: ArrayLike, argument = 'x'): Value => (x instanceof Value ? x : asValue(op, x, argument));
+export const asArray = (op: string, x: ArrayLike, argument = 'x'): Value =>
+  x instanceof Value ? x : asValue(op, x, argument);
 
 /** One argument as a float. */
 export const asInexact = (op: string, x: ArrayLike): Value => promoteInexact(op, x)[0];
@@ -186,6 +240,9 @@ export const isHalf = (dtype: DType): boolean => isFloat(dtype) && dtypeInfo[dty
 
 /** The concrete integer that an argument must be. @throws ArgumentError otherwise. */
 export function asInteger(op: string, x: number, argument: string): number {
-  if (!Number.isInteger(x)) throw new ArgumentError(`${op}: ${argument} must be an integer; got ${String(x)}. Round it first.`);
+  if (!Number.isInteger(x))
+    throw new ArgumentError(
+      `${op}: ${argument} must be an integer; got ${String(x)}. Round it first.`,
+    );
   return x;
 }

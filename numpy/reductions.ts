@@ -58,7 +58,8 @@ export interface PositionOptions {
 const keep = (out: Value, axes: readonly number[], keepdims: boolean | undefined): Value =>
   keepdims === true && axes.length > 0 ? lax.expandDims(out, axes) : out;
 
-const constant = (value: number, x: Value): Value => NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, x.dtype !== 'bool');
+const constant = (value: number, x: Value): Value =>
+  NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, x.dtype !== 'bool');
 
 function masked(op: string, x: Value, mask: ArrayLike | undefined, neutral: number): Value {
   if (mask === undefined) return x;
@@ -83,7 +84,8 @@ function accumulate(
   const axes = reducedAxes(op, axis, wide);
   const [reduce, combine] = neutral === 0 ? [lax.reduceSum, lax.add] : [lax.reduceProd, lax.mul];
   let out = keep(reduce(wide, axes), axes, keepdims);
-  if (initial !== undefined) out = combine(out, convertTo(asArray(op, initial), { dtype: inside, weakType: false }));
+  if (initial !== undefined)
+    out = combine(out, convertTo(asArray(op, initial), { dtype: inside, weakType: false }));
   return lax.convertElementType(out, type);
 }
 
@@ -96,13 +98,21 @@ function accumulate(
  * @example
  * String(np.sum(np.ones([2, 3]), { axis: 0 })); // → [2. 2. 2.]
  */
-export const sum = (x: ArrayLike, options?: Axis | SumOptions): Value => accumulate('sum', x, options, 0);
+export const sum = (x: ArrayLike, options?: Axis | SumOptions): Value =>
+  accumulate('sum', x, options, 0);
 
 /** The product over axes. @throws ShapeError when an axis is out of range or named twice. */
-export const prod = (x: ArrayLike, options?: Axis | SumOptions): Value => accumulate('prod', x, options, 1);
+export const prod = (x: ArrayLike, options?: Axis | SumOptions): Value =>
+  accumulate('prod', x, options, 1);
 
 /** How many elements every result of a reduction is made of, or with a mask the counts. */
-function countOf(op: string, x: Value, axes: readonly number[], where: ArrayLike | undefined, keepdims: boolean): number | Value {
+function countOf(
+  op: string,
+  x: Value,
+  axes: readonly number[],
+  where: ArrayLike | undefined,
+  keepdims: boolean,
+): number | Value {
   if (where === undefined) return axes.reduce((n, a) => n * x.shape[a], 1);
   const mask = spreadTo(op, asBool(op, where), x.shape);
   return sum(mask, { axis: axes, keepdims });
@@ -126,9 +136,14 @@ export function mean(x: ArrayLike, options?: Axis | MeanOptions): Value {
   const type = dtype === undefined ? toInexact(value.dtype) : dtypeOf(dtype);
   const inside: DType = isHalf(type) ? 'f32' : type;
   const axes = reducedAxes('mean', axis, value);
-  const total = sum(lax.convertElementType(value, inside), { axis: axes, keepdims, ...(where === undefined ? {} : { where }) });
+  const total = sum(lax.convertElementType(value, inside), {
+    axis: axes,
+    keepdims,
+    ...(where === undefined ? {} : { where }),
+  });
   const count = countOf('mean', value, axes, where, keepdims);
-  const divisor = typeof count === 'number' ? constant(count, total) : lax.convertElementType(count, inside);
+  const divisor =
+    typeof count === 'number' ? constant(count, total) : lax.convertElementType(count, inside);
   return lax.convertElementType(lax.div(total, divisor), type);
 }
 
@@ -144,8 +159,17 @@ export function average(x: ArrayLike, options?: Axis | AverageOptions): Value {
   const { axis = null, weights, keepdims = false } = axisOptions<AverageOptions>(options);
   if (weights === undefined) return mean(x, { axis, keepdims });
   const [value, given] = promoteDTypes('average', x, weights);
-  const along = typeof axis === 'number' && given.ndim === 1 && value.ndim > 1 ? oneAxis('average', axis, value) : undefined;
-  const full = along === undefined ? given : lax.reshape(given, value.shape.map((n, i) => (i === along ? n : 1)));
+  const along =
+    typeof axis === 'number' && given.ndim === 1 && value.ndim > 1
+      ? oneAxis('average', axis, value)
+      : undefined;
+  const full =
+    along === undefined
+      ? given
+      : lax.reshape(
+          given,
+          value.shape.map((n, i) => (i === along ? n : 1)),
+        );
   const w = spreadTo('average', full, value.shape);
   const inexact = toInexact(value.dtype);
   const [v, k] = [lax.convertElementType(value, inexact), lax.convertElementType(w, inexact)];
@@ -170,7 +194,9 @@ function variance(op: string, x: ArrayLike, options: Axis | VarianceOptions | un
   const total = sum(lax.square(centered), { axis: axes, keepdims, ...mask });
   const count = countOf(op, value, axes, where, keepdims);
   const divisor =
-    typeof count === 'number' ? constant(count - ddof, total) : lax.sub(lax.convertElementType(count, inside), constant(ddof, total));
+    typeof count === 'number'
+      ? constant(count - ddof, total)
+      : lax.sub(lax.convertElementType(count, inside), constant(ddof, total));
   return lax.convertElementType(lax.div(total, divisor), type);
 }
 
@@ -181,20 +207,32 @@ function variance(op: string, x: ArrayLike, options: Axis | VarianceOptions | un
  * @example
  * String(np.var(np.arange(4))); // → 1.25
  */
-const varOverAxes = (x: ArrayLike, options?: Axis | VarianceOptions): Value => variance('var', x, options);
+const varOverAxes = (x: ArrayLike, options?: Axis | VarianceOptions): Value =>
+  variance('var', x, options);
 export { varOverAxes as var };
 
 /** The standard deviation over axes. @throws ShapeError when an axis is out of range or named twice. */
-export const std = (x: ArrayLike, options?: Axis | VarianceOptions): Value => lax.sqrt(variance('std', x, options));
+export const std = (x: ArrayLike, options?: Axis | VarianceOptions): Value =>
+  lax.sqrt(variance('std', x, options));
 
-function extremum(op: 'max' | 'min', x: ArrayLike, options: Axis | ExtremumOptions | undefined): Value {
+function extremum(
+  op: 'max' | 'min',
+  x: ArrayLike,
+  options: Axis | ExtremumOptions | undefined,
+): Value {
   const { axis, keepdims, initial, where } = axisOptions<ExtremumOptions>(options);
   const value = asArray(op, x);
   const axes = reducedAxes(op, axis, value);
   if (initial === undefined && (where !== undefined || axes.some((a) => value.shape[a] === 0)))
-    throw new ArgumentError(`${op}: an empty reduction has no extremum; got ${value.aval.toString()}${where === undefined ? '' : ' with where'}. Pass initial.`);
-  const start = initial === undefined ? undefined : convertTo(asArray(op, initial), { dtype: value.dtype, weakType: false });
-  const chosen = start === undefined || where === undefined ? value : chooseOr(op, value, where, start);
+    throw new ArgumentError(
+      `${op}: an empty reduction has no extremum; got ${value.aval.toString()}${where === undefined ? '' : ' with where'}. Pass initial.`,
+    );
+  const start =
+    initial === undefined
+      ? undefined
+      : convertTo(asArray(op, initial), { dtype: value.dtype, weakType: false });
+  const chosen =
+    start === undefined || where === undefined ? value : chooseOr(op, value, where, start);
   const out = keep((op === 'max' ? lax.reduceMax : lax.reduceMin)(chosen, axes), axes, keepdims);
   return start === undefined ? out : (op === 'max' ? lax.max : lax.min)(out, start);
 }
@@ -210,17 +248,24 @@ function chooseOr(op: string, x: Value, where: ArrayLike, otherwise: Value): Val
  * @example
  * String(np.max(np.arange(4))); // → 3
  */
-export const max = (x: ArrayLike, options?: Axis | ExtremumOptions): Value => extremum('max', x, options);
+export const max = (x: ArrayLike, options?: Axis | ExtremumOptions): Value =>
+  extremum('max', x, options);
 /** The least element over axes; NaN wins. @throws as `max`. */
-export const min = (x: ArrayLike, options?: Axis | ExtremumOptions): Value => extremum('min', x, options);
+export const min = (x: ArrayLike, options?: Axis | ExtremumOptions): Value =>
+  extremum('min', x, options);
 /** `max` under its other name. @throws as `max`. */
 export const amax = (x: ArrayLike, options?: Axis | ExtremumOptions): Value => max(x, options);
 /** `min` under its other name. @throws as `max`. */
 export const amin = (x: ArrayLike, options?: Axis | ExtremumOptions): Value => min(x, options);
 /** The distance between the extrema. @throws as `max`. */
-export const ptp = (x: ArrayLike, options?: Axis | ExtremumOptions): Value => lax.sub(max(x, options), min(x, options));
+export const ptp = (x: ArrayLike, options?: Axis | ExtremumOptions): Value =>
+  lax.sub(max(x, options), min(x, options));
 
-function logical(op: 'all' | 'any', x: ArrayLike, options: Axis | ReduceOptions | undefined): Value {
+function logical(
+  op: 'all' | 'any',
+  x: ArrayLike,
+  options: Axis | ReduceOptions | undefined,
+): Value {
   const { axis, keepdims, where } = axisOptions<ReduceOptions>(options);
   const value = masked(op, asBool(op, x), where, op === 'all' ? 1 : 0);
   const axes = reducedAxes(op, axis, value);
@@ -228,23 +273,38 @@ function logical(op: 'all' | 'any', x: ArrayLike, options: Axis | ReduceOptions 
 }
 
 /** Whether all elements over axes are true (not zero). @throws ShapeError when an axis is out of range. */
-export const all = (x: ArrayLike, options?: Axis | ReduceOptions): Value => logical('all', x, options);
+export const all = (x: ArrayLike, options?: Axis | ReduceOptions): Value =>
+  logical('all', x, options);
 /** Whether one element over axes is true (not zero). @throws ShapeError when an axis is out of range. */
-export const any = (x: ArrayLike, options?: Axis | ReduceOptions): Value => logical('any', x, options);
+export const any = (x: ArrayLike, options?: Axis | ReduceOptions): Value =>
+  logical('any', x, options);
 
 /** How many elements are true (not zero). @throws ShapeError when an axis is out of range. */
-export const countNonzero = (x: ArrayLike, options?: Axis | ReduceOptions): Value => sum(asBool('countNonzero', x), options);
+export const countNonzero = (x: ArrayLike, options?: Axis | ReduceOptions): Value =>
+  sum(asBool('countNonzero', x), options);
 
-function position(op: 'argmax' | 'argmin', x: ArrayLike, options: number | null | PositionOptions | undefined): Value {
-  const { axis = null, keepdims = false } = typeof options === 'number' || options === null ? { axis: options } : (options ?? {});
+function position(
+  op: 'argmax' | 'argmin',
+  x: ArrayLike,
+  options: number | null | PositionOptions | undefined,
+): Value {
+  const { axis = null, keepdims = false } =
+    typeof options === 'number' || options === null ? { axis: options } : (options ?? {});
   const given = asArray(op, x);
   const value = axis === null ? ravel(given) : given;
   const at = oneAxis(op, axis ?? 0, value);
   if (value.shape[at] === 0)
-    throw new ShapeError(`${op}: an empty axis has no extremum; got ${given.aval.toString()} (axis ${at}). Check the size first.`);
+    throw new ShapeError(
+      `${op}: an empty axis has no extremum; got ${given.aval.toString()} (axis ${at}). Check the size first.`,
+    );
   const out = (op === 'argmax' ? lax.argmax : lax.argmin)(value, at);
   if (!keepdims) return out;
-  return axis === null ? lax.reshape(out, given.shape.map(() => 1)) : lax.expandDims(out, [at]);
+  return axis === null
+    ? lax.reshape(
+        out,
+        given.shape.map(() => 1),
+      )
+    : lax.expandDims(out, [at]);
 }
 
 /**
@@ -254,9 +314,11 @@ function position(op: 'argmax' | 'argmin', x: ArrayLike, options: number | null 
  * @example
  * String(np.argmax(np.array([1, 3, 2]))); // → 1
  */
-export const argmax = (x: ArrayLike, options?: number | null | PositionOptions): Value => position('argmax', x, options);
+export const argmax = (x: ArrayLike, options?: number | null | PositionOptions): Value =>
+  position('argmax', x, options);
 /** The position of the first least element; NaN wins. @throws as `argmax`. */
-export const argmin = (x: ArrayLike, options?: number | null | PositionOptions): Value => position('argmin', x, options);
+export const argmin = (x: ArrayLike, options?: number | null | PositionOptions): Value =>
+  position('argmin', x, options);
 
 /** Options of running sums and products. */
 export interface CumulativeOptions {
@@ -265,12 +327,20 @@ export interface CumulativeOptions {
   readonly dtype?: DTypeLike;
 }
 
-function cumulative(op: 'cumsum' | 'cumprod', x: ArrayLike, options: number | null | CumulativeOptions | undefined): Value {
-  const { axis = null, dtype } = typeof options === 'number' || options === null ? { axis: options } : (options ?? {});
+function cumulative(
+  op: 'cumsum' | 'cumprod',
+  x: ArrayLike,
+  options: number | null | CumulativeOptions | undefined,
+): Value {
+  const { axis = null, dtype } =
+    typeof options === 'number' || options === null ? { axis: options } : (options ?? {});
   const given = asArray(op, x);
   const value = axis === null ? ravel(given) : given;
   const type = dtype === undefined ? sumDType(value.dtype) : dtypeOf(dtype);
-  return (op === 'cumsum' ? lax.cumsum : lax.cumprod)(lax.convertElementType(value, type), oneAxis(op, axis ?? 0, value));
+  return (op === 'cumsum' ? lax.cumsum : lax.cumprod)(
+    lax.convertElementType(value, type),
+    oneAxis(op, axis ?? 0, value),
+  );
 }
 
 /**
@@ -280,12 +350,18 @@ function cumulative(op: 'cumsum' | 'cumprod', x: ArrayLike, options: number | nu
  * @example
  * String(np.cumsum(np.arange(4))); // → [0 1 3 6]
  */
-export const cumsum = (x: ArrayLike, options?: number | null | CumulativeOptions): Value => cumulative('cumsum', x, options);
+export const cumsum = (x: ArrayLike, options?: number | null | CumulativeOptions): Value =>
+  cumulative('cumsum', x, options);
 /** The running product along an axis. @throws ShapeError when the axis is out of range. */
-export const cumprod = (x: ArrayLike, options?: number | null | CumulativeOptions): Value => cumulative('cumprod', x, options);
+export const cumprod = (x: ArrayLike, options?: number | null | CumulativeOptions): Value =>
+  cumulative('cumprod', x, options);
 
 /** Where elements are not NaN, and the array with NaN replaced. */
-function withoutNaN(op: string, x: ArrayLike, neutral: number): readonly [value: Value, mask: Value | undefined] {
+function withoutNaN(
+  op: string,
+  x: ArrayLike,
+  neutral: number,
+): readonly [value: Value, mask: Value | undefined] {
   const value = asArray(op, x);
   if (!isInexact(value.dtype)) return [value, undefined];
   const mask = lax.eq(value, value);
@@ -293,20 +369,31 @@ function withoutNaN(op: string, x: ArrayLike, neutral: number): readonly [value:
 }
 
 /** The sum without NaN. @throws as `sum`. */
-export const nansum = (x: ArrayLike, options?: Axis | SumOptions): Value => sum(withoutNaN('nansum', x, 0)[0], options);
+export const nansum = (x: ArrayLike, options?: Axis | SumOptions): Value =>
+  sum(withoutNaN('nansum', x, 0)[0], options);
 /** The product without NaN. @throws as `prod`. */
-export const nanprod = (x: ArrayLike, options?: Axis | SumOptions): Value => prod(withoutNaN('nanprod', x, 1)[0], options);
+export const nanprod = (x: ArrayLike, options?: Axis | SumOptions): Value =>
+  prod(withoutNaN('nanprod', x, 1)[0], options);
 /** The mean without NaN; NaN where nothing is left. @throws as `mean`. */
 export function nanmean(x: ArrayLike, options?: Axis | MeanOptions): Value {
   const [value, mask] = withoutNaN('nanmean', x, 0);
-  return mean(value, { ...axisOptions<MeanOptions>(options), ...(mask === undefined ? {} : { where: mask }) });
+  return mean(value, {
+    ...axisOptions<MeanOptions>(options),
+    ...(mask === undefined ? {} : { where: mask }),
+  });
 }
 /** The greatest element without NaN; NaN where nothing is left. @throws as `max`. */
-export const nanmax = (x: ArrayLike, options?: Axis | ExtremumOptions): Value => nanExtremum('max', x, options);
+export const nanmax = (x: ArrayLike, options?: Axis | ExtremumOptions): Value =>
+  nanExtremum('max', x, options);
 /** The least element without NaN; NaN where nothing is left. @throws as `max`. */
-export const nanmin = (x: ArrayLike, options?: Axis | ExtremumOptions): Value => nanExtremum('min', x, options);
+export const nanmin = (x: ArrayLike, options?: Axis | ExtremumOptions): Value =>
+  nanExtremum('min', x, options);
 
-function nanExtremum(op: 'max' | 'min', x: ArrayLike, options: Axis | ExtremumOptions | undefined): Value {
+function nanExtremum(
+  op: 'max' | 'min',
+  x: ArrayLike,
+  options: Axis | ExtremumOptions | undefined,
+): Value {
   const [value, mask] = withoutNaN(`nan${op}`, x, op === 'max' ? -Infinity : Infinity);
   const out = extremum(op, value, options);
   if (mask === undefined) return out;
@@ -321,13 +408,20 @@ function nanExtremum(op: 'max' | 'min', x: ArrayLike, options: Axis | ExtremumOp
  * @example
  * String(np.bincount(np.array([1, 1, 2], 'i32'), { length: 4 })); // → [0 2 1 0]
  */
-export function bincount(x: ArrayLike, { length, weights }: { readonly length: number; readonly weights?: ArrayLike }): Value {
+export function bincount(
+  x: ArrayLike,
+  { length, weights }: { readonly length: number; readonly weights?: ArrayLike },
+): Value {
   const value = asArray('bincount', x);
   if (value.ndim !== 1 || !isInteger(value.dtype))
-    throw new ArgumentError(`bincount: the array must be a vector of integers; got ${value.aval.toString()}. Ravel or convert it.`);
+    throw new ArgumentError(
+      `bincount: the array must be a vector of integers; got ${value.aval.toString()}. Ravel or convert it.`,
+    );
   const bins = lax.reshape(lax.iota(value.dtype, length), [length, 1]);
   const hits = lax.eq(lax.reshape(value, [1, value.size]), bins);
   if (weights === undefined) return sum(hits, { axis: 1 });
   const w = asArray('bincount', weights);
-  return sum(lax.mul(lax.convertElementType(hits, w.dtype), lax.reshape(w, [1, value.size])), { axis: 1 });
+  return sum(lax.mul(lax.convertElementType(hits, w.dtype), lax.reshape(w, [1, value.size])), {
+    axis: 1,
+  });
 }

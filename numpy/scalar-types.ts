@@ -75,14 +75,29 @@ export interface FloatInfo {
  */
 export function finfo(like: DTypeLike): FloatInfo {
   const dtype = dtypeOf(like);
-  const format = ({ f16: [5, 10], bf16: [8, 7], f32: [8, 23], f64: [11, 52] } as Partial<Record<DType, readonly [number, number]>>)[dtype];
-  if (format === undefined) throw new DTypeError(`finfo: takes float types; got ${dtypeInfo[dtype].longName}. Use np.iinfo for integers.`);
+  const format = (
+    { f16: [5, 10], bf16: [8, 7], f32: [8, 23], f64: [11, 52] } as Partial<
+      Record<DType, readonly [number, number]>
+    >
+  )[dtype];
+  if (format === undefined)
+    throw new DTypeError(
+      `finfo: takes float types; got ${dtypeInfo[dtype].longName}. Use np.iinfo for integers.`,
+    );
   const [exponent, mantissa] = format;
   const bias = 2 ** (exponent - 1) - 1;
   const eps = 2 ** -mantissa;
   const max = (2 - eps) * 2 ** bias;
   const tiny = 2 ** (1 - bias);
-  return { dtype, bits: dtypeInfo[dtype].bits, eps, max, min: -max, tiny, smallestSubnormal: tiny * eps };
+  return {
+    dtype,
+    bits: dtypeInfo[dtype].bits,
+    eps,
+    max,
+    min: -max,
+    tiny,
+    smallestSubnormal: tiny * eps,
+  };
 }
 
 /** Facts about an integer type; the bounds of 64-bit types are rounded to numbers. */
@@ -103,9 +118,15 @@ export interface IntegerInfo {
 export function iinfo(like: DTypeLike): IntegerInfo {
   const dtype = dtypeOf(like);
   const { kind, bits, longName } = dtypeInfo[dtype];
-  if (kind !== 'int' && kind !== 'uint') throw new DTypeError(`iinfo: takes integer types; got ${longName}. Use np.finfo for floats.`);
+  if (kind !== 'int' && kind !== 'uint')
+    throw new DTypeError(`iinfo: takes integer types; got ${longName}. Use np.finfo for floats.`);
   const signed = kind === 'int';
-  return { dtype, bits, min: signed ? -(2 ** (bits - 1)) : 0, max: 2 ** (signed ? bits - 1 : bits) - 1 };
+  return {
+    dtype,
+    bits,
+    min: signed ? -(2 ** (bits - 1)) : 0,
+    max: 2 ** (signed ? bits - 1 : bits) - 1,
+  };
 }
 
 /** The element type of an array. */

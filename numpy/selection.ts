@@ -5,7 +5,15 @@ import { ArgumentError } from '../core/errors.ts';
 import { showShape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
-import { asArray, asBool, broadcastShapes, promote, promoteDTypes, promoteInexactShapes, spreadTo } from './promote.ts';
+import {
+  asArray,
+  asBool,
+  broadcastShapes,
+  promote,
+  promoteDTypes,
+  promoteInexactShapes,
+  spreadTo,
+} from './promote.ts';
 import { all } from './reductions.ts';
 import { isnan, isneginf, isposinf, type Binary } from './ufuncs.ts';
 
@@ -50,7 +58,12 @@ export const fmax: Binary = (x, y) => withoutNaN('fmax', x, y, lax.max);
 /** The lesser of x and y; NaN loses. @throws ShapeError when the shapes do not broadcast. */
 export const fmin: Binary = (x, y) => withoutNaN('fmin', x, y, lax.min);
 
-function withoutNaN(op: string, x: ArrayLike, y: ArrayLike, f: (x: Value, y: Value) => Value): Value {
+function withoutNaN(
+  op: string,
+  x: ArrayLike,
+  y: ArrayLike,
+  f: (x: Value, y: Value) => Value,
+): Value {
   const [a, b] = together(op, promoteDTypes(op, x, y));
   const both = f(a, b);
   return isFloat(a.dtype) ? lax.select(lax.ne(a, a), b, lax.select(lax.ne(b, b), a, both)) : both;
@@ -58,7 +71,10 @@ function withoutNaN(op: string, x: ArrayLike, y: ArrayLike, f: (x: Value, y: Val
 
 /** Values repeated into the shape that they have together. */
 function together(op: string, xs: readonly Value[]): Value[] {
-  const shape = broadcastShapes(op, xs.map((x) => x.shape));
+  const shape = broadcastShapes(
+    op,
+    xs.map((x) => x.shape),
+  );
   return xs.map((x) => spreadTo(op, x, shape));
 }
 
@@ -84,10 +100,19 @@ export function where(condition: ArrayLike, x: ArrayLike, y: ArrayLike): Value {
  *
  * @throws ArgumentError when there are not equally many conditions and choices; ShapeError when shapes do not broadcast.
  */
-export function select(conditions: readonly ArrayLike[], choices: readonly ArrayLike[], defaultValue: ArrayLike = 0): Value {
+export function select(
+  conditions: readonly ArrayLike[],
+  choices: readonly ArrayLike[],
+  defaultValue: ArrayLike = 0,
+): Value {
   if (conditions.length !== choices.length || choices.length === 0)
-    throw new ArgumentError(`select: there must be one choice per condition; got ${conditions.length} conditions and ${choices.length} choices. Pair them up.`);
-  return choices.reduceRight<Value>((rest, choice, i) => where(conditions[i], choice, rest), asArray('select', defaultValue));
+    throw new ArgumentError(
+      `select: there must be one choice per condition; got ${conditions.length} conditions and ${choices.length} choices. Pair them up.`,
+    );
+  return choices.reduceRight<Value>(
+    (rest, choice, i) => where(conditions[i], choice, rest),
+    asArray('select', defaultValue),
+  );
 }
 
 /** Options of `clip`. */
@@ -103,7 +128,11 @@ export interface ClipOptions {
  * @example
  * String(np.clip(np.arange(5), 1, 3)); // → [1 1 2 3 3]
  */
-export function clip(x: ArrayLike, min?: ArrayLike | null | ClipOptions, max?: ArrayLike | null): Value {
+export function clip(
+  x: ArrayLike,
+  min?: ArrayLike | null | ClipOptions,
+  max?: ArrayLike | null,
+): Value {
   const bounds: ClipOptions = isBounds(min) ? min : { min: min ?? null, max: max ?? null };
   let out = asArray('clip', x);
   if (bounds.min !== null && bounds.min !== undefined) out = maximum(bounds.min, out);
@@ -127,20 +156,29 @@ export interface CloseOptions {
  *
  * @throws ShapeError when the shapes do not broadcast.
  */
-export function isclose(x: ArrayLike, y: ArrayLike, { rtol = 1e-5, atol = 1e-8, equalNan = false }: CloseOptions = {}): Value {
+export function isclose(
+  x: ArrayLike,
+  y: ArrayLike,
+  { rtol = 1e-5, atol = 1e-8, equalNan = false }: CloseOptions = {},
+): Value {
   const [given, other] = promoteDTypes('isclose', x, y);
   if (!isInexact(given.dtype)) return equal(given, other);
   const [a, b] = together('isclose', [given, other]);
   const limit = lax.add(constant(atol, b), lax.mul(constant(rtol, b), lax.abs(b)));
-  const near = lax.and(lax.le(lax.abs(lax.sub(a, b)), limit), lax.and(lax.isFinite(a), lax.isFinite(b)));
+  const near = lax.and(
+    lax.le(lax.abs(lax.sub(a, b)), limit),
+    lax.and(lax.isFinite(a), lax.isFinite(b)),
+  );
   const close = lax.or(near, lax.eq(a, b));
   return equalNan ? lax.or(close, lax.and(lax.ne(a, a), lax.ne(b, b))) : close;
 }
 
-const constant = (value: number, x: Value): Value => NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, true);
+const constant = (value: number, x: Value): Value =>
+  NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, true);
 
 /** Whether all elements are close. @throws as `isclose`. */
-export const allclose = (x: ArrayLike, y: ArrayLike, options: CloseOptions = {}): Value => all(isclose(x, y, options));
+export const allclose = (x: ArrayLike, y: ArrayLike, options: CloseOptions = {}): Value =>
+  all(isclose(x, y, options));
 
 /** Whether shapes and all elements are equal. */
 export function arrayEqual(x: ArrayLike, y: ArrayLike): Value {
@@ -178,5 +216,9 @@ export function nanToNum(x: ArrayLike, { nan = 0, posinf, neginf }: NanToNumOpti
 /** The step function: 0 below 0, `y` at 0, 1 above. @throws ShapeError when the shapes do not broadcast. */
 export function heaviside(x: ArrayLike, y: ArrayLike): Value {
   const [a, b] = promoteInexactShapes('heaviside', x, y);
-  return where(isnan(a), a, where(lax.lt(a, constant(0, a)), 0, where(lax.gt(a, constant(0, a)), 1, b)));
+  return where(
+    isnan(a),
+    a,
+    where(lax.lt(a, constant(0, a)), 0, where(lax.gt(a, constant(0, a)), 1, b)),
+  );
 }

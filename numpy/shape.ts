@@ -3,7 +3,12 @@ import type { ArrayLike } from '../core/array.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { canonicalAxis, showShape, type Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
-import { concatenate as laxConcatenate, pad as laxPad, sliceInDim, type PaddingConfig } from '../lax/slicing.ts';
+import {
+  concatenate as laxConcatenate,
+  pad as laxPad,
+  sliceInDim,
+  type PaddingConfig,
+} from '../lax/slicing.ts';
 import {
   broadcastInDim,
   expandDims as laxExpandDims,
@@ -15,6 +20,7 @@ import {
 import {
   asArray,
   asInteger,
+  axisOptions,
   broadcastShapes as shapesTogether,
   leadingOnes,
   oneAxis,
@@ -28,6 +34,12 @@ import {
 } from './promote.ts';
 import { dtypeOf } from './promote.ts';
 import { convertElementType } from '../lax/convert.ts';
+
+/** Options of functions of axes; instead of the options the bare axis may be given. */
+export interface AxisOptions {
+  /** One axis, several, or all (null or left out). */
+  readonly axis?: Axis;
+}
 
 /** The number of axes. */
 export const ndim = (x: ArrayLike): number => asArray('ndim', x).ndim;
@@ -78,7 +90,10 @@ export function ravel(x: ArrayLike): Value {
 export function transpose(x: ArrayLike, axes?: readonly number[]): Value {
   const value = asArray('transpose', x);
   const order = axes ?? value.shape.map((_, i) => value.ndim - 1 - i);
-  return laxTranspose(value, order.map((a) => oneAxis('transpose', a, value)));
+  return laxTranspose(
+    value,
+    order.map((a) => oneAxis('transpose', a, value)),
+  );
 }
 
 /** `transpose` under its name in the array API standard. @throws as `transpose`. */
@@ -91,7 +106,10 @@ export const matrixTranspose = (x: ArrayLike): Value => swapaxes(x, -1, -2);
 export function swapaxes(x: ArrayLike, axis1: number, axis2: number): Value {
   const value = asArray('swapaxes', x);
   const [a, b] = [oneAxis('swapaxes', axis1, value), oneAxis('swapaxes', axis2, value)];
-  return laxTranspose(value, value.shape.map((_, i) => (i === a ? b : i === b ? a : i)));
+  return laxTranspose(
+    value,
+    value.shape.map((_, i) => (i === a ? b : i === b ? a : i)),
+  );
 }
 
 /**
@@ -101,22 +119,39 @@ export function swapaxes(x: ArrayLike, axis1: number, axis2: number): Value {
  * @example
  * np.moveaxis(np.zeros([2, 3, 4]), 0, -1).shape; // → [ 3, 4, 2 ]
  */
-export function moveaxis(x: ArrayLike, source: number | readonly number[], destination: number | readonly number[]): Value {
+export function moveaxis(
+  x: ArrayLike,
+  source: number | readonly number[],
+  destination: number | readonly number[],
+): Value {
   const value = asArray('moveaxis', x);
   const list = (axes: number | readonly number[]): number[] =>
     (typeof axes === 'number' ? [axes] : axes).map((a) => oneAxis('moveaxis', a, value));
   const [from, to] = [list(source), list(destination)];
-  if (from.length !== to.length || new Set(from).size !== from.length || new Set(to).size !== to.length)
-    throw new ShapeError(`moveaxis: source and destination must name equally many distinct axes; got ${showShape(from)} and ${showShape(to)}. Pair them up.`);
+  if (
+    from.length !== to.length ||
+    new Set(from).size !== from.length ||
+    new Set(to).size !== to.length
+  )
+    throw new ShapeError(
+      `moveaxis: source and destination must name equally many distinct axes; got ${showShape(from)} and ${showShape(to)}. Pair them up.`,
+    );
   const rest = value.shape.map((_, i) => i).filter((i) => !from.includes(i));
   const order = value.shape.map((_, place) => (to.includes(place) ? from[to.indexOf(place)] : -1));
-  return laxTranspose(value, order.map((axis) => (axis >= 0 ? axis : (rest.shift() ?? 0))));
+  return laxTranspose(
+    value,
+    order.map((axis) => (axis >= 0 ? axis : (rest.shift() ?? 0))),
+  );
 }
 
 /** Drop axes of size 1: all, or the given ones. @throws ShapeError when one has another size. */
-export function squeeze(x: ArrayLike, axis?: Axis): Value {
+export function squeeze(x: ArrayLike, options?: Axis | AxisOptions): Value {
+  const { axis } = axisOptions<AxisOptions>(options);
   const value = asArray('squeeze', x);
-  const axes = axis === undefined || axis === null ? value.shape.flatMap((n, i) => (n === 1 ? [i] : [])) : reducedAxes('squeeze', axis, value);
+  const axes =
+    axis === undefined || axis === null
+      ? value.shape.flatMap((n, i) => (n === 1 ? [i] : []))
+      : reducedAxes('squeeze', axis, value);
   return axes.length === 0 ? value : laxSqueeze(value, axes);
 }
 
@@ -131,7 +166,10 @@ export function expandDims(x: ArrayLike, axis: number | readonly number[]): Valu
   const value = asArray('expandDims', x);
   const places = typeof axis === 'number' ? [axis] : axis;
   const total = value.ndim + places.length;
-  return laxExpandDims(value, places.map((a) => canonicalAxis('expandDims', a, total)).toSorted((a, b) => a - b));
+  return laxExpandDims(
+    value,
+    places.map((a) => canonicalAxis('expandDims', a, total)).toSorted((a, b) => a - b),
+  );
 }
 
 /**
@@ -145,12 +183,16 @@ export const broadcastTo = (x: ArrayLike, newShape: ShapeLike): Value =>
   spreadTo('broadcastTo', asArray('broadcastTo', x), shapeOf('broadcastTo', newShape));
 
 /** The shape that arrays of these shapes broadcast to. @throws ShapeError when they do not. */
-export const broadcastShapes = (...shapes: readonly Shape[]): Shape => shapesTogether('broadcastShapes', shapes);
+export const broadcastShapes = (...shapes: readonly Shape[]): Shape =>
+  shapesTogether('broadcastShapes', shapes);
 
 /** Repeat arrays into the shape that they have together. @throws ShapeError when they do not broadcast. */
 export function broadcastArrays(...xs: readonly ArrayLike[]): Value[] {
   const values = xs.map((x) => asArray('broadcastArrays', x));
-  const together = shapesTogether('broadcastArrays', values.map((v) => v.shape));
+  const together = shapesTogether(
+    'broadcastArrays',
+    values.map((v) => v.shape),
+  );
   return values.map((v) => spreadTo('broadcastArrays', v, together));
 }
 
@@ -162,10 +204,14 @@ export interface JoinOptions {
   readonly dtype?: DTypeLike;
 }
 
-const joinOptions = (options: number | JoinOptions): JoinOptions => (typeof options === 'number' ? { axis: options } : options);
+const joinOptions = (options: number | JoinOptions): JoinOptions =>
+  typeof options === 'number' ? { axis: options } : options;
 
 function several(op: string, xs: readonly ArrayLike[], dtype: DTypeLike | undefined): Value[] {
-  if (xs.length === 0) throw new ArgumentError(`${op}: at least one array is needed; got none. Give a list of arrays.`);
+  if (xs.length === 0)
+    throw new ArgumentError(
+      `${op}: at least one array is needed; got none. Give a list of arrays.`,
+    );
   const values = promoteDTypes(op, ...xs.map((x) => asArray(op, x)));
   return dtype === undefined ? values : values.map((v) => convertElementType(v, dtypeOf(dtype)));
 }
@@ -185,7 +231,8 @@ export function concatenate(xs: readonly ArrayLike[], options: number | JoinOpti
 }
 
 /** `concatenate` under its name in the array API standard. @throws as `concatenate`. */
-export const concat = (xs: readonly ArrayLike[], options: number | JoinOptions = {}): Value => concatenate(xs, options);
+export const concat = (xs: readonly ArrayLike[], options: number | JoinOptions = {}): Value =>
+  concatenate(xs, options);
 
 /**
  * Join arrays of one shape along a new axis.
@@ -199,19 +246,27 @@ export function stack(xs: readonly ArrayLike[], options: number | JoinOptions = 
   const values = several('stack', xs, dtype);
   const bad = values.find((v) => showShape(v.shape) !== showShape(values[0].shape));
   if (bad !== undefined)
-    throw new ShapeError(`stack: arrays must have one shape; got ${values[0].aval.toString()} and ${bad.aval.toString()}. Use np.concatenate for different sizes.`);
+    throw new ShapeError(
+      `stack: arrays must have one shape; got ${values[0].aval.toString()} and ${bad.aval.toString()}. Use np.concatenate for different sizes.`,
+    );
   const place = canonicalAxis('stack', axis ?? 0, values[0].ndim + 1);
-  return laxConcatenate(values.map((v) => laxExpandDims(v, [place])), place);
+  return laxConcatenate(
+    values.map((v) => laxExpandDims(v, [place])),
+    place,
+  );
 }
 
 /** Take an array apart along an axis, which is dropped. @throws ShapeError when the axis is out of range. */
 export function unstack(x: ArrayLike, axis = 0): Value[] {
   const value = asArray('unstack', x);
   const at = oneAxis('unstack', axis, value);
-  return Array.from({ length: value.shape[at] }, (_, i) => laxSqueeze(sliceInDim(value, i, i + 1, { axis: at }), [at]));
+  return Array.from({ length: value.shape[at] }, (_, i) =>
+    laxSqueeze(sliceInDim(value, i, i + 1, { axis: at }), [at]),
+  );
 }
 
-const atleast = (op: string, x: ArrayLike, rank: number): Value => leadingOnes(asArray(op, x), Math.max(rank, asArray(op, x).ndim));
+const atleast = (op: string, x: ArrayLike, rank: number): Value =>
+  leadingOnes(asArray(op, x), Math.max(rank, asArray(op, x).ndim));
 /** At least one axis. */
 export const atleast1d = (x: ArrayLike): Value => atleast('atleast1d', x, 1);
 /** At least two axes; vectors become rows. */
@@ -234,20 +289,38 @@ export const vstack = (xs: readonly ArrayLike[]): Value => concatenate(xs.map(at
 export const dstack = (xs: readonly ArrayLike[]): Value => concatenate(xs.map(atleast3d), 2);
 /** Join vectors as columns of a matrix. @throws as `concatenate`. */
 export const columnStack = (xs: readonly ArrayLike[]): Value =>
-  concatenate(xs.map((x) => (ndim(x) < 2 ? laxReshape(asArray('columnStack', x), [size(x), 1]) : x)), 1);
+  concatenate(
+    xs.map((x) => (ndim(x) < 2 ? laxReshape(asArray('columnStack', x), [size(x), 1]) : x)),
+    1,
+  );
 
-function cut(op: string, x: ArrayLike, sections: number | readonly number[], axis: number, even: boolean): Value[] {
+function cut(
+  op: string,
+  x: ArrayLike,
+  sections: number | readonly number[],
+  axis: number,
+  even: boolean,
+): Value[] {
   const value = asArray(op, x);
   const at = oneAxis(op, axis, value);
   const length = value.shape[at];
   let bounds: number[];
   if (typeof sections === 'number') {
     if (!Number.isInteger(sections) || sections < 1 || (even && length % sections !== 0))
-      throw new ShapeError(`${op}: the axis must divide into equal parts; got ${length} elements and ${sections} parts (axis ${at}). Use np.arraySplit, or give the places to cut.`);
+      throw new ShapeError(
+        `${op}: the axis must divide into equal parts; got ${length} elements and ${sections} parts (axis ${at}). Use np.arraySplit, or give the places to cut.`,
+      );
     const [each, rest] = [Math.floor(length / sections), length % sections];
     bounds = Array.from({ length: sections + 1 }, (_, i) => i * each + Math.min(i, rest));
-  } else bounds = [0, ...sections.map((i) => Math.max(0, Math.min(length, i < 0 ? i + length : i))), length];
-  return bounds.slice(1).map((end, i) => sliceInDim(value, bounds[i], Math.max(bounds[i], end), { axis: at }));
+  } else
+    bounds = [
+      0,
+      ...sections.map((i) => Math.max(0, Math.min(length, i < 0 ? i + length : i))),
+      length,
+    ];
+  return bounds
+    .slice(1)
+    .map((end, i) => sliceInDim(value, bounds[i], Math.max(bounds[i], end), { axis: at }));
 }
 
 /**
@@ -257,12 +330,15 @@ function cut(op: string, x: ArrayLike, sections: number | readonly number[], axi
  * @example
  * np.split(np.arange(6), 3).map(String); // → [ '[0 1]', '[2 3]', '[4 5]' ]
  */
-export const split = (x: ArrayLike, sections: number | readonly number[], axis = 0): Value[] => cut('split', x, sections, axis, true);
+export const split = (x: ArrayLike, sections: number | readonly number[], axis = 0): Value[] =>
+  cut('split', x, sections, axis, true);
 /** `split` that also takes numbers of parts that do not divide the axis. @throws ShapeError when the axis is out of range. */
-export const arraySplit = (x: ArrayLike, sections: number | readonly number[], axis = 0): Value[] => cut('arraySplit', x, sections, axis, false);
+export const arraySplit = (x: ArrayLike, sections: number | readonly number[], axis = 0): Value[] =>
+  cut('arraySplit', x, sections, axis, false);
 
 /** Reverse the order along axes, all when none is given. @throws ShapeError when an axis is out of range. */
-export function flip(x: ArrayLike, axis?: Axis): Value {
+export function flip(x: ArrayLike, options?: Axis | AxisOptions): Value {
+  const { axis } = axisOptions<AxisOptions>(options);
   const value = asArray('flip', x);
   return rev(value, reducedAxes('flip', axis, value));
 }
@@ -280,7 +356,8 @@ export const flipud = (x: ArrayLike): Value => flip(x, 0);
  */
 export function roll(x: ArrayLike, shift: number | readonly number[], axis?: Axis): Value {
   const value = asArray('roll', x);
-  if (axis === undefined || axis === null) return laxReshape(roll(ravel(value), shift, 0), value.shape);
+  if (axis === undefined || axis === null)
+    return laxReshape(roll(ravel(value), shift, 0), value.shape);
   const axes = typeof axis === 'number' ? [axis] : axis;
   const shifts = typeof shift === 'number' ? axes.map(() => shift) : shift;
   return axes.reduce((out, a, i) => {
@@ -289,7 +366,13 @@ export function roll(x: ArrayLike, shift: number | readonly number[], axis?: Axi
     if (length === 0) return out;
     const by = ((asInteger('roll', shifts[i], 'shift') % length) + length) % length;
     if (by === 0) return out;
-    return laxConcatenate([sliceInDim(out, length - by, length, { axis: at }), sliceInDim(out, 0, length - by, { axis: at })], at);
+    return laxConcatenate(
+      [
+        sliceInDim(out, length - by, length, { axis: at }),
+        sliceInDim(out, 0, length - by, { axis: at }),
+      ],
+      at,
+    );
   }, value);
 }
 
@@ -320,11 +403,20 @@ export function tile(x: ArrayLike, reps: number | readonly number[]): Value {
   const value = asArray('tile', x);
   const list = typeof reps === 'number' ? [reps] : [...reps];
   const rank = Math.max(list.length, value.ndim);
-  const counts = [...Array.from({ length: rank - list.length }, () => 1), ...list].map((n) => asInteger('tile', n, 'a count'));
+  const counts = [...Array.from({ length: rank - list.length }, () => 1), ...list].map((n) =>
+    asInteger('tile', n, 'a count'),
+  );
   const sizes = leadingOnes(value, rank).shape;
   const places = sizes.map((_, i) => 2 * i + 1).slice(rank - value.ndim);
-  const wide = broadcastInDim(value, sizes.flatMap((n, i) => [counts[i], n]), places);
-  return laxReshape(wide, sizes.map((n, i) => n * counts[i]));
+  const wide = broadcastInDim(
+    value,
+    sizes.flatMap((n, i) => [counts[i], n]),
+    places,
+  );
+  return laxReshape(
+    wide,
+    sizes.map((n, i) => n * counts[i]),
+  );
 }
 
 /**
@@ -362,36 +454,65 @@ export interface PadOptions {
  * @example
  * String(np.pad(np.arange(2), [1, 2])); // → [0 0 1 0 0]
  */
-export function pad(x: ArrayLike, padWidth: PadWidth, { mode = 'constant', constantValues = 0 }: PadOptions = {}): Value {
+export function pad(
+  x: ArrayLike,
+  padWidth: PadWidth,
+  { mode = 'constant', constantValues = 0 }: PadOptions = {},
+): Value {
   const value = asArray('pad', x);
   const widths = widthsOf(padWidth, value);
   if (mode === 'constant') {
     const fill = convertElementType(asArray('pad', constantValues), value.dtype);
-    return laxPad(value, fill, widths.map(([low, high]): PaddingConfig => [low, high, 0]));
+    return laxPad(
+      value,
+      fill,
+      widths.map(([low, high]): PaddingConfig => [low, high, 0]),
+    );
   }
   return widths.reduce((out, [low, high], axis) => padAxis(out, axis, low, high, mode), value);
 }
 
 function widthsOf(width: PadWidth, x: Value): readonly (readonly [number, number])[] {
   if (typeof width === 'number') return x.shape.map(() => [width, width]);
-  if (width.length === 2 && typeof width[0] === 'number') return x.shape.map(() => width as readonly [number, number]);
+  if (width.length === 2 && typeof width[0] === 'number')
+    return x.shape.map(() => width as readonly [number, number]);
   const list = width as readonly (readonly [number, number])[];
   if (list.length !== x.ndim)
-    throw new ShapeError(`pad: there must be one pair of widths per axis; got ${list.length} pairs for ${x.aval.toString()}. Give [before, after] for each axis.`);
+    throw new ShapeError(
+      `pad: there must be one pair of widths per axis; got ${list.length} pairs for ${x.aval.toString()}. Give [before, after] for each axis.`,
+    );
   return list;
 }
 
-function padAxis(x: Value, axis: number, low: number, high: number, mode: 'edge' | 'reflect' | 'wrap'): Value {
+function padAxis(
+  x: Value,
+  axis: number,
+  low: number,
+  high: number,
+  mode: 'edge' | 'reflect' | 'wrap',
+): Value {
   const length = x.shape[axis];
   const most = mode === 'edge' ? Infinity : mode === 'reflect' ? length - 1 : length;
   if (low > most || high > most || length === 0)
-    throw new ShapeError(`pad: mode ${mode} adds at most ${most} elements on a side of ${length}; got ${low} and ${high} (axis ${axis}). Pad in steps.`);
+    throw new ShapeError(
+      `pad: mode ${mode} adds at most ${most} elements on a side of ${length}; got ${low} and ${high} (axis ${axis}). Pad in steps.`,
+    );
   const part = (start: number, end: number): Value => sliceInDim(x, start, end, { axis });
   const parts = {
-    edge: (): Value[] => [repeat(part(0, 1), low, axis), x, repeat(part(length - 1, length), high, axis)],
-    reflect: (): Value[] => [rev(part(1, 1 + low), [axis]), x, rev(part(length - 1 - high, length - 1), [axis])],
+    edge: (): Value[] => [
+      repeat(part(0, 1), low, axis),
+      x,
+      repeat(part(length - 1, length), high, axis),
+    ],
+    reflect: (): Value[] => [
+      rev(part(1, 1 + low), [axis]),
+      x,
+      rev(part(length - 1 - high, length - 1), [axis]),
+    ],
     wrap: (): Value[] => [part(length - low, length), x, part(0, high)],
   }[mode]();
-  return laxConcatenate(parts.filter((p) => p.shape[axis] > 0), axis);
+  return laxConcatenate(
+    parts.filter((p) => p.shape[axis] > 0),
+    axis,
+  );
 }
-

@@ -46,20 +46,37 @@ export function argsort(x: ArrayLike, given: number | null | SortOptions = {}): 
   const dimension = oneAxis('argsort', axis ?? 0, value);
   const positions = lax.broadcastedIota('i32', value.shape, dimension);
   const keys = descending ? flip(value, dimension) : value;
-  const order = lax.sortMany([keys, descending ? flip(positions, dimension) : positions], { dimension })[1];
+  const order = lax.sortMany([keys, descending ? flip(positions, dimension) : positions], {
+    dimension,
+  })[1];
   return descending ? flip(order, dimension) : order;
 }
 
 /** The middle element along an axis; the mean of the two middle ones when there are equally many. @throws ShapeError as `sort`. */
-export function median(x: ArrayLike, { axis = null, keepdims = false }: { readonly axis?: number | null; readonly keepdims?: boolean } = {}): Value {
+export function median(
+  x: ArrayLike,
+  {
+    axis = null,
+    keepdims = false,
+  }: { readonly axis?: number | null; readonly keepdims?: boolean } = {},
+): Value {
   const given = asInexact('median', x);
   const value = axis === null ? ravel(given) : given;
   const dimension = oneAxis('median', axis ?? 0, value);
   const n = value.shape[dimension];
-  if (n === 0) throw new ArgumentError(`median: an empty axis has no median; got ${given.aval.toString()} (axis ${dimension}). Check the size first.`);
+  if (n === 0)
+    throw new ArgumentError(
+      `median: an empty axis has no median; got ${given.aval.toString()} (axis ${dimension}). Check the size first.`,
+    );
   const sorted = lax.sort(value, { dimension });
-  const middle = lax.sliceInDim(sorted, Math.floor((n - 1) / 2), Math.floor(n / 2) + 1, { axis: dimension });
+  const middle = lax.sliceInDim(sorted, Math.floor((n - 1) / 2), Math.floor(n / 2) + 1, {
+    axis: dimension,
+  });
   const out = mean(middle, { axis: dimension, keepdims });
-  return axis === null && keepdims ? lax.reshape(out, given.shape.map(() => 1)) : out;
+  return axis === null && keepdims
+    ? lax.reshape(
+        out,
+        given.shape.map(() => 1),
+      )
+    : out;
 }
-

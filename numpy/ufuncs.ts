@@ -7,7 +7,15 @@ import { dtypeInfo, isFloat, isInexact, isInteger, isUnsigned, type DType } from
 import { DTypeError } from '../core/errors.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
-import { asArray, asBool, asInexact, promote, promoteDTypes, promoteInexactShapes, promoteShapes } from './promote.ts';
+import {
+  asArray,
+  asBool,
+  asInexact,
+  promote,
+  promoteDTypes,
+  promoteInexactShapes,
+  promoteShapes,
+} from './promote.ts';
 
 /** An elementwise function of one array. */
 export type Unary = (x: ArrayLike) => Value;
@@ -34,7 +42,8 @@ const floatPair =
   };
 
 /** A constant beside `x`, weak. */
-const beside = (value: number, x: Value): Value => NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, x.dtype !== 'bool');
+const beside = (value: number, x: Value): Value =>
+  NDArray.fromScalar(scalarFor(value, x.dtype), x.dtype, x.dtype !== 'bool');
 
 const isBool = (x: Value): boolean => x.dtype === 'bool';
 
@@ -51,14 +60,17 @@ export const add: Binary = pair('add', (x, y) => (isBool(x) ? lax.or(x, y) : lax
 /** x - y. @throws ShapeError when the shapes do not broadcast; DTypeError for bools. */
 export const subtract: Binary = pair('subtract', lax.sub);
 /** x · y; of bools, logical and. @throws ShapeError when the shapes do not broadcast. */
-export const multiply: Binary = pair('multiply', (x, y) => (isBool(x) ? lax.and(x, y) : lax.mul(x, y)));
+export const multiply: Binary = pair('multiply', (x, y) =>
+  isBool(x) ? lax.and(x, y) : lax.mul(x, y),
+);
 /** x / y, as a float also for integers. @throws ShapeError when the shapes do not broadcast. */
 export const divide: Binary = floatPair('divide', lax.div);
 /** x / y under its other name. @throws as `divide`. */
 export const trueDivide: Binary = (x, y) => divide(x, y);
 
 const one = (x: Value): Value => beside(1, x);
-const differ = (x: Value, y: Value): Value => lax.ne(lax.lt(x, beside(0, x)), lax.lt(y, beside(0, y)));
+const differ = (x: Value, y: Value): Value =>
+  lax.ne(lax.lt(x, beside(0, x)), lax.lt(y, beside(0, y)));
 
 /** The remainder with the sign of the divisor, out of the one with the sign of the dividend. */
 function floorRemainder(x: Value, y: Value): Value {
@@ -77,10 +89,13 @@ const spreadLike = (x: Value, like: Value): Value => {
 function sameShapes(op: string, ...xs: readonly Value[]): Value[] {
   const values = promoteShapes(op, ...xs);
   const shape = values.reduce<readonly number[]>(
-    (s, v) => (v.ndim === 0 ? s : s.length === 0 ? v.shape : s.map((n, i) => (n === 1 ? v.shape[i] : n))),
+    (s, v) =>
+      v.ndim === 0 ? s : s.length === 0 ? v.shape : s.map((n, i) => (n === 1 ? v.shape[i] : n)),
     [],
   );
-  return values.map((v) => lax.broadcastInDim(v, shape, v.ndim === 0 ? [] : shape.map((_, i) => i)));
+  return values.map((v) =>
+    lax.broadcastInDim(v, shape, v.ndim === 0 ? [] : shape.map((_, i) => i)),
+  );
 }
 
 /**
@@ -93,8 +108,11 @@ function sameShapes(op: string, ...xs: readonly Value[]): Value[] {
 export const floorDivide: Binary = pair('floorDivide', (x, y) => {
   if (isUnsigned(x.dtype)) return lax.div(x, y);
   if (isFloat(x.dtype)) {
-    const rest = floorRemainder(x, y);
-    return lax.round(lax.div(lax.sub(x, rest), y));
+    const [a, b] = sameShapes('floorDivide', x, y);
+    const rest = lax.rem(a, b);
+    const quotient = lax.div(lax.sub(a, rest), b);
+    const wrong = lax.and(differ(rest, b), lax.ne(rest, beside(0, rest)));
+    return lax.round(lax.select(wrong, lax.sub(quotient, one(quotient)), quotient));
   }
   const quotient = lax.div(x, y);
   const rest = lax.rem(x, y);
@@ -103,13 +121,18 @@ export const floorDivide: Binary = pair('floorDivide', (x, y) => {
 });
 
 /** x mod y, with the sign of y. @throws ShapeError when the shapes do not broadcast. */
-export const remainder: Binary = pair('remainder', (x, y) => (isUnsigned(x.dtype) ? lax.rem(x, y) : floorRemainder(x, y)));
+export const remainder: Binary = pair('remainder', (x, y) =>
+  isUnsigned(x.dtype) ? lax.rem(x, y) : floorRemainder(x, y),
+);
 /** `remainder` under its other name. @throws as `remainder`. */
 export const mod: Binary = (x, y) => remainder(x, y);
 /** The remainder with the sign of x, as JavaScript's `%`. @throws ShapeError when the shapes do not broadcast. */
 export const fmod: Binary = pair('fmod', lax.rem);
 /** Quotient and remainder: `[floorDivide(x, y), remainder(x, y)]`. @throws as `floorDivide`. */
-export const divmod = (x: ArrayLike, y: ArrayLike): [Value, Value] => [floorDivide(x, y), remainder(x, y)];
+export const divmod = (x: ArrayLike, y: ArrayLike): [Value, Value] => [
+  floorDivide(x, y),
+  remainder(x, y),
+];
 
 /** -x. @throws DTypeError for bools. */
 export const negative: Unary = (x) => lax.neg(asArray('negative', x));
@@ -136,8 +159,14 @@ export const copysign: Binary = floatPair('copysign', (x, y) => {
 export const signbit: Unary = (x) => {
   const value = asArray('signbit', x);
   const { dtype } = value;
-  if (!isFloat(dtype)) return isInteger(dtype) && !isUnsigned(dtype) ? lax.lt(value, beside(0, value)) : lax.full(value.shape, false, 'bool');
-  const bits = lax.bitcastConvertType(value, ({ 16: 'i16', 32: 'i32', 64: 'i64' } as const)[dtypeInfo[dtype].bits as 16 | 32 | 64]);
+  if (!isFloat(dtype))
+    return isInteger(dtype) && !isUnsigned(dtype)
+      ? lax.lt(value, beside(0, value))
+      : lax.full(value.shape, false, 'bool');
+  const bits = lax.bitcastConvertType(
+    value,
+    ({ 16: 'i16', 32: 'i32', 64: 'i64' } as const)[dtypeInfo[dtype].bits as 16 | 32 | 64],
+  );
   return lax.lt(bits, beside(0, bits));
 };
 
@@ -151,11 +180,18 @@ export const signbit: Unary = (x) => {
  * String(np.power(np.arange(4), 2)); // → [0 1 4 9]
  */
 export function power(x: ArrayLike, y: ArrayLike): Value {
-  if (typeof y === 'number' && Number.isInteger(y) && Math.abs(y) < 2 ** 31 && typeof x !== 'number') {
+  if (
+    typeof y === 'number' &&
+    Number.isInteger(y) &&
+    Math.abs(y) < 2 ** 31 &&
+    typeof x !== 'number'
+  ) {
     const base = asArray('power', x);
     const value = isBool(base) ? lax.convertElementType(base, 'i32') : base;
     if (isInexact(value.dtype) || y >= 0) return lax.integerPow(value, y);
-    throw new DTypeError(`power: integers cannot be raised to negative powers; got ${value.aval.toString()} to ${y}. Convert the base with x.astype('f32').`);
+    throw new DTypeError(
+      `power: integers cannot be raised to negative powers; got ${value.aval.toString()} to ${y}. Convert the base with x.astype('f32').`,
+    );
   }
   const [a, b] = promote('power', x, y);
   return isInexact(a.dtype) ? lax.pow(a, b) : integerPower(a, b);
@@ -163,7 +199,11 @@ export function power(x: ArrayLike, y: ArrayLike): Value {
 
 /** Integers to integer powers by repeated squaring over the bits of the exponent; wraps as multiplication does. */
 function integerPower(x: Value, y: Value): Value {
-  const [base, exponent] = sameShapes('power', isBool(x) ? lax.convertElementType(x, 'i32') : x, isBool(y) ? lax.convertElementType(y, 'i32') : y);
+  const [base, exponent] = sameShapes(
+    'power',
+    isBool(x) ? lax.convertElementType(x, 'i32') : x,
+    isBool(y) ? lax.convertElementType(y, 'i32') : y,
+  );
   let result = lax.onesLike(base);
   let power = base;
   for (let bit = 0; bit < 6; bit++) {
@@ -303,7 +343,9 @@ export const floor: Unary = rounding('floor', lax.floor);
 /** The least integer not below x. */
 export const ceil: Unary = rounding('ceil', lax.ceil);
 /** The integer part. */
-export const trunc: Unary = rounding('trunc', (x) => lax.select(lax.lt(x, beside(0, x)), lax.ceil(x), lax.floor(x)));
+export const trunc: Unary = rounding('trunc', (x) =>
+  lax.select(lax.lt(x, beside(0, x)), lax.ceil(x), lax.floor(x)),
+);
 /** The nearest integer, ties to even. */
 export const rint: Unary = onFloats('rint', (x) => lax.round(x, 'toNearestEven'));
 /**
@@ -371,7 +413,9 @@ export const isnan: Unary = floatTest('isnan', false, (x) => lax.ne(x, x));
 /** Whether x is a finite number. */
 export const isfinite: Unary = floatTest('isfinite', true, lax.isFinite);
 /** Whether x is an infinity. */
-export const isinf: Unary = floatTest('isinf', false, (x) => lax.eq(lax.abs(x), beside(Infinity, x)));
+export const isinf: Unary = floatTest('isinf', false, (x) =>
+  lax.eq(lax.abs(x), beside(Infinity, x)),
+);
 /** Whether x is +∞. */
 export const isposinf: Unary = floatTest('isposinf', false, (x) => lax.eq(x, beside(Infinity, x)));
 /** Whether x is -∞. */
@@ -381,4 +425,5 @@ export const nextafter: Binary = floatPair('nextafter', lax.nextafter);
 
 /** The dtype of elementwise results of these arguments, as `np.resultType` tells it. @throws DTypeError when there is none. */
 export const resultType = (...xs: readonly (ArrayLike | DType)[]): DType =>
-  promoteDTypes('resultType', ...xs.map((x) => (typeof x === 'string' ? lax.full([], 0, x) : x)))[0].dtype;
+  promoteDTypes('resultType', ...xs.map((x) => (typeof x === 'string' ? lax.full([], 0, x) : x)))[0]
+    .dtype;
