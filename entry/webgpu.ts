@@ -25,7 +25,7 @@ export const initWebGpu = (options: WebGpuOptions = {}): Promise<Device> => star
 const targetOf = (features: WgslFeatures): Target => ({
   kind: 'webgpu',
   maxOperands: features.maxBindings,
-  parallelism: 64,
+  parallelism: features.fallback ? 4 : 256,
   subgroupSize: features.subgroupSize,
   fallback: features.fallback,
   workgroupBytes: features.workgroupBytes,

@@ -14,7 +14,7 @@ import { isArrayLike } from '../../transforms/flat-function.ts';
 import { startWebGpu, type WebGpuOptions } from './webgpu.ts';
 
 /** Options of `init`. */
-export interface InitOptions extends WasmOptions, WebGpuOptions {
+export interface InitOptions extends Omit<WasmOptions, 'id'>, Omit<WebGpuOptions, 'id'> {
   /** Which engine to start; wasm when left out. */
   readonly device?: DeviceKind;
 }

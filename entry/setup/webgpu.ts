@@ -1,47 +1,25 @@
 /** Starts the WebGPU device. Its code is loaded only then, so that programs that stay on the CPU do not carry it. */
-import { registerDevice, type Device } from '../../core/backend.ts';
-import { DeviceError } from '../../core/errors.ts';
+import type { WebGpuOptions } from '../../backends/webgpu/device.ts';
+import { deviceKinds, findDevice, registerDevice, type Device } from '../../core/backend.ts';
 
-/** Options of the WebGPU device. */
-export interface WebGpuOptions {
-  /** Which GPU to prefer where there are several. */
-  readonly powerPreference?: 'low-power' | 'high-performance';
-}
+export type { WebGpuOptions } from '../../backends/webgpu/device.ts';
 
-/** What the backend exports. */
-interface Backend {
-  initWebGpu(options: WebGpuOptions): Promise<Device>;
-}
-
-const backend = '../../backends/webgpu/index.ts';
 let starting: Promise<Device> | undefined;
 
 /**
- * Start the WebGPU device and register it; a second call gives the same device.
+ * Start the WebGPU device and register it. While there is one, it is given again; a lost one is replaced.
  *
  * @throws DeviceError when there is no WebGPU here, saying what to install or allow.
  */
-export function startWebGpu({ powerPreference }: WebGpuOptions): Promise<Device> {
-  starting ??= start(powerPreference === undefined ? {} : { powerPreference }).catch(
-    (error: unknown) => {
-      starting = undefined;
-      throw error;
-    },
-  );
+export async function startWebGpu(options: WebGpuOptions): Promise<Device> {
+  if (deviceKinds().includes('webgpu')) return findDevice('webgpu');
+  starting ??= start(options).finally(() => (starting = undefined));
   return starting;
 }
 
 async function start(options: WebGpuOptions): Promise<Device> {
-  let loaded: Backend;
-  try {
-    loaded = (await import(/* @vite-ignore */ backend)) as Backend;
-  } catch (cause) {
-    throw new DeviceError(
-      'init: the WebGPU backend is not part of this build; got no module. Use the wasm device.',
-      { cause },
-    );
-  }
-  const device = await loaded.initWebGpu(options);
+  const { initWebGpu } = await import('../../backends/webgpu/index.ts');
+  const device = await initWebGpu(options);
   registerDevice(device);
   return device;
 }

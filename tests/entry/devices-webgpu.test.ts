@@ -1,0 +1,66 @@
+/** Starting a GPU through the public entry points, and moving arrays there and back. */
+import {
+  devicePut,
+  devices,
+  grad,
+  init,
+  jit,
+  setDefaultDevice,
+  vmap,
+  withConfig,
+  type Value,
+} from 'palladia';
+import * as nn from 'palladia/nn';
+import * as np from 'palladia/numpy';
+import * as random from 'palladia/random';
+import { initWebGpu } from 'palladia/webgpu';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+beforeAll(async () => {
+  await init({ device: 'webgpu' });
+});
+afterAll(() => setDefaultDevice('wasm'));
+
+test('init starts one device, however often it is called', async () => {
+  const device = await initWebGpu();
+  expect(await init({ device: 'webgpu' })).toBe(device);
+  expect(devices().filter(({ kind }) => kind === 'webgpu')).toEqual([device]);
+});
+
+test('arrays move there and back with their bits', async () => {
+  const x = np.array([1.5, -0, Infinity, 3e-3]);
+  const there = await devicePut(
+    { x, n: np.arange(3), flag: np.array([true, false, true]) },
+    'webgpu',
+  );
+  expect(there.x.device.kind).toBe('webgpu');
+  expect(String(there.x)).toBe('f32[4] on webgpu (await x.data())');
+  const back = await devicePut(there, 'wasm');
+  expect([...back.x.dataSync()]).toEqual([...x.dataSync()]);
+  expect([...back.n.dataSync()]).toEqual([0, 1, 2]);
+  expect(back.flag.jsSync()).toEqual([true, false, true]);
+});
+
+test('programs follow their arrays', async () => {
+  const f = jit(vmap(grad((row: Value) => nn.logsumexp(row))));
+  const x = random.normal(random.key(1), [4, 7]);
+  const here = await f(x).data();
+  const there = await f(await devicePut(x, 'webgpu')).data();
+  there.forEach((v, i) => expect(Number(v)).toBeCloseTo(Number(here[i]), 5));
+});
+
+test('random bits are the same there', async () => {
+  const wanted = await random.bits(random.key(9), [64]).data();
+  setDefaultDevice('webgpu');
+  expect(await random.bits(random.key(9), [64]).data()).toEqual(wanted);
+  const u = await random.uniform(random.key(9), [64]).data();
+  setDefaultDevice('wasm');
+  expect(u).toEqual(await random.uniform(random.key(9), [64]).data());
+});
+
+test('types that a GPU lacks are refused, with the way out', async () => {
+  const wide = withConfig({ enableX64: true }, () => np.array([1, 2], 'f64'));
+  await expect(devicePut(wide, 'webgpu')).rejects.toThrow(
+    "devicePut: webgpu does not compute with this type; got f64[2]. Convert it with x.astype('f32').",
+  );
+});
