@@ -14,9 +14,10 @@ import {
   type Block,
   type Contraction,
 } from './contraction.ts';
-import { splat, typeName } from './format.ts';
-import { componentOf, tx, type Point, type Width } from './layout.ts';
-import { spread } from './prelude.ts';
+import { sizeOf } from '../../core/shape.ts';
+import { splat, typeName, type Register } from './format.ts';
+import { pointOf, tx, type Point, type Width } from './layout.ts';
+import { gatherComponents, spread } from './prelude.ts';
 import type { Program, Walk } from './program.ts';
 import { guarded } from './refs.ts';
 import type { Staging } from './space.ts';
@@ -33,6 +34,7 @@ interface Stage {
   readonly pitch: number;
   readonly lines: number;
   readonly isResident: boolean;
+  readonly register: Register;
 }
 
 interface Plan {
@@ -84,6 +86,7 @@ function plan(c: Contraction): Plan | undefined {
           pitch: pitchA,
           lines: linesA,
           isResident: residentA,
+          register,
         },
         b: {
           side: 'b',
@@ -92,6 +95,7 @@ function plan(c: Contraction): Plan | undefined {
           pitch: columns,
           lines: linesB,
           isResident: residentB,
+          register,
         },
         depth,
       };
@@ -102,55 +106,110 @@ function plan(c: Contraction): Plan | undefined {
 /** Whether there is workgroup memory for the operands. */
 export const fitsStaging = (c: Contraction): boolean => plan(c) !== undefined;
 
-/** Write elements of a staged operand: `at` counts elements of the array, not of its vectors. */
-function writeStage(p: Program, stage: Stage, at: Affine, text: string, width: Width): void {
-  const { name } = stage.staging;
-  if (width === stage.width) {
-    const index = affine.divide(at, width) ?? affine.variable(`((${affine.print(at)}) / ${width})`);
-    p.text.line(`${name}[${affine.print(index)}] = ${text};`);
-    return;
+/**
+ * Write neighbouring elements of a staged line, in whole vectors of the array: writing a component may touch the whole vector, which other
+ * invocations would see as a race. `at` counts elements.
+ */
+function writeStage(p: Program, stage: Stage, at: Affine, parts: readonly string[]): void {
+  const { staging, width } = stage;
+  for (let e = 0; e < parts.length; e += width) {
+    const index = vectorIndex(affine.offset(at, e), width);
+    const text = gatherComponents(parts.slice(e, e + width), stage.register);
+    p.text.line(`${staging.name}[${index}] = ${text};`);
   }
-  spread(text, width).forEach((part, e) => {
-    const one = affine.offset(at, e);
-    if (stage.width === 1) p.text.line(`${name}[${affine.print(one)}] = ${part};`);
-    else {
-      const n = p.text.let('at', affine.print(one));
-      const shift = Math.log2(stage.width);
-      p.text.line(`${name}[${n} >> ${shift}u][${n} & ${stage.width - 1}] = ${part};`);
-    }
+}
+
+/** Whether a place lies in the matrix of the batch that is being contracted. */
+const isInBatch = (point: Point, lead: readonly Affine[]): boolean =>
+  lead.every((l, i) => affine.print(point.coords[i].at) === affine.print(l));
+
+/** Copy B, which is in registers, as a whole: its columns lie in vectors as the result's do. */
+function stageColumns(c: Contraction, stage: Stage, lead: readonly Affine[]): void {
+  const { p, b } = c;
+  const layout = p.layout(b.type.shape);
+  const copy = (point: Point): void => {
+    if (!isInBatch(point, lead)) return;
+    const text = p.text.let('x', operandText(c, b, point));
+    const [row, column] = point.coords.slice(-2);
+    const at = affine.add(affine.scale(row.at, stage.pitch), column.at);
+    guarded(p, p.ownership(layout, point), () =>
+      writeStage(p, stage, at, spread(text, layout.width)),
+    );
+  };
+  p.sweep(layout, [b], copy, () => p.barriers.touch(stage.staging.memory, 'write', 'stage'));
+}
+
+/** Copy A, which is in registers, as a whole: rows of an invocation become vectors of a line. */
+function stageRows(c: Contraction, stage: Stage, lead: readonly Affine[]): void {
+  const { p, a } = c;
+  const layout = p.layout(a.type.shape);
+  const rank = layout.shape.length;
+  const loops = layout.loops.map((n, axis) => (axis === rank - 2 ? n / stage.width : n));
+  const walk = p.walk({ ...layout, loops, registers: sizeOf(loops) });
+  const groups = walk.tuples.map((tuple) =>
+    Array.from({ length: stage.width }, (_, j) =>
+      pointOf(
+        layout,
+        tuple.map((r, axis) =>
+          axis === rank - 2 ? affine.offset(affine.scale(r, stage.width), j) : r,
+        ),
+      ),
+    ),
+  );
+  const wanted = groups.flat().map((point) => ({ value: a, point }));
+  p.within(wanted, walk, () => {
+    p.barriers.touch(stage.staging.memory, 'write', 'stage');
+    p.rolled(walk.rolled, () => {
+      for (const points of groups) {
+        const [first] = points;
+        if (!isInBatch(first, lead)) continue;
+        const rows = points.map((point) => spread(operandText(c, a, point), layout.width));
+        const [row, column] = first.coords.slice(-2);
+        guarded(p, p.ownership(layout, first), () => {
+          for (let e = 0; e < layout.width; e++) {
+            const line = affine.scale(affine.offset(column.at, e), stage.pitch);
+            writeStage(
+              p,
+              stage,
+              affine.add(line, row.at),
+              rows.map((parts) => parts[e]),
+            );
+          }
+        });
+      }
+    });
   });
 }
 
-/** Copy an operand that is in registers, as a whole. */
+/** Copy an operand that is in registers. */
 function stageRegisters(c: Contraction, stage: Stage, lead: readonly Affine[]): void {
-  const { p } = c;
-  const value = stage.side === 'a' ? c.a : c.b;
-  p.force(value);
-  const layout = p.layout(value.type.shape);
-  const rank = layout.shape.length;
-  const copy = (point: Point): void => {
-    const isOther = point.coords
-      .slice(0, rank - 2)
-      .some((coord, i) => affine.print(coord.at) !== affine.print(lead[i]));
-    if (isOther) return;
-    const text = p.text.let('x', operandText(c, value, point));
-    guarded(p, p.ownership(layout, point), () => {
-      for (let e = 0; e < layout.width; e++) {
-        const one = layout.width === 1 ? point : componentOf(point, e);
-        const [row, column] = one.coords.slice(rank - 2);
-        const [k, other] = stage.side === 'a' ? [column.at, row.at] : [row.at, column.at];
-        const at = affine.add(affine.scale(k, stage.pitch), other);
-        const isVector = stage.side === 'b' && layout.width === stage.width && layout.width > 1;
-        if (isVector && e > 0) break;
-        if (isVector) writeStage(p, stage, at, text, stage.width);
-        else writeStage(p, stage, at, spread(text, layout.width)[e], 1);
-      }
-    });
-  };
-  p.sweep(layout, [value], copy, () => p.barriers.touch(stage.staging.memory, 'write', 'stage'));
+  c.p.force(stage.side === 'a' ? c.a : c.b);
+  if (stage.side === 'a') stageRows(c, stage, lead);
+  else stageColumns(c, stage, lead);
 }
 
-/** Copy a block of an operand from memory: `depth` lines from `k` on. */
+const widest = (n: number): Width => (n % 4 === 0 ? 4 : n % 2 === 0 ? 2 : 1);
+
+/** Run `copy` for 0 … total − 1, spread over the invocations. */
+function share(p: Program, total: number, copy: (q: Affine) => void): void {
+  const threads = p.threads.tx * p.threads.ty;
+  const count = Math.ceil(total / threads);
+  const lid = affine.variable('lid', { lo: 0, hi: threads - 1 });
+  if (count <= 4) {
+    for (let n = 0; n < count; n++) {
+      const q = affine.offset(lid, n * threads);
+      if ((n + 1) * threads <= total) copy(q);
+      else p.block(`if (${affine.print(q)} < ${total})`, () => copy(q));
+    }
+    return;
+  }
+  const name = p.text.fresh('q');
+  p.block(`for (var ${name} = lid; ${name} < ${total}; ${name} += ${threads})`, () =>
+    copy(affine.variable(name, { lo: 0, hi: total - 1 })),
+  );
+}
+
+/** Copy a block of an operand from memory: `depth` lines from `k` on. Neighbouring invocations read neighbouring memory. */
 function stageMemory(
   c: Contraction,
   stage: Stage,
@@ -162,43 +221,40 @@ function stageMemory(
   const length = stage.side === 'a' ? rows : columns;
   const along = contiguity(p, value);
   const isDeep = along === (stage.side === 'a' ? 'column' : 'row');
-  const run = isDeep ? use.depth : length;
-  const width: Width = run % 4 === 0 ? 4 : run % 2 === 0 ? 2 : 1;
-  const total = (use.depth * length) / width;
-  const threads = p.threads.tx * p.threads.ty;
-  const count = Math.ceil(total / threads);
-  const copy = (q: Affine): void => {
-    const [major, minor] = affine.split(q, run / width);
-    const start = affine.scale(minor, width);
-    const [line, place] = isDeep ? [start, major] : [major, start];
+  const width = widest(isDeep ? use.depth : length);
+  const load = (line: Affine, place: Affine): string[] => {
     const k = affine.add(use.k, line);
     const [row, column] = stage.side === 'a' ? [place, k] : [k, place];
     const point = operandPoint(use.lead, value.type.shape, { row, column, width, axis: along });
-    let text = operandText(c, value, point);
-    if (affine.rangeOf(k).hi + (isDeep ? width - 1 : 0) >= c.depth)
-      text = p.text.let('inside', insideDepth(c, text, { k, width, isDeep }));
-    const at = affine.add(affine.scale(line, stage.pitch), place);
-    if (!isDeep) writeStage(p, stage, at, text, width);
-    else
-      spread(text, width).forEach((part, e) =>
-        writeStage(p, stage, affine.offset(at, e * stage.pitch), part, 1),
+    const text = operandText(c, value, point);
+    const isSure = affine.rangeOf(k).hi + (isDeep ? width - 1 : 0) < c.depth;
+    const inside = isSure ? text : p.text.let('inside', insideDepth(c, text, { k, width, isDeep }));
+    return spread(inside, width);
+  };
+  const copy = (q: Affine): void => {
+    const [major, minor] = affine.split(q, (isDeep ? use.depth : length) / width);
+    const start = affine.scale(minor, width);
+    if (!isDeep) {
+      const at = affine.add(affine.scale(major, stage.pitch), start);
+      writeStage(p, stage, at, load(major, start));
+      return;
+    }
+    const place = affine.scale(major, stage.width);
+    const parts = Array.from({ length: stage.width }, (_, j) =>
+      load(start, affine.offset(place, j)),
+    );
+    for (let e = 0; e < width; e++) {
+      const line = affine.scale(affine.offset(start, e), stage.pitch);
+      writeStage(
+        p,
+        stage,
+        affine.add(line, place),
+        parts.map((row) => row[e]),
       );
+    }
   };
   p.barriers.touch(stage.staging.memory, 'write', 'stage');
-  const lid = affine.variable('lid', { lo: 0, hi: threads - 1 });
-  if (count <= 4) {
-    for (let n = 0; n < count; n++) {
-      const q = affine.offset(lid, n * threads);
-      const isSure = (n + 1) * threads <= total;
-      if (isSure) copy(q);
-      else p.block(`if (${affine.print(q)} < ${total})`, () => copy(q));
-    }
-    return;
-  }
-  const name = p.text.fresh('q');
-  p.block(`for (var ${name} = lid; ${name} < ${total}; ${name} += ${threads})`, () =>
-    copy(affine.variable(name, { lo: 0, hi: total - 1 })),
-  );
+  share(p, (use.depth * length) / width / (isDeep ? stage.width : 1), copy);
 }
 
 /** Zero beyond the contracted axis, in both operands: what lies there may be NaN. */
