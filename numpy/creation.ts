@@ -18,6 +18,7 @@ import {
   asInteger,
   checkConcrete,
   dtypeOf,
+  promoteDTypes,
   promoteInexactShapes,
   shapeOf,
   spreadTo,
@@ -86,26 +87,24 @@ function fromList(list: readonly NestedArrayLike[], dtype: DType | undefined): V
     const scalars = leaves as Scalar[];
     return NDArray.fromHost(scalars, shape, dtype ?? scalarsDType(found));
   }
-  const parts = leaves.map((leaf) => asValue('array', leaf));
-  if (!found.has('value') && dtype === undefined && leaves.length > 0)
-    return joinTyped(leaves as TypedArray[], shape);
+  const joinedTyped = dtype === undefined ? joinTyped(leaves, shape) : undefined;
+  if (joinedTyped !== undefined) return joinedTyped;
+  const parts = promoteDTypes('array', ...leaves);
   const joined = stack(parts);
   const value = dtype === undefined ? joined : convertElementType(joined, dtype);
   return reshape(value, [...shape, ...parts[0].shape]);
 }
 
-function joinTyped(leaves: readonly (TypedArray | Scalar)[], shape: Shape): Value {
-  const [first] = leaves;
-  const dtype = typedArrayDType(first);
-  const length = typeof first === 'object' ? first.length : -1;
-  const same = leaves.every(
-    (leaf) => typeof leaf === 'object' && leaf.length === length && typedArrayDType(leaf) === dtype,
-  );
-  if (!same || dtype === undefined)
-    return reshape(stack(leaves.map((leaf) => asValue('array', leaf))), shape);
+/** Typed arrays of one kind and length, copied at once; undefined for anything else. */
+function joinTyped(leaves: readonly unknown[], shape: Shape): Value | undefined {
+  const dtype = typedArrayDType(leaves[0]);
+  if (dtype === undefined || leaves.some((leaf) => typedArrayDType(leaf) !== dtype))
+    return undefined;
+  const rows = leaves as readonly HostData[];
+  const { length } = rows[0];
+  if (rows.some((row) => row.length !== length)) return undefined;
   const flat: Scalar[] = [];
-  for (const leaf of leaves as readonly HostData[])
-    for (let i = 0; i < leaf.length; i++) flat.push(leaf[i]);
+  for (const row of rows) for (let i = 0; i < length; i++) flat.push(row[i]);
   return NDArray.fromHost(flat, [...shape, length], dtype);
 }
 

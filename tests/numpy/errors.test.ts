@@ -159,10 +159,28 @@ describe('jaxprs', () => {
       '{ lambda ; a:f32[3,4]. let b:f32[3,4] = integer_pow[y=2] a in (b,) }',
     );
     expect(show((v) => np.max(v, { axis: 1, keepdims: true }))).toBe(`{ lambda ; a:f32[3,4]. let
-    b:f32[3] = reduce_max[axes=(1,) out_sharding=None] a
-    c:f32[3,1] = broadcast_in_dim[broadcast_dimensions=(0,) shape=(3, 1) sharding=None] b
+    b:f32[3] = reduce_max[axes=(1,)] a
+    c:f32[3,1] = broadcast_in_dim[broadcast_dimensions=(0,)] b
   in (c,) }`);
-    expect(show((v) => np.matmul(v, v.T))).toMatchInlineSnapshot();
-    expect(show((v) => np.outer(v.at(0).get(), v.at(1).get()))).toMatchInlineSnapshot();
+    expect(show((v) => np.matmul(v, v.T))).toMatchInlineSnapshot(`
+      "{ lambda ; a:f32[3,4]. let
+          b:f32[4,3] = transpose[permutation=(1, 0)] a
+          c:f32[3,3] = dot_general[
+            dimension_numbers=(([1], [0]), ([], []))
+            preferred_element_type=float32
+          ] a b
+        in (c,) }"
+    `);
+    expect(show((v) => np.outer(v.at(0).get(), v.at(1).get()))).toMatchInlineSnapshot(`
+      "{ lambda ; a:f32[3,4]. let
+          b:f32[1,4] = slice[limit_indices=(1, 4) start_indices=(0, 0) strides=None] a
+          c:f32[4] = squeeze[dimensions=(0,)] b
+          d:f32[1,4] = slice[limit_indices=(2, 4) start_indices=(1, 0) strides=None] a
+          e:f32[4] = squeeze[dimensions=(0,)] d
+          f:f32[4,1] = reshape[dimensions=None new_sizes=(4, 1) sharding=None] c
+          g:f32[1,4] = reshape[dimensions=None new_sizes=(1, 4) sharding=None] e
+          h:f32[4,4] = mul f g
+        in (h,) }"
+    `);
   });
 });
