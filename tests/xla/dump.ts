@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { init, jit, type Value } from 'palladia';
+import { init, jit, setDefaultDevice, type DeviceKind, type Value } from 'palladia';
 import { programs } from './programs.ts';
 
 /** An array in a file. */
@@ -27,7 +27,7 @@ function leaves(tree: unknown): Value[] {
     .flatMap((key) => leaves(object[key]));
 }
 
-const [folder, device = 'interpreter'] = process.argv.slice(2);
+const [folder, device = 'wasm'] = process.argv.slice(2);
 if (folder === undefined) throw new Error('dump: name a folder for the programs');
 
 async function store(name: string, x: Value): Promise<Stored> {
@@ -38,7 +38,7 @@ async function store(name: string, x: Value): Promise<Stored> {
 }
 
 mkdirSync(folder, { recursive: true });
-await init({ device: device as 'interpreter' });
+setDefaultDevice(await init({ device: device as DeviceKind }));
 for (const { name, f, args, tolerance } of programs()) {
   const jitted = jit(f, { name });
   writeFileSync(join(folder, `${name}.mlir`), jitted.lower(...args).asText());
