@@ -45,7 +45,9 @@ export function planAccess(
 ): Access {
   const rank = space.shape.length;
   const guarded = looseDims(symbols, window).filter((dim) => !isCovered(space, window, forms, dim));
-  const factors = window.axes.map((axis, i) => (guarded.includes(axis.dim) ? 0 : axisStride(window, i)));
+  const factors = window.axes.map((axis, i) =>
+    guarded.includes(axis.dim) ? 0 : axisStride(window, i),
+  );
   const guards = guarded.map((dim): Guard => {
     const axis = window.axes.findIndex((candidate) => candidate.dim === dim);
     const form = combineForms(
@@ -53,7 +55,11 @@ export function planAccess(
       axis < 0 ? [] : [window.axes[axis].step],
       rank,
     );
-    return { dim: window.dims[dim], form, isBelow: mayStartBefore(symbols, window, dim) || form.coefs.some((c) => c < 0) };
+    return {
+      dim: window.dims[dim],
+      form,
+      isBelow: mayStartBefore(symbols, window, dim) || form.coefs.some((c) => c < 0),
+    };
   });
   return { window, form: combineForms(forms, factors, rank), guards, guarded };
 }
@@ -87,12 +93,17 @@ export function mergeLoops(space: Space, axes: readonly number[], forms: readonl
       forms.every((form) => form.coefs[last] === form.coefs[axis] * extent);
     if (fits) {
       const merged = outer.clip && { clip: outer.clip.clip, factor: outer.clip.factor * extent };
-      loops[loops.length - 1] = { ...outer, axes: [...outer.axes, axis], extent: outer.extent * extent, clip: merged };
+      loops[loops.length - 1] = {
+        ...outer,
+        axes: [...outer.axes, axis],
+        extent: outer.extent * extent,
+        clip: merged,
+      };
     } else loops.push({ axes: [axis], extent, isReduced, clip: clip && { clip, factor: 1 } });
   }
   return loops;
 }
 
 /** The factor of a loop's counter in a form. */
-export const loopCoefficient = (loop: Loop, form: Form): number => form.coefs[loop.axes[loop.axes.length - 1]];
-
+export const loopCoefficient = (loop: Loop, form: Form): number =>
+  form.coefs[loop.axes[loop.axes.length - 1]];

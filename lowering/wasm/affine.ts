@@ -66,7 +66,8 @@ export class Symbols {
   /** The form of a scalar function of i32 operands. */
   apply(fn: ScalarFn, xs: readonly Affine[]): Affine {
     const [x, y] = xs;
-    const known = (form: Affine): number | undefined => (form.terms.size === 0 ? form.constant : undefined);
+    const known = (form: Affine): number | undefined =>
+      form.terms.size === 0 ? form.constant : undefined;
     if (fn === 'add') return this.#guard(affineSum(x, y), fn, xs);
     if (fn === 'sub') return this.#guard(affineSum(x, y, -1), fn, xs);
     if (fn === 'neg') return this.#guard(affineSum(affineConstant(0), x, -1), fn, xs);
@@ -86,7 +87,13 @@ export class Symbols {
 
   #opaque(fn: ScalarFn, xs: readonly Affine[]): Affine {
     const name = `${fn}(${xs.map(affineKey).join(',')})`;
-    return this.symbol(name, boundsOfFunction(fn, xs.map((x) => this.boundsOf(x))));
+    return this.symbol(
+      name,
+      boundsOfFunction(
+        fn,
+        xs.map((x) => this.boundsOf(x)),
+      ),
+    );
   }
 }
 
@@ -103,7 +110,9 @@ function boundsOfFunction(fn: ScalarFn, bounds: readonly Bounds[]): Bounds {
       return [Math.min(Math.max(c, a), e), Math.min(Math.max(d, b), f)];
     }
     case 'div':
-      return fixed !== undefined && fixed > 0 ? [Math.trunc(a / fixed), Math.trunc(b / fixed)] : everything;
+      return fixed !== undefined && fixed > 0
+        ? [Math.trunc(a / fixed), Math.trunc(b / fixed)]
+        : everything;
     case 'rem':
       if (fixed === undefined || fixed <= 0) return everything;
       return [a < 0 ? Math.max(a, 1 - fixed) : 0, b > 0 ? Math.min(b, fixed - 1) : 0];
@@ -112,7 +121,9 @@ function boundsOfFunction(fn: ScalarFn, bounds: readonly Bounds[]): Bounds {
       return [0, Math.min(a >= 0 ? b : Infinity, c >= 0 ? d : Infinity)];
     case 'shiftRightArithmetic':
     case 'shiftRightLogical':
-      return fixed !== undefined && fixed >= 0 && fixed < 32 && a >= 0 ? [a >> fixed, b >> fixed] : everything;
+      return fixed !== undefined && fixed >= 0 && fixed < 32 && a >= 0
+        ? [a >> fixed, b >> fixed]
+        : everything;
     default:
       return everything;
   }

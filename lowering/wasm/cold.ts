@@ -22,8 +22,12 @@ const sameTag = (a: Tag, b: Tag): boolean =>
   a !== 'always' && b !== 'always' && a.mask === b.mask && a.isFirst === b.isFirst;
 
 /** Find the arms among instances (operands first) that are computed at one place: by the selection before which each must be computed. */
-export function coldArms(instances: readonly Instance[], roots: readonly Root[]): Map<Instance, Arm> {
-  if (instances.length < smallestArm || !instances.some(({ meaning }) => meaning.kind === 'select')) return new Map();
+export function coldArms(
+  instances: readonly Instance[],
+  roots: readonly Root[],
+): Map<Instance, Arm> {
+  if (instances.length < smallestArm || !instances.some(({ meaning }) => meaning.kind === 'select'))
+    return new Map();
   const tags = tagInstances(instances, roots.flatMap(valuesOf));
   const pending: { tag: Exclude<Tag, 'always'>; instances: Instance[] }[] = [];
   const arms = new Map<Instance, Arm>();
@@ -36,7 +40,9 @@ export function coldArms(instances: readonly Instance[], roots: readonly Root[])
     }
     if (instance.meaning.kind !== 'select' || tag !== 'always') continue;
     for (const isFirst of [true, false]) {
-      const at = pending.findIndex((group) => group.tag.mask === instance.operands[0] && group.tag.isFirst === isFirst);
+      const at = pending.findIndex(
+        (group) => group.tag.mask === instance.operands[0] && group.tag.isFirst === isFirst,
+      );
       if (at < 0) continue;
       const [group] = pending.splice(at, 1);
       // One selection may wait for both arms; the second is left as it is.
@@ -48,7 +54,10 @@ export function coldArms(instances: readonly Instance[], roots: readonly Root[])
 }
 
 // What every instance is needed for, from the last to the first.
-function tagInstances(instances: readonly Instance[], values: readonly Instance[]): Map<Instance, Tag> {
+function tagInstances(
+  instances: readonly Instance[],
+  values: readonly Instance[],
+): Map<Instance, Tag> {
   const tags = new Map<Instance, Tag>(values.map((value) => [value, 'always']));
   const merge = (instance: Instance, tag: Tag): void => {
     const known = tags.get(instance);

@@ -26,7 +26,11 @@ export function identityOf(combiner: Combiner, dtype: DType): number | bigint {
     case 'and':
       return kind === 'bool' ? 1 : kind === 'int' ? integer(-1n) : integer((1n << width) - 1n);
     case 'max':
-      return kind === 'float' ? -Infinity : kind === 'int' ? integer(-(1n << (width - 1n))) : integer(0n);
+      return kind === 'float'
+        ? -Infinity
+        : kind === 'int'
+          ? integer(-(1n << (width - 1n)))
+          : integer(0n);
     case 'min':
       if (kind === 'float') return Infinity;
       if (kind === 'bool') return 1;
@@ -42,11 +46,17 @@ export function laneBits(dtype: DType, value: number | bigint | boolean): number
 }
 
 /** A constant as a single value. */
-export function singleConstant({ fn }: Context, dtype: DType, value: number | bigint | boolean): Node {
+export function singleConstant(
+  { fn }: Context,
+  dtype: DType,
+  value: number | bigint | boolean,
+): Node {
   const held = classOf(dtype);
   if (held === 'f32') return fn.splat(laneBits(dtype, value));
   if (held === 'bool') return int(Number(Boolean(value)));
-  return held === 'i32' ? int(laneBits(dtype, value)) : constant(held, held === 'i64' ? BigInt(value) : Number(value));
+  return held === 'i32'
+    ? int(laneBits(dtype, value))
+    : constant(held, held === 'i64' ? BigInt(value) : Number(value));
 }
 
 // Sums and products of small types are kept wide and cut once at the end, as the interpreter does.
@@ -57,15 +67,30 @@ const wide = (combiner: Combiner, dtype: DType): DType => {
 };
 
 /** Combine two vectors of accumulators. Operands must be locals. */
-export function combineVectors(context: Context, combiner: Combiner, dtype: DType, x: readonly Node[]): Node {
+export function combineVectors(
+  context: Context,
+  combiner: Combiner,
+  dtype: DType,
+  x: readonly Node[],
+): Node {
   const none = [undefined, undefined];
-  const value = spellVector(context, combiner, { x, dtype: wide(combiner, dtype), known: none, single: none });
+  const value = spellVector(context, combiner, {
+    x,
+    dtype: wide(combiner, dtype),
+    known: none,
+    single: none,
+  });
   invariant(value !== undefined, `${combiner} of ${dtype} has no spelling`);
   return value;
 }
 
 /** Combine two single accumulators. Operands must be locals. */
-export function combineSingles(context: Context, combiner: Combiner, dtype: DType, x: readonly Node[]): Node {
+export function combineSingles(
+  context: Context,
+  combiner: Combiner,
+  dtype: DType,
+  x: readonly Node[],
+): Node {
   const value = spellSingle(context, combiner, x, wide(combiner, dtype));
   invariant(value !== undefined, `${combiner} of ${dtype} has no spelling`);
   return value;
@@ -87,18 +112,26 @@ export function finishSingle(context: Context, dtype: DType, value: Node): Node 
 
 /** The sum of the four f32 lanes of a local, in f64. */
 export function laneSum(vector: Node): Node {
-  const lane = (i: number): Node => op('f64.promote_f32', laneOp('f32x4.extract_lane', i, 0, vector));
+  const lane = (i: number): Node =>
+    op('f64.promote_f32', laneOp('f32x4.extract_lane', i, 0, vector));
   return op('f64.add', op('f64.add', lane(0), lane(1)), op('f64.add', lane(2), lane(3)));
 }
 
 /** All lanes of a local combined, as a single value not yet cut to its type. */
-export function combineLanes(context: Context, combiner: Combiner, dtype: DType, vector: Node): Node {
+export function combineLanes(
+  context: Context,
+  combiner: Combiner,
+  dtype: DType,
+  vector: Node,
+): Node {
   const { fn } = context;
   if (combiner === 'add' && classOf(dtype) === 'f32')
     return op('f32x4.splat', op('f32.demote_f64', laneSum(vector)));
   const halves = fn.keep(shuffle32(vector, vector, [2, 3, 0, 1]));
   const pairs = fn.keep(combineVectors(context, combiner, dtype, [vector, halves]));
   const swapped = fn.keep(shuffle32(pairs, pairs, [1, 0, 3, 2]));
-  return toSingle(wide(combiner, dtype), fn.keep(combineVectors(context, combiner, dtype, [pairs, swapped])));
+  return toSingle(
+    wide(combiner, dtype),
+    fn.keep(combineVectors(context, combiner, dtype, [pairs, swapped])),
+  );
 }
-

@@ -12,8 +12,8 @@ import { add, int, intValue, op as instruction } from './nodes.ts';
 import type { RegionPlan } from './plan.ts';
 import { rootRef } from './plan.ts';
 import type { Program } from './program.ts';
-import type { Walk } from './regions.ts';
-import { resultWindow, walkRegion } from './regions.ts';
+import { resultWindow } from './walk.ts';
+import type { Walk } from './walk.ts';
 import type { Window } from './window.ts';
 import { baseAddress, isContiguous, readerOf } from './window.ts';
 
@@ -27,11 +27,14 @@ const isScalar = (tile: TileValue): boolean => tile.type.shape.length === 0;
 
 function startCarried(walk: Walk, inits: readonly Tile[], results: readonly TileValue[]): Carried {
   const { program } = walk;
-  const locals = inits.map((init) => (isScalar(init) ? program.fn.local(singleType(init.type.dtype), 'carry') : undefined));
+  const locals = inits.map((init) =>
+    isScalar(init) ? program.fn.local(singleType(init.type.dtype), 'carry') : undefined,
+  );
   const windows = inits.map((init, i) => {
     if (isScalar(init)) return undefined;
-    const window = resultWindow(walk, results[i] as Tile);
-    if (!program.write(init, window, undefined)) program.write(staged(program, init), window, undefined);
+    const window = resultWindow(walk, results[i]);
+    if (!program.write(init, window, undefined))
+      program.write(staged(program, init), window, undefined);
     return window;
   });
   const starts = inits.map((init) => (isScalar(init) ? program.single(init) : undefined));
@@ -59,21 +62,35 @@ function bindCarried(program: Program, args: readonly TileValue[], carried: Carr
  * Where the next values of carried tiles can be put at once: into the memory of the old ones, if nothing reads those afterwards. The
  * op that computes the next value may itself read the old one: passes check that it does so at the same index, and a dot adds to it.
  */
-function nextTargets(plan: RegionPlan, region: TileRegion, args: readonly TileValue[], carried: Carried): Map<TileValue, Window> {
+function nextTargets(
+  plan: RegionPlan,
+  region: TileRegion,
+  args: readonly TileValue[],
+  carried: Carried,
+): Map<TileValue, Window> {
   const targets = new Map<TileValue, Window>();
   region.results.forEach((value, i) => {
     const window = carried.windows[i];
     if (window === undefined || value.def === undefined) return;
     const at = region.ops.indexOf(value.def);
     const last = plan.lastRead.get(args[i]) ?? -1;
-    if (at >= 0 && last <= at && region.results.indexOf(value) === i && mayOverwrite(value.def, args[i], last === at)) targets.set(value, window);
+    if (
+      at >= 0 &&
+      last <= at &&
+      region.results.indexOf(value) === i &&
+      mayOverwrite(value.def, args[i], last === at)
+    )
+      targets.set(value, window);
   });
   return targets;
 }
 
 function mayOverwrite(op: TileOp, old: TileValue, readsOld: boolean): boolean {
   if (!readsOld) return true;
-  if (op.kind !== 'dot') return !['reduce', 'argreduce', 'scan', 'sort', 'concat', 'pad', 'for', 'while', 'if'].includes(op.kind);
+  if (op.kind !== 'dot')
+    return !['reduce', 'argreduce', 'scan', 'sort', 'concat', 'pad', 'for', 'while', 'if'].includes(
+      op.kind,
+    );
   // Only the accumulator may depend on the old value.
   return !op.operands.slice(0, 2).some((operand) => dependsOn(operand, old));
 }
@@ -94,7 +111,9 @@ function dependsOn(value: TileValue, on: TileValue): boolean {
 /** Leave the results of a region in the carried memory and locals. */
 function finishRegion(walk: Walk, results: readonly TileValue[], carried: Carried): void {
   const { program } = walk;
-  const scalars = results.map((value) => (isScalar(value) ? program.single(value as Tile) : undefined));
+  const scalars = results.map((value) =>
+    isScalar(value) ? program.single(value as Tile) : undefined,
+  );
   const copies: { from: Window; to: Window }[] = [];
   results.forEach((value, i) => {
     const to = carried.windows[i];
@@ -104,7 +123,10 @@ function finishRegion(walk: Walk, results: readonly TileValue[], carried: Carrie
     if (place?.kind === 'memory' && place.window.area === to.area) return;
     const isFree = results.every((other, j) => j === i || !readsArea(program, other, to.area));
     if (place === undefined && isFree && program.write(tile, to, undefined)) return;
-    const from = place?.kind === 'memory' && isOwn(carried, place.window, to) ? place.window : stagedCopy(program, tile);
+    const from =
+      place?.kind === 'memory' && isOwn(carried, place.window, to)
+        ? place.window
+        : stagedCopy(program, tile);
     copies.push({ from, to });
   });
   program.flush();
@@ -127,7 +149,9 @@ function finishRegion(walk: Walk, results: readonly TileValue[], carried: Carrie
 
 // Memory of the same layout that no carried value lives in can be copied from directly.
 const isOwn = (carried: Carried, window: Window, to: Window): boolean =>
-  window.format === to.format && isContiguous(window) && carried.windows.every((other) => other?.area !== window.area);
+  window.format === to.format &&
+  isContiguous(window) &&
+  carried.windows.every((other) => other?.area !== window.area);
 
 function stagedCopy(program: Program, tile: Tile): Window {
   const copy = program.allocate('next', tile.type.dtype, tile.type.shape);
@@ -161,7 +185,8 @@ function bindResults(program: Program, results: readonly TileValue[], carried: C
   results.forEach((result, i) => {
     const local = carried.locals[i];
     const window = carried.windows[i];
-    if (local !== undefined) program.setPlace(result, { kind: 'single', read: readerOf(program.fn.get(local)) });
+    if (local !== undefined)
+      program.setPlace(result, { kind: 'single', read: readerOf(program.fn.get(local)) });
     if (window !== undefined) program.setPlace(result, { kind: 'memory', window });
   });
 }
@@ -187,19 +212,29 @@ export function emitFor(walk: Walk, op: TileOp<'for'>): void {
   const trips = tripsOf(lo, hi, step);
   const counter = fn.local('i32', 'k');
   fn.set(counter, lo);
-  program.setIndex(index, { read: (inner) => inner.get(counter), affine: indexAffine(program, op, { lo, step, trips }) });
+  program.setIndex(index, {
+    read: (inner) => inner.get(counter),
+    affine: indexAffine(program, op, { lo, step, trips }),
+  });
   const goesOn = (): Node => {
-    const [up, down] = [instruction('i32.lt_s', fn.get(counter), hi), instruction('i32.gt_s', fn.get(counter), hi)];
+    const [up, down] = [
+      instruction('i32.lt_s', fn.get(counter), hi),
+      instruction('i32.gt_s', fn.get(counter), hi),
+    ];
     const direction = intValue(step);
     if (direction !== undefined) return direction > 0 ? up : down;
     const isUp = instruction('i32.gt_s', step, int(0));
-    return instruction('i32.or', instruction('i32.and', isUp, up), instruction('i32.and', instruction('i32.eqz', isUp), down));
+    return instruction(
+      'i32.or',
+      instruction('i32.and', isUp, up),
+      instruction('i32.and', instruction('i32.eqz', isUp), down),
+    );
   };
   fn.if(goesOn(), () =>
     fn.loop((again) => {
       program.nested(trips ?? guessedTrips, () => {
         bindCarried(program, args, carried);
-        const inner = walkRegion(program, region, (plan) => nextTargets(plan, region, args, carried));
+        const inner = walk.enter(region, (plan) => nextTargets(plan, region, args, carried));
         finishRegion(inner, region.results, carried);
       });
       fn.set(counter, add(fn.get(counter), step));
@@ -221,7 +256,8 @@ function indexAffine(
     return affineSum(affineConstant(first), program.symbols.symbol(name, [0, trips - 1]), by);
   const low = program.symbols.boundsOf(program.affineOf(op.operands[0]));
   const high = program.symbols.boundsOf(program.affineOf(op.operands[1]));
-  if (by !== undefined && by > 0) return program.symbols.symbol(name, [low[0], Math.max(low[0], high[1] - 1)]);
+  if (by !== undefined && by > 0)
+    return program.symbols.symbol(name, [low[0], Math.max(low[0], high[1] - 1)]);
   return program.symbols.unknown();
 }
 
@@ -235,13 +271,13 @@ export function emitWhile(walk: Walk, op: TileOp<'while'>): void {
     fn.loop((again) => {
       const goesOn = program.nested(guessedTrips, () => {
         bindCarried(program, cond.args, carried);
-        walkRegion(program, cond);
+        walk.enter(cond);
         return program.single(cond.results[0] as Tile);
       });
       fn.br(done, instruction('i32.eqz', goesOn));
       program.nested(guessedTrips, () => {
         bindCarried(program, body.args, carried);
-        const inner = walkRegion(program, body, (plan) => nextTargets(plan, body, body.args, carried));
+        const inner = walk.enter(body, (plan) => nextTargets(plan, body, body.args, carried));
         finishRegion(inner, body.results, carried);
       });
       fn.br(again);
@@ -257,11 +293,15 @@ export function emitIf(walk: Walk, op: TileOp<'if'>): void {
   const condition = program.single(op.operands[0] as Tile);
   program.flush();
   const carried: Carried = {
-    locals: op.results.map((result) => (isScalar(result) ? fn.local(singleType(result.type.dtype), 'if') : undefined)),
-    windows: op.results.map((result) => (isScalar(result) ? undefined : resultWindow(walk, result as Tile))),
+    locals: op.results.map((result) =>
+      isScalar(result) ? fn.local(singleType(result.type.dtype), 'if') : undefined,
+    ),
+    windows: op.results.map((result) =>
+      isScalar(result) ? undefined : resultWindow(walk, result as Tile),
+    ),
   };
   const arm = (region: TileRegion) => (): void =>
-    program.nested(0.5, () => finishRegion(walkRegion(program, region), region.results, carried));
+    program.nested(0.5, () => finishRegion(walk.enter(region), region.results, carried));
   fn.if(condition, arm(op.regions[0]), arm(op.regions[1]));
   bindResults(program, op.results, carried);
 }

@@ -50,7 +50,9 @@ export function classOf(dtype: DType): Class {
       return 'f32';
     case 'complex64':
     case 'complex128':
-      throw new LoweringError(`wasm: kernels hold no complex tiles; got ${dtype}. Split them into real parts first.`);
+      throw new LoweringError(
+        `wasm: kernels hold no complex tiles; got ${dtype}. Split them into real parts first.`,
+      );
     default:
       return 'i32';
   }
@@ -116,7 +118,11 @@ export function fromHalfBits({ fn }: Context, bits: Node): Node {
   const half = fn.keep(bits, 'h');
   const magnitude = fn.keep(op('v128.and', half, fn.splat(0x7fff)), 'h');
   const scaled = op('f32x4.mul', op('i32x4.shl', magnitude, int(13)), fn.float(2 ** 112));
-  const special = op('v128.and', op('i32x4.ge_s', magnitude, fn.splat(0x7c00)), fn.splat(0x7f800000));
+  const special = op(
+    'v128.and',
+    op('i32x4.ge_s', magnitude, fn.splat(0x7c00)),
+    fn.splat(0x7f800000),
+  );
   const sign = op('i32x4.shl', op('v128.and', half, fn.splat(0x8000)), int(16));
   return op('v128.or', op('v128.or', scaled, special), sign);
 }
@@ -128,7 +134,12 @@ export function toHalfBits({ fn }: Context, value: Node): Node {
   const finite = op('i32x4.shr_u', op('f32x4.mul', magnitude, fn.float(2 ** -112)), int(13));
   const nan = op('v128.and', op('f32x4.ne', x, x), fn.splat(0x200));
   const special = op('v128.or', nan, fn.splat(0x7c00));
-  const chosen = op('v128.bitselect', special, finite, op('i32x4.ge_s', magnitude, fn.splat(0x7f800000)));
+  const chosen = op(
+    'v128.bitselect',
+    special,
+    finite,
+    op('i32x4.ge_s', magnitude, fn.splat(0x7f800000)),
+  );
   return op('v128.or', chosen, op('v128.and', op('i32x4.shr_u', x, int(16)), fn.splat(0x8000)));
 }
 
@@ -163,7 +174,11 @@ export function castVector(context: Context, from: DType, to: DType, x: Node): N
   if (source === 'f32')
     return target === 'f32' ? roundTo(context, to, x) : floatToInteger(context, to, x);
   if (target === 'i32') return from === to ? x : wrapVector(context, to, x);
-  return roundTo(context, to, op(from === 'u32' ? 'f32x4.convert_i32x4_u' : 'f32x4.convert_i32x4_s', x));
+  return roundTo(
+    context,
+    to,
+    op(from === 'u32' ? 'f32x4.convert_i32x4_u' : 'f32x4.convert_i32x4_s', x),
+  );
 }
 
 // Saturating, NaN gives 0.

@@ -20,8 +20,8 @@ import type { Form } from './pass.ts';
 import { identityForms, Pass, reshapeForms } from './pass.ts';
 import { fullSpace } from './program.ts';
 import type { Program } from './program.ts';
-import type { Walk } from './regions.ts';
-import { resultWindow } from './regions.ts';
+import { resultWindow } from './walk.ts';
+import type { Walk } from './walk.ts';
 import type { Clip, Window } from './window.ts';
 import { baseAddress } from './window.ts';
 
@@ -53,17 +53,31 @@ export function emitDot(walk: Walk, op: TileOp<'dot'>): void {
   const result = op.results[0] as Tile;
   const { dtype, shape } = result.type;
   const rank = shape.length;
-  const [a, b] = (op.operands.slice(0, 2) as Tile[]).map((tile) => operandMatrix(program, tile, dtype));
+  const [a, b] = (op.operands.slice(0, 2) as Tile[]).map((tile) =>
+    operandMatrix(program, tile, dtype),
+  );
   const target = storeTarget(walk, op, [a.extents[rank - 2], b.extents[rank - 1]]);
   const window = target?.window ?? resultWindow(walk, result);
   const accumulator = op.operands[2] as Tile | undefined;
   if (accumulator !== undefined) startFrom(program, accumulator, window);
   program.flush();
-  const [m, n, k] = [a.extents[rank - 2], b.extents[rank - 1], inner(program, a.extents[rank - 1], b.extents[rank - 2])];
-  const c = target ?? { window, strides: rowStrides(shape, byteLengthOf(window.format)), address: baseAddress(program.fn, window) };
+  const [m, n, k] = [
+    a.extents[rank - 2],
+    b.extents[rank - 1],
+    inner(program, a.extents[rank - 1], b.extents[rank - 2]),
+  ];
+  const c = target ?? {
+    window,
+    strides: rowStrides(shape, byteLengthOf(window.format)),
+    address: baseAddress(program.fn, window),
+  };
   if (sizeOf(shape) > 0) {
     if (target === undefined && accumulator === undefined) clear(program, window, [m, n]);
-    const sizes = { m: least(program, m, target?.extents[rank - 2]), n: least(program, n, target?.extents[rank - 1]), k };
+    const sizes = {
+      m: least(program, m, target?.extents[rank - 2]),
+      n: least(program, n, target?.extents[rank - 1]),
+      k,
+    };
     emitProduct(program, { a, b, c, sizes, shape, dtype, accumulates: accumulator !== undefined });
   }
   program.setPlace(result, { kind: 'memory', window: c.window });
@@ -72,7 +86,8 @@ export function emitDot(walk: Walk, op: TileOp<'dot'>): void {
 
 const rowStrides = (shape: readonly number[], bytes: number): number[] => {
   const strides = shape.map(() => bytes);
-  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = strides[axis + 1] * shape[axis + 1];
+  for (let axis = shape.length - 2; axis >= 0; axis--)
+    strides[axis] = strides[axis + 1] * shape[axis + 1];
   return strides;
 };
 
@@ -86,7 +101,10 @@ interface Product {
   readonly accumulates: boolean;
 }
 
-function emitProduct(program: Program, { a, b, c, sizes, shape, dtype, accumulates }: Product): void {
+function emitProduct(
+  program: Program,
+  { a, b, c, sizes, shape, dtype, accumulates }: Product,
+): void {
   const { fn, scratch } = program;
   const rank = shape.length;
   const [row, column] = [rank - 2, rank - 1];
@@ -111,10 +129,16 @@ function emitProduct(program: Program, { a, b, c, sizes, shape, dtype, accumulat
     const counter = fn.local('i32', 'batch');
     return fn.for(counter, { from: int(0), to: int(shape[axis]) }, () => {
       const strides = [a.strides[axis], b.strides[axis], c.strides[axis]];
-      batch(axis + 1, addresses.map((address, i) => fn.keep(add(address, mul(fn.get(counter), int(strides[i]))))));
+      batch(
+        axis + 1,
+        addresses.map((address, i) => fn.keep(add(address, mul(fn.get(counter), int(strides[i]))))),
+      );
     });
   };
-  batch(0, [a, b, c].map((matrix) => fn.keep(matrix.address)));
+  batch(
+    0,
+    [a, b, c].map((matrix) => fn.keep(matrix.address)),
+  );
   if (workspace !== undefined) {
     scratch.release(workspace);
     scratch.settle();
@@ -135,7 +159,11 @@ function least({ fn }: Program, a: Extent, b: Extent | undefined): Extent {
   if (a.key === undefined) return b;
   const values = [...new Set([...a.values, ...b.values])].toSorted((x, y) => y - x);
   const [x, y] = [fn.keep(a.node), fn.keep(b.node)];
-  const node = fn.keep({ kind: 'select', type: 'i32', args: [x, y, instruction('i32.lt_s', x, y)] });
+  const node = fn.keep({
+    kind: 'select',
+    type: 'i32',
+    args: [x, y, instruction('i32.lt_s', x, y)],
+  });
   return { values, node, key: `${a.key}&${b.key}` };
 }
 
@@ -143,22 +171,35 @@ function least({ fn }: Program, a: Extent, b: Extent | undefined): Extent {
 function clear(program: Program, window: Window, extents: readonly Extent[]): void {
   const { fn } = program;
   const sizes = window.axes.slice(-2).map((axis) => axis.size);
-  const cut = extents.flatMap((extent, i) => (extent.key === undefined ? [] : [instruction('i32.lt_s', extent.node, int(sizes[i]))]));
+  const cut = extents.flatMap((extent, i) =>
+    extent.key === undefined ? [] : [instruction('i32.lt_s', extent.node, int(sizes[i]))],
+  );
   if (cut.length === 0) return;
   const shorter = cut.reduce((x, y) => instruction('i32.or', x, y));
   const bytes = window.axes.reduce((size, axis) => size * axis.size, byteLengthOf(window.format));
-  fn.if(shorter, () => fn.emit(instruction('memory.fill', baseAddress(fn, window), int(0), int(bytes))));
+  fn.if(shorter, () =>
+    fn.emit(instruction('memory.fill', baseAddress(fn, window), int(0), int(bytes))),
+  );
 }
 
 // --- operands
 
-const computedIn: Readonly<Record<Element, Format>> = { f32: 'f32', f64: 'f64', i32: 'i32', i64: 'i64', mask: 'mask' };
+const computedIn: Readonly<Record<Element, Format>> = {
+  f32: 'f32',
+  f64: 'f64',
+  i32: 'i32',
+  i64: 'i64',
+  mask: 'mask',
+};
 
 /** An operand as a matrix of the result's element type: where it lies, or in scratch memory. */
 function operandMatrix(program: Program, tile: Tile, dtype: DType): Matrix {
   const element = elementOf(dtype);
   const isSame = elementOf(tile.type.dtype) === element;
-  const direct = isSame && tile.type.shape.length > 0 ? directMatrix(program, tile, computedIn[element]) : undefined;
+  const direct =
+    isSame && tile.type.shape.length > 0
+      ? directMatrix(program, tile, computedIn[element])
+      : undefined;
   if (direct !== undefined) return direct;
   const { shape } = tile.type;
   let window: Window;
@@ -174,8 +215,19 @@ function operandMatrix(program: Program, tile: Tile, dtype: DType): Matrix {
     const forms = identityForms(shape.length);
     program.queue.add(fullSpace(shape), (pass) => {
       const value = pass.instance(tile, forms);
-      const cast = pass.add({ meaning: { kind: 'cast' }, dtype, operands: [value], axes: value.axes });
-      return { kind: 'write', value: cast, mask: undefined, to: { window, forms }, tile: undefined };
+      const cast = pass.add({
+        meaning: { kind: 'cast' },
+        dtype,
+        operands: [value],
+        axes: value.axes,
+      });
+      return {
+        kind: 'write',
+        value: cast,
+        mask: undefined,
+        to: { window, forms },
+        tile: undefined,
+      };
     });
   }
   program.flush();
@@ -191,7 +243,8 @@ function directMatrix(program: Program, tile: Tile, format: Format): Matrix | un
   const pass = new Pass(fullSpace(shape), program);
   const instance = pass.instance(tile, identityForms(shape.length));
   const { meaning } = instance;
-  if (meaning.kind !== 'memory' || instance.operands.length > 0 || Number(meaning.fill) !== 0) return undefined;
+  if (meaning.kind !== 'memory' || instance.operands.length > 0 || Number(meaning.fill) !== 0)
+    return undefined;
   if (meaning.window.format !== format) return undefined;
   if (program.queue.touches(meaning.window.area, 'writes')) program.flush();
   return matrixOf(program, shape, meaning);
@@ -266,14 +319,28 @@ function roundInPlace(program: Program, result: Tile, window: Window): void {
   const { dtype } = result.type;
   const wide: DType = classOf(dtype) === 'f32' ? 'f32' : 'i32';
   program.queue.add(fullSpace(shape), (pass) => {
-    const value = pass.add({ meaning: { kind: 'memory', window, forms, fill: 0 }, dtype: wide, operands: [], axes: (1 << shape.length) - 1 });
-    const cast = pass.add({ meaning: { kind: 'cast' }, dtype, operands: [value], axes: value.axes });
+    const value = pass.add({
+      meaning: { kind: 'memory', window, forms, fill: 0 },
+      dtype: wide,
+      operands: [],
+      axes: (1 << shape.length) - 1,
+    });
+    const cast = pass.add({
+      meaning: { kind: 'cast' },
+      dtype,
+      operands: [value],
+      axes: value.axes,
+    });
     return { kind: 'write', value: cast, mask: undefined, to: { window, forms }, tile: undefined };
   });
 }
 
 /** Where the product is stored, when storing is all that is done with it and nothing in between would notice. */
-function storeTarget(walk: Walk, op: TileOp<'dot'>, extents: readonly Extent[]): (Matrix & { readonly window: Window }) | undefined {
+function storeTarget(
+  walk: Walk,
+  op: TileOp<'dot'>,
+  extents: readonly Extent[],
+): (Matrix & { readonly window: Window }) | undefined {
   const { program } = walk;
   const result = op.results[0] as Tile;
   const { dtype, shape } = result.type;
@@ -285,23 +352,33 @@ function storeTarget(walk: Walk, op: TileOp<'dot'>, extents: readonly Extent[]):
   if (window.format !== computedIn[elementOf(dtype)]) return undefined;
   const matrix = matrixOf(program, shape, { window, forms });
   const rank = shape.length;
-  if (matrix === undefined || matrix.strides[rank - 1] !== elementBytes(elementOf(dtype))) return undefined;
+  if (matrix === undefined || matrix.strides[rank - 1] !== elementBytes(elementOf(dtype)))
+    return undefined;
   // Where the operands are cut, the stored block must be cut alike: what lies outside would have to be zero.
-  if (extents.some(({ key }, i) => key !== undefined && key !== matrix.extents[rank - 2 + i].key)) return undefined;
+  if (extents.some(({ key }, i) => key !== undefined && key !== matrix.extents[rank - 2 + i].key))
+    return undefined;
   walk.done.add(store);
   return { ...matrix, window };
 }
 
 /** The store that takes a dot's result right after it, possibly reshaped, and the index of what is stored by the result's. */
-function findStore({ region }: Walk, op: TileOp<'dot'>): { store: TileOp<'store'>; forms: readonly Form[] } | undefined {
+function findStore(
+  { region }: Walk,
+  op: TileOp<'dot'>,
+): { store: TileOp<'store'>; forms: readonly Form[] } | undefined {
   const rank = op.results[0].type.shape.length;
   let tile = op.results[0] as Tile;
   let forms: readonly Form[] = identityForms(rank);
   for (let at = region.ops.indexOf(op) + 1; at < region.ops.length; at++) {
     const next = region.ops[at];
-    const uses = region.ops.filter((user) => user.operands.includes(tile) || user.regions.length > 0);
+    const uses = region.ops.filter(
+      (user) => user.operands.includes(tile) || user.regions.length > 0,
+    );
     if (uses.length !== 1 || uses[0] !== next || region.results.includes(tile)) return undefined;
-    if (next.kind === 'store') return next.operands.length === 2 && next.operands[1] === tile ? { store: next, forms } : undefined;
+    if (next.kind === 'store')
+      return next.operands.length === 2 && next.operands[1] === tile
+        ? { store: next, forms }
+        : undefined;
     if (next.kind !== 'reshape') return undefined;
     const to = next.results[0] as Tile;
     const moved = reshapeForms(to.type.shape, tile.type.shape, forms, rank);

@@ -53,7 +53,9 @@ export function emitWasm(source: Kernel, features: WasmFeatures): WasmKernel {
   const program = new Program(module, features, fn, scratch);
   emitProgram(program, kernel, { number, pointers });
   const counter = run.local('i32', 'p');
-  run.for(counter, { from: run.get(begin), to: run.get(end) }, () => run.callOutlined(fn, run.get(counter)));
+  run.for(counter, { from: run.get(begin), to: run.get(end) }, () =>
+    run.callOutlined(fn, run.get(counter)),
+  );
   module.exports.set('run', run);
   const parallel = kernel.grid.filter((axis) => axis.semantics === 'parallel');
   return {
@@ -67,7 +69,11 @@ export function emitWasm(source: Kernel, features: WasmFeatures): WasmKernel {
   };
 }
 
-function emitProgram(program: Program, kernel: Kernel, params: { number: Local; pointers: readonly Local[] }): void {
+function emitProgram(
+  program: Program,
+  kernel: Kernel,
+  params: { number: Local; pointers: readonly Local[] },
+): void {
   const { fn } = program;
   const sequential: number[] = [];
   let rest: Node = fn.get(params.number);
@@ -78,21 +84,31 @@ function emitProgram(program: Program, kernel: Kernel, params: { number: Local; 
     else if (extent !== 1) {
       const id = fn.keep(op('i32.rem_u', rest, int(extent)), 'id');
       rest = fn.keep(op('i32.div_u', rest, int(extent)), 'q');
-      ids[axis] = { read: readerOf(id), affine: program.symbols.symbol(`p${axis}`, [0, extent - 1]) };
+      ids[axis] = {
+        read: readerOf(id),
+        affine: program.symbols.symbol(`p${axis}`, [0, extent - 1]),
+      };
     }
   }
   const { body, operands, scratch } = kernel;
   scratch.forEach((memory, i) =>
-    program.setWindow(body.args[operands.length + i], program.allocate(memory.name, memory.dtype, memory.shape)),
+    program.setWindow(
+      body.args[operands.length + i],
+      program.allocate(memory.name, memory.dtype, memory.shape),
+    ),
   );
   const steps = (position: number): void => {
-    if (position === sequential.length) return emitStep(program, kernel, { ids, pointers: params.pointers });
+    if (position === sequential.length)
+      return emitStep(program, kernel, { ids, pointers: params.pointers });
     const axis = sequential[position];
     const { extent } = kernel.grid[axis];
     if (extent === 1) return steps(position + 1);
     const counter = fn.local('i32', 'id');
     fn.for(counter, { from: int(0), to: int(extent) }, () => {
-      ids[axis] = { read: (inner: Fn) => inner.get(counter), affine: program.symbols.symbol(`p${axis}`, [0, extent - 1]) };
+      ids[axis] = {
+        read: (inner: Fn) => inner.get(counter),
+        affine: program.symbols.symbol(`p${axis}`, [0, extent - 1]),
+      };
       program.nested(extent, () => steps(position + 1));
     });
     return undefined;
@@ -101,16 +117,28 @@ function emitProgram(program: Program, kernel: Kernel, params: { number: Local; 
   program.flush();
 }
 
-function emitStep(program: Program, kernel: Kernel, { ids, pointers }: { ids: readonly Index[]; pointers: readonly Local[] }): void {
+function emitStep(
+  program: Program,
+  kernel: Kernel,
+  { ids, pointers }: { ids: readonly Index[]; pointers: readonly Local[] },
+): void {
   program.grid.length = 0;
   kernel.grid.forEach(({ extent }, axis) => program.grid.push({ id: ids[axis], extent }));
   const whole = kernel.operands.map((operand, i): Window => {
     const area: Area = { name: operand.name, isShared: true };
-    return wholeWindow(area, arrayFormat(operand.dtype), (inner) => inner.get(pointers[i]), operand.shape);
+    return wholeWindow(
+      area,
+      arrayFormat(operand.dtype),
+      (inner) => inner.get(pointers[i]),
+      operand.shape,
+    );
   });
   const prefetch = whole.filter((_, i) => kernel.operands[i].prefetch === true);
   kernel.operands.forEach((operand, i) =>
-    program.setWindow(kernel.body.args[i], blockWindow(program, operand, whole[i], { ids, prefetch })),
+    program.setWindow(
+      kernel.body.args[i],
+      blockWindow(program, operand, whole[i], { ids, prefetch }),
+    ),
   );
   walkRegion(program, kernel.body);
 }
@@ -134,6 +162,8 @@ function blockWindow(
       const factor = kind.kind === 'blocked' ? kind.size : 1;
       return { ...dim, origin: indexSum(program.fn, knownIndex(0), starts[i], factor) };
     }),
-    axes: dims.flatMap((dim, i) => (dim.kind === 'squeezed' ? [] : [{ dim: i, step: 1, size: dim.size }])),
+    axes: dims.flatMap((dim, i) =>
+      dim.kind === 'squeezed' ? [] : [{ dim: i, step: 1, size: dim.size }],
+    ),
   };
 }

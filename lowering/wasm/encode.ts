@@ -7,7 +7,13 @@ import type { Fn, WasmModule } from './fn.ts';
 import { signatures } from './nodes.ts';
 import type { Label, Node, ValType } from './nodes.ts';
 
-const typeCodes: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+const typeCodes: Readonly<Record<ValType, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
 
 /** Bytes that grow. */
 class Bytes {
@@ -74,7 +80,10 @@ export function encodeModule(module: WasmModule): Uint8Array<ArrayBuffer> {
   const out = new Bytes();
   out.bytes([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
   const types = new Map<string, number>();
-  const typeOf = (params: readonly { readonly type: ValType }[], results: readonly ValType[]): number => {
+  const typeOf = (
+    params: readonly { readonly type: ValType }[],
+    results: readonly ValType[],
+  ): number => {
     const key = `${params.map((p) => p.type).join()}>${results.join()}`;
     const known = types.get(key) ?? types.size;
     types.set(key, known);
@@ -208,7 +217,10 @@ class Encoder {
         if (node.condition !== undefined) this.#node(node.condition);
         const at = this.#labels.lastIndexOf(node.label);
         invariant(at >= 0, `branch to a label that is not open.`);
-        return this.#withIndex(node.condition === undefined ? 0x0c : 0x0d, this.#labels.length - 1 - at);
+        return this.#withIndex(
+          node.condition === undefined ? 0x0c : 0x0d,
+          this.#labels.length - 1 - at,
+        );
       }
       case 'if':
         this.#node(node.condition);

@@ -55,15 +55,18 @@ export class Evaluator {
     this.#counters = counters;
     this.#context = context;
     const { plan } = counters;
-    for (let level = 0; level <= plan.loops.length; level++) this.#levels.push({ rows: [], instances: [] });
+    for (let level = 0; level <= plan.loops.length; level++)
+      this.#levels.push({ rows: [], instances: [] });
     for (const instance of plan.pass.instances) {
       this.#levels[plan.levelOf(instance.axes)].instances.push(instance);
       const access = plan.accesses.get(instance);
-      if (access !== undefined) this.#levels[plan.rowLevelOf(plan.axesOfAccess(access))].rows.push(instance);
+      if (access !== undefined)
+        this.#levels[plan.rowLevelOf(plan.axesOfAccess(access))].rows.push(instance);
       const isVector = plan.isVector(instance.axes);
       for (const operand of instance.operands) this.#use(operand, isVector);
     }
-    for (const root of plan.pass.roots) for (const value of valuesOf(root)) this.#use(value, plan.vectorAt >= 0);
+    for (const root of plan.pass.roots)
+      for (const value of valuesOf(root)) this.#use(value, plan.vectorAt >= 0);
   }
 
   #use(instance: Instance, isVector: boolean): void {
@@ -100,8 +103,12 @@ export class Evaluator {
   #arm({ mask, isFirst, instances }: Arm): void {
     const { bundle } = this.#counters;
     const masks = bundle.map((_, u) => this.vector(mask, u));
-    const wanted = masks.map((vector) => (isFirst ? vector : op('v128.not', vector))).reduce((a, b) => op('v128.or', a, b));
-    this.#fn.if(op('v128.any_true', wanted), () => instances.forEach((instance) => this.#vector(instance)));
+    const wanted = masks
+      .map((vector) => (isFirst ? vector : op('v128.not', vector)))
+      .reduce((a, b) => op('v128.or', a, b));
+    this.#fn.if(op('v128.any_true', wanted), () =>
+      instances.forEach((instance) => this.#vector(instance)),
+    );
   }
 
   /** An instance as a single value: a local or constant. */
@@ -114,7 +121,8 @@ export class Evaluator {
   /** Vector `u` of an instance: a local. */
   vector(instance: Instance, u: number): Node {
     const vectors = this.#vectors.get(instance);
-    if (vectors !== undefined && this.#counters.plan.isVector(instance.axes)) return this.#fn.get(vectors[u]);
+    if (vectors !== undefined && this.#counters.plan.isVector(instance.axes))
+      return this.#fn.get(vectors[u]);
     const splat = this.#splats.get(instance);
     invariant(splat !== undefined, `a ${instance.meaning.kind} was spread before it was computed`);
     return splat;
@@ -126,7 +134,8 @@ export class Evaluator {
     this.#left.set(instance, left);
     // Inside loops within the vector loop, values of the vector loop stay.
     const { loops, vectorAt } = this.#counters.plan;
-    if (left === 0 && vectorAt === loops.length - 1) this.#vectors.get(instance)?.forEach((local) => this.#fn.release(local));
+    if (left === 0 && vectorAt === loops.length - 1)
+      this.#vectors.get(instance)?.forEach((local) => this.#fn.release(local));
   }
 
   /** The locals that hold bundles now; to be zeroed at the end of a loop. */
@@ -138,7 +147,8 @@ export class Evaluator {
 
   #single(instance: Instance): void {
     const { meaning, dtype } = instance;
-    if (meaning.kind === 'constant') this.#singles.set(instance, singleConstant(this.#context, dtype, meaning.value));
+    if (meaning.kind === 'constant')
+      this.#singles.set(instance, singleConstant(this.#context, dtype, meaning.value));
     else if (meaning.kind === 'single') this.#singles.set(instance, meaning.read(this.#fn));
     else {
       const local = this.#fn.local(singleType(dtype), 's');
@@ -147,7 +157,8 @@ export class Evaluator {
     }
     if (!this.#spread.has(instance)) return;
     const value = this.#singles.get(instance)!;
-    if (meaning.kind === 'constant') this.#splats.set(instance, this.#fn.splat(laneBits(dtype, meaning.value)));
+    if (meaning.kind === 'constant')
+      this.#splats.set(instance, this.#fn.splat(laneBits(dtype, meaning.value)));
     else if (classOf(dtype) === 'f32') this.#splats.set(instance, value);
     else {
       const splat = this.#fn.local('v128', 'w');
@@ -170,7 +181,9 @@ export class Evaluator {
       case 'gather':
         return gatherSingle(context, meaning, dtype, x);
       case 'scalar':
-        return spellSingle(context, meaning.fn, x, operands[0].dtype) ?? unspelled(meaning.fn, instance);
+        return (
+          spellSingle(context, meaning.fn, x, operands[0].dtype) ?? unspelled(meaning.fn, instance)
+        );
       case 'select':
         return select(x[0], x[1], x[2]);
       case 'cast':
@@ -252,13 +265,22 @@ export class Evaluator {
       case 'memory':
         return this.#loadVector(instance, u);
       case 'gather': {
-        const rows = operands.map((operand) => (this.#isSpread(operand) ? this.single(operand) : undefined));
-        return gatherVector(context, meaning, dtype, x(), rows);
+        const rows = operands.map((operand) =>
+          this.#isSpread(operand) ? this.single(operand) : undefined,
+        );
+        return gatherVector(context, meaning, dtype, { x: x(), single: rows });
       }
       case 'scalar': {
         const known = operands.map(knownNumber);
-        const single = operands.map((operand) => (this.#isSpread(operand) ? this.single(operand) : undefined));
-        const value = spellVector(context, meaning.fn, { x: x(), dtype: operands[0].dtype, known, single });
+        const single = operands.map((operand) =>
+          this.#isSpread(operand) ? this.single(operand) : undefined,
+        );
+        const value = spellVector(context, meaning.fn, {
+          x: x(),
+          dtype: operands[0].dtype,
+          known,
+          single,
+        });
         return value ?? unspelled(meaning.fn, instance);
       }
       case 'select': {
@@ -296,9 +318,15 @@ export class Evaluator {
     const access = this.#counters.plan.accesses.get(instance)!;
     const fill = (): Node => this.#fn.splat(laneBits(dtype, meaning.fill));
     let value = this.#rawVector(access, row, u);
-    if (row.along.length > 0) value = choose(context, this.#insideLanes(row, u), this.#fn.keep(value), fill());
+    if (row.along.length > 0)
+      value = choose(context, this.#insideLanes(row, u), this.#fn.keep(value), fill());
     if (row.inside !== undefined)
-      value = choose(context, op('i32x4.splat', op('i32.sub', int(0), row.inside)), this.#fn.keep(value), fill());
+      value = choose(
+        context,
+        op('i32x4.splat', op('i32.sub', int(0), row.inside)),
+        this.#fn.keep(value),
+        fill(),
+      );
     if (instance.operands.length === 0) return value;
     const [mask, other] = instance.operands.map((operand) => this.vector(operand, u));
     return choose(context, mask, this.#fn.keep(value), other ?? fill());
@@ -309,8 +337,14 @@ export class Evaluator {
     const { format } = access.window;
     const bytes = byteLengthOf(format);
     const step = loopCoefficient(loops[vectorAt], access.form);
-    const alongStep = row.along.reduce((sum, { guard }) => sum + loopCoefficient(loops[vectorAt], guard.form) * guard.dim.stride, 0);
-    const isStraight = step + alongStep === bytes && row.along.length <= 1 && row.along.every(({ guard }) => !guard.isBelow);
+    const alongStep = row.along.reduce(
+      (sum, { guard }) => sum + loopCoefficient(loops[vectorAt], guard.form) * guard.dim.stride,
+      0,
+    );
+    const isStraight =
+      step + alongStep === bytes &&
+      row.along.length <= 1 &&
+      row.along.every(({ guard }) => !guard.isBelow);
     if (!isStraight) return this.#lanes(access, row, u);
     const address = add(row.address, this.#counters.vectorOffset(access.form));
     if (row.along.length === 0) return loadVector(this.#context, format, address, 4 * bytes * u);

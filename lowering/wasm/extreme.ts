@@ -24,14 +24,24 @@ export function startSides({ fn }: Context, which: 'max' | 'min', known: Sides |
 }
 
 /** Take a vector into a running extreme. `x` must be a local. */
-export function takeExtreme({ fn }: Context, which: 'max' | 'min', { acc, sides }: { acc: Local; sides: Sides }, x: Node): void {
+export function takeExtreme(
+  { fn }: Context,
+  which: 'max' | 'min',
+  { acc, sides }: { acc: Local; sides: Sides },
+  x: Node,
+): void {
   fn.set(acc, op(`f32x4.p${which}`, x, fn.get(acc)));
   fn.set(sides.nan, op('v128.or', fn.get(sides.nan), op('f32x4.ne', x, x)));
   fn.set(sides.signs, op(which === 'max' ? 'v128.and' : 'v128.or', fn.get(sides.signs), x));
 }
 
 /** The extreme of all lanes, in every lane. `vector`: the combined accumulators, a local. */
-export function finishExtreme(context: Context, which: 'max' | 'min', vector: Node, sides: Sides): Node {
+export function finishExtreme(
+  context: Context,
+  which: 'max' | 'min',
+  vector: Node,
+  sides: Sides,
+): Node {
   const { fn } = context;
   const across = (name: 'v128.and' | 'v128.or' | 'f32x4.pmax' | 'f32x4.pmin', x: Node): Node => {
     const halves = fn.keep(op(name, x, shuffle32(x, x, [2, 3, 0, 1])));
@@ -41,6 +51,8 @@ export function finishExtreme(context: Context, which: 'max' | 'min', vector: No
   const signs = across(which === 'max' ? 'v128.and' : 'v128.or', fn.get(sides.signs));
   const isNaN = across('v128.or', fn.get(sides.nan));
   const zero = op('v128.and', signs, fn.splat(0x80000000));
-  const signed = fn.keep(choose(context, fn.keep(op('f32x4.eq', value, fn.splat(0))), fn.keep(zero), value));
+  const signed = fn.keep(
+    choose(context, fn.keep(op('f32x4.eq', value, fn.splat(0))), fn.keep(zero), value),
+  );
   return choose(context, isNaN, fn.float(NaN), signed);
 }

@@ -256,10 +256,21 @@ export class WasmModule {
   }
 
   /** The imported function of this name. */
-  import(module: string, name: string, params: readonly ValType[], results: readonly ValType[]): Import {
+  importFunction(
+    module: string,
+    name: string,
+    params: readonly ValType[],
+    results: readonly ValType[],
+  ): Import {
     const known = this.imports.find((x) => x.module === module && x.name === name);
     if (known !== undefined) return known;
-    const made: Import = { module, name, params: params.map((type) => ({ type })), results, index: -1 };
+    const made: Import = {
+      module,
+      name,
+      params: params.map((type) => ({ type })),
+      results,
+      index: -1,
+    };
     this.imports.push(made);
     return made;
   }

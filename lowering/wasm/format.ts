@@ -149,7 +149,10 @@ export function loadLanes(context: Context, format: Format, addresses: readonly 
   const lanes = addresses.slice(1);
   if (byteLengthOf(format) === 4) {
     const first = memory('v128.load32_zero', 0, addresses[0]);
-    return lanes.reduce((vector, address, i) => laneOp('v128.load32_lane', i + 1, 0, address, vector), first);
+    return lanes.reduce(
+      (vector, address, i) => laneOp('v128.load32_lane', i + 1, 0, address, vector),
+      first,
+    );
   }
   const raw = (address: Node): Node => memory(singleLoads[format], 0, address);
   const bits = lanes.reduce(
@@ -199,10 +202,16 @@ export function storeVector(
     if (lanes === 3) fn.emit(laneOp('v128.store32_lane', 2, offset + 8, address, kept));
     return;
   }
-  for (let lane = 0; lane < lanes; lane++) storeLane(context, bytes, { address, offset: offset + lane * bytes, lane }, kept);
+  for (let lane = 0; lane < lanes; lane++)
+    storeLane(context, bytes, { address, offset: offset + lane * bytes, lane }, kept);
 }
 
-function storeFour({ fn }: Context, bytes: number, at: { address: Node; offset: number }, bits: Node): void {
+function storeFour(
+  { fn }: Context,
+  bytes: number,
+  at: { address: Node; offset: number },
+  bits: Node,
+): void {
   if (bytes === 4) return fn.emit(memory('v128.store', at.offset, at.address, bits));
   const kept = fn.keep(bits, 'h');
   const picks = bytes === 1 ? [0, 4, 8, 12] : [0, 1, 4, 5, 8, 9, 12, 13];
@@ -217,7 +226,8 @@ function storeLane(
   at: { address: Node; offset: number; lane: number },
   bits: Node,
 ): void {
-  const name = bytes === 4 ? 'v128.store32_lane' : bytes === 2 ? 'v128.store16_lane' : 'v128.store8_lane';
+  const name =
+    bytes === 4 ? 'v128.store32_lane' : bytes === 2 ? 'v128.store16_lane' : 'v128.store8_lane';
   fn.emit(laneOp(name, (at.lane * 4) / bytes, at.offset, at.address, bits));
 }
 
@@ -228,7 +238,12 @@ export function storeOneLane(
   at: { address: Node; offset: number; lane: number },
   value: Node,
 ): void {
-  storeLane(context, byteLengthOf(format), at, context.fn.keep(packed(context, format, value), 'h'));
+  storeLane(
+    context,
+    byteLengthOf(format),
+    at,
+    context.fn.keep(packed(context, format, value), 'h'),
+  );
 }
 
 /** Store a single value. */

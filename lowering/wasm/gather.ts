@@ -33,10 +33,16 @@ export function locate(
   return { address: fn.keep(address), inside: fn.keep(inside) };
 }
 
-const and = (a: Node, b: Node): Node => (a.kind === 'const' && a.value === 1 ? b : op('i32.and', a, b));
+const and = (a: Node, b: Node): Node =>
+  a.kind === 'const' && a.value === 1 ? b : op('i32.and', a, b);
 
 /** Gather one element. `x`: the indices, then the mask if there is one. */
-export function gatherSingle(context: Context, gather: Gather, dtype: DType, x: readonly Node[]): Node {
+export function gatherSingle(
+  context: Context,
+  gather: Gather,
+  dtype: DType,
+  x: readonly Node[],
+): Node {
   const { window, fill, masked } = gather;
   const indices = x.slice(0, window.axes.length);
   const { address, inside } = locate(context, window, indices);
@@ -50,8 +56,7 @@ export function gatherVector(
   context: Context,
   gather: Gather,
   dtype: DType,
-  x: readonly Node[],
-  single: readonly (Node | undefined)[],
+  { x, single }: { readonly x: readonly Node[]; readonly single: readonly (Node | undefined)[] },
 ): Node {
   const { fn } = context;
   const { window, fill, masked } = gather;
@@ -62,7 +67,13 @@ export function gatherVector(
       .map((vector, i) => single[i] ?? fn.keep(laneOp('i32x4.extract_lane', lane, 0, vector)));
     return locate(context, window, indices);
   });
-  const loaded = fn.keep(loadLanes(context, window.format, at.map(({ address }) => address)));
+  const loaded = fn.keep(
+    loadLanes(
+      context,
+      window.format,
+      at.map(({ address }) => address),
+    ),
+  );
   const flags = at.reduce(
     (vector, { inside }, lane) => laneOp('i32x4.replace_lane', lane, 0, vector, inside),
     fn.splat(0),

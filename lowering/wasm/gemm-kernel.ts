@@ -13,9 +13,31 @@ import type { OpName } from './ops.ts';
 export type Element = 'f32' | 'f64' | 'i32' | 'i64' | 'mask';
 
 /** Bytes of an element. */
-export const elementBytes = (element: Element): number => (element === 'f64' || element === 'i64' ? 8 : 4);
+export const elementBytes = (element: Element): number =>
+  element === 'f64' || element === 'i64' ? 8 : 4;
 /** Elements in a vector. */
 export const lanesOf = (element: Element): number => 16 / elementBytes(element);
+
+/** A product. Extents list the values that may occur, the largest first; strides in bytes. */
+export interface GemmSpec {
+  readonly element: Element;
+  readonly m: readonly number[];
+  readonly n: readonly number[];
+  readonly k: readonly number[];
+  readonly aRow: number;
+  readonly aDepth: number;
+  readonly bDepth: number;
+  readonly bColumn: number;
+  readonly cRow: number;
+  /** Whether C holds what the product is added to. */
+  readonly accumulates: boolean;
+}
+
+/** A product as a function `gemm(a, b, c, workspace, m, n, k)`. */
+export interface Gemm {
+  readonly fn: Fn;
+  readonly workspaceBytes: number;
+}
 
 /** Shape of a micro-kernel and of its loop. */
 export interface KernelShape {
@@ -50,7 +72,14 @@ export function kernelShape(features: WasmFeatures, element: Element): KernelSha
 
 /** The block shape for products with few rows or columns. */
 export function skinnyShape(shape: KernelShape, m: number, n: number, lanes: number): KernelShape {
-  if (m === 1) return { ...shape, rows: 1, vectors: Math.min(12, Math.ceil(n / lanes)), order: 'row', unroll: 2 };
+  if (m === 1)
+    return {
+      ...shape,
+      rows: 1,
+      vectors: Math.min(12, Math.ceil(n / lanes)),
+      order: 'row',
+      unroll: 2,
+    };
   if (n <= lanes) return { ...shape, rows: Math.min(m, 8), vectors: 1, order: 'row' };
   if (m <= 8 && n >= 6 * lanes && m !== 6 && m !== 5 && m !== 3)
     return { ...shape, rows: 2, vectors: 6, order: 'column', unroll: 2 };
@@ -85,12 +114,20 @@ const splats: Readonly<Record<Element, OpName>> = {
 };
 
 /** acc + x · y on vectors of an element type. */
-export function multiplyAccumulate({ features }: Context, element: Element, { x, y, acc }: { x: Node; y: Node; acc: Node }): Node {
+export function multiplyAccumulate(
+  { features }: Context,
+  element: Element,
+  { x, y, acc }: { x: Node; y: Node; acc: Node },
+): Node {
   switch (element) {
     case 'f32':
-      return isFused(features, element) ? op('f32x4.relaxed_madd', x, y, acc) : op('f32x4.add', op('f32x4.mul', x, y), acc);
+      return isFused(features, element)
+        ? op('f32x4.relaxed_madd', x, y, acc)
+        : op('f32x4.add', op('f32x4.mul', x, y), acc);
     case 'f64':
-      return isFused(features, element) ? op('f64x2.relaxed_madd', x, y, acc) : op('f64x2.add', op('f64x2.mul', x, y), acc);
+      return isFused(features, element)
+        ? op('f64x2.relaxed_madd', x, y, acc)
+        : op('f64x2.add', op('f64x2.mul', x, y), acc);
     case 'i32':
       return op('i32x4.add', op('i32x4.mul', x, y), acc);
     case 'i64':
@@ -105,10 +142,15 @@ export function microKernel(context: Context, fn: Fn, spec: KernelSpec): void {
   const [a, b, c, k] = ['a', 'b', 'c', 'k'].map((name) => fn.param('i32', name));
   const { shape, strides, accumulates } = spec;
   const vectors = Math.ceil(spec.columns / lanesOf(spec.element));
-  const accs = Array.from({ length: shape.rows }, () => Array.from({ length: vectors }, () => fn.local('v128', 'acc')));
+  const accs = Array.from({ length: shape.rows }, () =>
+    Array.from({ length: vectors }, () => fn.local('v128', 'acc')),
+  );
   accs.forEach((row, i) =>
     row.forEach((acc, j) =>
-      fn.set(acc, accumulates ? memory('v128.load', i * strides.cRow + 16 * j, fn.get(c)) : fn.splatZero()),
+      fn.set(
+        acc,
+        accumulates ? memory('v128.load', i * strides.cRow + 16 * j, fn.get(c)) : fn.splatZero(),
+      ),
     ),
   );
   const step = stepper({ ...context, fn }, spec, { a, b, accs });
@@ -155,15 +197,24 @@ function loopWithBreaks(fn: Fn, k: Local, unroll: number, { step, advance }: Ste
   );
 }
 
-function stepper(context: Context, spec: KernelSpec, at: { a: Local; b: Local; accs: Local[][] }): (u: number) => void {
+function stepper(
+  context: Context,
+  spec: KernelSpec,
+  at: { a: Local; b: Local; accs: Local[][] },
+): (u: number) => void {
   const { fn } = context;
   const { element, shape, strides } = spec;
   const { accs } = at;
   const vectors = accs[0].length;
-  const splat = (i: number, u: number): Node => memory(splats[element], i * strides.aRow + u * strides.aDepth, fn.get(at.a));
-  const loadB = (j: number, u: number): Node => memory('v128.load', u * strides.bDepth + 16 * j, fn.get(at.b));
+  const splat = (i: number, u: number): Node =>
+    memory(splats[element], i * strides.aRow + u * strides.aDepth, fn.get(at.a));
+  const loadB = (j: number, u: number): Node =>
+    memory('v128.load', u * strides.bDepth + 16 * j, fn.get(at.b));
   const madd = (i: number, j: number, x: Local, y: Local): void =>
-    fn.set(accs[i][j], multiplyAccumulate(context, element, { x: fn.get(x), y: fn.get(y), acc: fn.get(accs[i][j]) }));
+    fn.set(
+      accs[i][j],
+      multiplyAccumulate(context, element, { x: fn.get(x), y: fn.get(y), acc: fn.get(accs[i][j]) }),
+    );
   if (shape.order === 'row') {
     const bs = Array.from({ length: vectors }, () => fn.local('v128', 'b'));
     const x = fn.local('v128', 'x');
@@ -186,20 +237,34 @@ function stepper(context: Context, spec: KernelSpec, at: { a: Local; b: Local; a
   };
 }
 
-function storeBlock(fn: Fn, { element, strides, columns }: KernelSpec, c: Local, accs: readonly Local[][]): void {
+function storeBlock(
+  fn: Fn,
+  { element, strides, columns }: KernelSpec,
+  c: Local,
+  accs: readonly Local[][],
+): void {
   const lanes = lanesOf(element);
   accs.forEach((row, i) =>
     row.forEach((acc, j) => {
       const offset = i * strides.cRow + 16 * j;
       const valid = Math.min(lanes, columns - lanes * j);
       if (valid === lanes) fn.emit(memory('v128.store', offset, fn.get(c), fn.get(acc)));
-      else storePart(fn, { address: fn.get(c), offset, bytes: valid * elementBytes(element) }, fn.get(acc));
+      else
+        storePart(
+          fn,
+          { address: fn.get(c), offset, bytes: valid * elementBytes(element) },
+          fn.get(acc),
+        );
     }),
   );
 }
 
 /** Store the first 4, 8 or 12 bytes of a vector. */
-export function storePart(fn: Fn, at: { address: Node; offset: number; bytes: number }, value: Node): void {
+export function storePart(
+  fn: Fn,
+  at: { address: Node; offset: number; bytes: number },
+  value: Node,
+): void {
   if (at.bytes >= 8) fn.emit(laneOp('v128.store64_lane', 0, at.offset, at.address, value));
   if (at.bytes % 8 === 4) {
     const lane = at.bytes === 12 ? 2 : 0;

@@ -41,7 +41,11 @@ export function packPanel(_context: Context, fn: Fn, spec: PanelSpec): void {
   loop(1, () => copyElements(fn, spec, { source, target }));
 }
 
-function copyRow(fn: Fn, spec: PanelSpec, { source, target, u }: { source: Local; target: Local; u: number }): void {
+function copyRow(
+  fn: Fn,
+  spec: PanelSpec,
+  { source, target, u }: { source: Local; target: Local; u: number },
+): void {
   const lanes = lanesOf(spec.element);
   const bytes = elementBytes(spec.element);
   for (let first = 0; first < spec.valid; first += lanes) {
@@ -49,22 +53,38 @@ function copyRow(fn: Fn, spec: PanelSpec, { source, target, u }: { source: Local
     const offset = first * bytes + u * spec.width * bytes;
     const room = Math.min(lanes, spec.width - first);
     if (room === lanes) fn.emit(memory('v128.store', offset, fn.get(target), value()));
-    else fn.scope(() => storePart(fn, { address: fn.get(target), offset, bytes: room * bytes }, fn.keep(value())));
+    else
+      fn.scope(() =>
+        storePart(fn, { address: fn.get(target), offset, bytes: room * bytes }, fn.keep(value())),
+      );
   }
 }
 
-function copyElements(fn: Fn, spec: PanelSpec, { source, target }: { source: Local; target: Local }): void {
+function copyElements(
+  fn: Fn,
+  spec: PanelSpec,
+  { source, target }: { source: Local; target: Local },
+): void {
   const bytes = elementBytes(spec.element);
-  const [load, store] = bytes === 8 ? (['i64.load', 'i64.store'] as const) : (['i32.load', 'i32.store'] as const);
+  const [load, store] =
+    bytes === 8 ? (['i64.load', 'i64.store'] as const) : (['i32.load', 'i32.store'] as const);
   for (let i = 0; i < spec.valid; i++)
-    fn.emit(memory(store, i * bytes, fn.get(target), memory(load, i * spec.across, fn.get(source))));
+    fn.emit(
+      memory(store, i * bytes, fn.get(target), memory(load, i * spec.across, fn.get(source))),
+    );
 }
 
-function turnBlocks(fn: Fn, spec: PanelSpec, { source, target }: { source: Local; target: Local }): void {
+function turnBlocks(
+  fn: Fn,
+  spec: PanelSpec,
+  { source, target }: { source: Local; target: Local },
+): void {
   for (let first = 0; first < spec.valid; first += 4)
     fn.scope(() => {
       const rows = [0, 1, 2, 3].map((i) =>
-        first + i < spec.valid ? fn.keep(memory('v128.load', (first + i) * spec.across, fn.get(source))) : fn.keep(fn.splatZero()),
+        first + i < spec.valid
+          ? fn.keep(memory('v128.load', (first + i) * spec.across, fn.get(source)))
+          : fn.keep(fn.splatZero()),
       );
       const turned = transposeBlock(fn, rows);
       const room = Math.min(4, spec.width - first);

@@ -6,32 +6,11 @@
 import type { Context } from './convert.ts';
 import type { Fn } from './fn.ts';
 import { microKernel, elementBytes, kernelShape, lanesOf, skinnyShape } from './gemm-kernel.ts';
-import type { Element, KernelShape } from './gemm-kernel.ts';
+import type { Gemm, GemmSpec, KernelShape } from './gemm-kernel.ts';
 import { packPanel } from './gemm-pack.ts';
 import { rowDots, rowSums } from './gemv.ts';
 import { add, int, minS, mul, op, select, sub } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
-
-/** A product. Extents list the values that may occur, the largest first; strides in bytes. */
-export interface GemmSpec {
-  readonly element: Element;
-  readonly m: readonly number[];
-  readonly n: readonly number[];
-  readonly k: readonly number[];
-  readonly aRow: number;
-  readonly aDepth: number;
-  readonly bDepth: number;
-  readonly bColumn: number;
-  readonly cRow: number;
-  /** Whether C holds what the product is added to. */
-  readonly accumulates: boolean;
-}
-
-/** A product as a function `gemm(a, b, c, workspace, m, n, k)`. */
-export interface Gemm {
-  readonly fn: Fn;
-  readonly workspaceBytes: number;
-}
 
 /** Slices of the contracted axis, blocks of rows, stripes of columns: within 3 % of the best for every size that was tried. */
 const depthSlice = 384;
@@ -63,13 +42,16 @@ function planGemm(context: Context, spec: GemmSpec): Plan {
   const bytes = elementBytes(spec.element);
   const shape = skinnyShape(kernelShape(context.features, spec.element), m, n, lanes);
   const width = shape.vectors * lanes;
-  const isDirect = spec.bColumn === bytes && (m <= 4 || k * Math.max(n, spec.bDepth / bytes) * bytes <= directBytes);
+  const isDirect =
+    spec.bColumn === bytes &&
+    (m <= 4 || k * Math.max(n, spec.bDepth / bytes) * bytes <= directBytes);
   const packsB = !isDirect;
   const packsA = spec.aRow === bytes && spec.aDepth !== bytes && m > 1;
   // Few rows pass over B once: slicing would only read C again.
   const slices = k > 512 && (packsB || packsA) ? Math.ceil(k / depthSlice) : 1;
   const depth = slices === 1 ? k : roundUp(Math.ceil(k / slices), 8);
-  const tails = (values: readonly number[], by: number): number[] => [...new Set(values.map((value) => value % by))].filter((r) => r > 0);
+  const tails = (values: readonly number[], by: number): number[] =>
+    [...new Set(values.map((value) => value % by))].filter((r) => r > 0);
   return {
     spec,
     shape,
@@ -89,10 +71,13 @@ function planGemm(context: Context, spec: GemmSpec): Plan {
 export function makeGemm(context: Context, spec: GemmSpec): Gemm {
   const bytes = elementBytes(spec.element);
   const [m, n] = [spec.m[0], spec.n[0]];
-  const isRowDots = bytes === 4 && spec.element !== 'mask' && spec.aDepth === bytes && spec.bDepth === bytes;
+  const isRowDots =
+    bytes === 4 && spec.element !== 'mask' && spec.aDepth === bytes && spec.bDepth === bytes;
   if (isRowDots && n === 1 && m > 1) return rowDots(context, spec, { isTransposed: false });
-  if (isRowDots && m === 1 && n > 1 && spec.bColumn !== bytes) return rowDots(context, spec, { isTransposed: true });
-  if (m === 1 && bytes === 4 && spec.element !== 'mask' && spec.bColumn === bytes && n >= 16) return rowSums(context, spec);
+  if (isRowDots && m === 1 && n > 1 && spec.bColumn !== bytes)
+    return rowDots(context, spec, { isTransposed: true });
+  if (m === 1 && bytes === 4 && spec.element !== 'mask' && spec.bColumn === bytes && n >= 16)
+    return rowSums(context, spec);
   const plan = planGemm(context, spec);
   const panelB = roundUp(Math.min(plan.columns, roundUp(n, plan.width)) * plan.depth * bytes, 64);
   const panelA = roundUp(Math.min(plan.rows, roundUp(m, plan.shape.rows)) * plan.depth * bytes, 64);
@@ -102,7 +87,12 @@ export function makeGemm(context: Context, spec: GemmSpec): Gemm {
 }
 
 /** Emit a loop over blocks: `from` below `to` in steps, with the end of the block. */
-function blocks(fn: Fn, counter: Local, { to, step }: { to: Node; step: number }, fill: (end: Node) => void): void {
+function blocks(
+  fn: Fn,
+  counter: Local,
+  { to, step }: { to: Node; step: number },
+  fill: (end: Node) => void,
+): void {
   const end = fn.local('i32', 'end');
   fn.for(counter, { from: int(0), to, step }, () => {
     fn.set(end, minS(fn.keep(add(fn.get(counter), int(step))), to));
@@ -111,28 +101,47 @@ function blocks(fn: Fn, counter: Local, { to, step }: { to: Node; step: number }
 }
 
 function driver(context: Context, fn: Fn, plan: Plan, panelBytes: number): void {
-  const [a, b, c, workspace, m, n, k] = ['a', 'b', 'c', 'w', 'm', 'n', 'k'].map((name) => fn.param('i32', name));
+  const [a, b, c, workspace, m, n, k] = ['a', 'b', 'c', 'w', 'm', 'n', 'k'].map((name) =>
+    fn.param('i32', name),
+  );
   const { spec, width } = plan;
   const bytes = elementBytes(spec.element);
   const [jc, pc, ic, jr, kc] = ['jc', 'pc', 'ic', 'jr', 'kc'].map((name) => fn.local('i32', name));
   const packedA = add(fn.get(workspace), int(plan.packsB ? panelBytes : 0));
-  const aAt = (i: Node): Node => add(fn.get(a), add(mul(i, int(spec.aRow)), mul(fn.get(pc), int(spec.aDepth))));
-  const bAt = (): Node => add(fn.get(b), add(mul(fn.get(jr), int(spec.bColumn)), mul(fn.get(pc), int(spec.bDepth))));
-  const panelAt = (): Node => add(fn.get(workspace), mul(mul(sub(fn.get(jr), fn.get(jc)), fn.get(kc)), int(bytes)));
+  const aAt = (i: Node): Node =>
+    add(fn.get(a), add(mul(i, int(spec.aRow)), mul(fn.get(pc), int(spec.aDepth))));
+  const bAt = (): Node =>
+    add(fn.get(b), add(mul(fn.get(jr), int(spec.bColumn)), mul(fn.get(pc), int(spec.bDepth))));
+  const panelAt = (): Node =>
+    add(fn.get(workspace), mul(mul(sub(fn.get(jr), fn.get(jc)), fn.get(kc)), int(bytes)));
   const overPanels = (end: Node, fill: () => void): void => {
     fn.for(jr, { from: fn.get(jc), to: end, step: width }, fill);
   };
   const slices = (end: Node): void => {
     fn.set(kc, minS(fn.keep(sub(fn.get(k), fn.get(pc))), int(plan.depth)));
     if (plan.packsB)
-      overPanels(end, () => byColumns(fn, plan, { jr, end }, (valid) => fn.call(panelPacker(context, plan, valid), bAt(), panelAt(), fn.get(kc))));
+      overPanels(end, () =>
+        byColumns(fn, plan, { jr, end }, (valid) =>
+          fn.call(panelPacker(context, plan, valid), bAt(), panelAt(), fn.get(kc)),
+        ),
+      );
     blocks(fn, ic, { to: fn.get(m), step: plan.rows }, (rowEnd) => {
       if (plan.packsA) packRows(context, fn, plan, { ic, rowEnd, kc, aAt, packedA });
       overPanels(end, () =>
         byColumns(fn, plan, { jr, end }, (valid) => {
-          const target = add(fn.get(c), add(mul(fn.get(ic), int(spec.cRow)), mul(fn.get(jr), int(bytes))));
-          const args = [plan.packsA ? packedA : aAt(fn.get(ic)), plan.packsB ? panelAt() : bAt(), target, fn.get(kc), sub(rowEnd, fn.get(ic))];
-          const call = (accumulates: boolean) => (): void => fn.call(strip(context, plan, { valid, accumulates }), ...args);
+          const target = add(
+            fn.get(c),
+            add(mul(fn.get(ic), int(spec.cRow)), mul(fn.get(jr), int(bytes))),
+          );
+          const args = [
+            plan.packsA ? packedA : aAt(fn.get(ic)),
+            plan.packsB ? panelAt() : bAt(),
+            target,
+            fn.get(kc),
+            sub(rowEnd, fn.get(ic)),
+          ];
+          const call = (accumulates: boolean) => (): void =>
+            fn.call(strip(context, plan, { valid, accumulates }), ...args);
           if (spec.accumulates) call(true)();
           else if (!plan.isSliced) call(false)();
           else fn.if(fn.get(pc), call(true), call(false));
@@ -148,7 +157,12 @@ function driver(context: Context, fn: Fn, plan: Plan, panelBytes: number): void 
 }
 
 /** Emit code for the number of columns of the panel at `jr`: a full one, or one of the tails. */
-function byColumns(fn: Fn, plan: Plan, { jr, end }: { jr: Local; end: Node }, fill: (valid: number) => void): void {
+function byColumns(
+  fn: Fn,
+  plan: Plan,
+  { jr, end }: { jr: Local; end: Node },
+  fill: (valid: number) => void,
+): void {
   const left = (): Node => sub(end, fn.get(jr));
   const hasFull = plan.spec.n[0] >= plan.width;
   const tails = (): void =>
@@ -173,12 +187,21 @@ function packRows(
   fn.for(row, { from: fn.get(at.ic), to: at.rowEnd, step: shape.rows }, () => {
     const offset = mul(mul(sub(fn.get(row), fn.get(at.ic)), fn.get(at.kc)), int(bytes));
     const pack = (valid: number): void => {
-      const spec4 = { element: spec.element, width: shape.rows, valid, across: spec.aRow, along: spec.aDepth };
-      const packer = context.module.helper(`pack_${JSON.stringify(spec4)}`, [], (made) => packPanel(context, made, spec4));
+      const spec4 = {
+        element: spec.element,
+        width: shape.rows,
+        valid,
+        across: spec.aRow,
+        along: spec.aDepth,
+      };
+      const packer = context.module.helper(`pack_${JSON.stringify(spec4)}`, [], (made) =>
+        packPanel(context, made, spec4),
+      );
       fn.call(packer, at.aAt(fn.get(row)), add(at.packedA, offset), fn.get(at.kc));
     };
     const left = (): Node => sub(at.rowEnd, fn.get(row));
-    const tails = (): void => plan.rowTails.forEach((tail) => fn.if(op('i32.eq', left(), int(tail)), () => pack(tail)));
+    const tails = (): void =>
+      plan.rowTails.forEach((tail) => fn.if(op('i32.eq', left(), int(tail)), () => pack(tail)));
     if (spec.m[0] < shape.rows) return tails();
     return fn.if(op('i32.ge_s', left(), int(shape.rows)), () => pack(shape.rows), tails);
   });
@@ -188,33 +211,54 @@ function packRows(
 function panelPacker(context: Context, plan: Plan, valid: number): Fn {
   const { spec, width } = plan;
   const panel = { element: spec.element, width, valid, across: spec.bColumn, along: spec.bDepth };
-  return context.module.helper(`pack_${JSON.stringify(panel)}`, [], (made) => packPanel(context, made, panel));
+  return context.module.helper(`pack_${JSON.stringify(panel)}`, [], (made) =>
+    packPanel(context, made, panel),
+  );
 }
 
 /** The function that runs micro-kernels down a panel of columns: `strip(a, b, c, k, rows)`. */
-function strip(context: Context, plan: Plan, { valid, accumulates }: { valid: number; accumulates: boolean }): Fn {
+function strip(
+  context: Context,
+  plan: Plan,
+  { valid, accumulates }: { valid: number; accumulates: boolean },
+): Fn {
   const { spec, shape } = plan;
   const name = `strip_${valid}_${accumulates}_${JSON.stringify(spec)}`;
   return context.module.helper(name, [], (fn) => {
     const [a, b, c, k, rows] = ['a', 'b', 'c', 'k', 'rows'].map((param) => fn.param('i32', param));
     const bytes = elementBytes(spec.element);
     const run = (count: number): void =>
-      fn.call(kernelOf(context, plan, { rows: count, valid, accumulates }), fn.get(a), fn.get(b), fn.get(c), fn.get(k));
+      fn.call(
+        kernelOf(context, plan, { rows: count, valid, accumulates }),
+        fn.get(a),
+        fn.get(b),
+        fn.get(c),
+        fn.get(k),
+      );
     if (spec.m[0] >= shape.rows)
       fn.if(op('i32.ge_s', fn.get(rows), int(shape.rows)), () =>
         fn.loop((again) => {
           run(shape.rows);
-          const step = plan.packsA ? mul(fn.get(k), int(shape.rows * bytes)) : int(shape.rows * spec.aRow);
+          const step = plan.packsA
+            ? mul(fn.get(k), int(shape.rows * bytes))
+            : int(shape.rows * spec.aRow);
           fn.set(a, add(fn.get(a), step));
           fn.set(c, add(fn.get(c), int(shape.rows * spec.cRow)));
-          fn.br(again, op('i32.ge_s', fn.tee(rows, sub(fn.get(rows), int(shape.rows))), int(shape.rows)));
+          fn.br(
+            again,
+            op('i32.ge_s', fn.tee(rows, sub(fn.get(rows), int(shape.rows))), int(shape.rows)),
+          );
         }),
       );
     for (const tail of plan.rowTails) fn.if(op('i32.eq', fn.get(rows), int(tail)), () => run(tail));
   });
 }
 
-function kernelOf(context: Context, plan: Plan, { rows, valid, accumulates }: { rows: number; valid: number; accumulates: boolean }): Fn {
+function kernelOf(
+  context: Context,
+  plan: Plan,
+  { rows, valid, accumulates }: { rows: number; valid: number; accumulates: boolean },
+): Fn {
   const { spec, width } = plan;
   const bytes = elementBytes(spec.element);
   const strides = {
@@ -223,6 +267,14 @@ function kernelOf(context: Context, plan: Plan, { rows, valid, accumulates }: { 
     bDepth: plan.packsB ? width * bytes : spec.bDepth,
     cRow: spec.cRow,
   };
-  const kernel = { element: spec.element, shape: { ...plan.shape, rows }, strides, columns: valid, accumulates };
-  return context.module.helper(`kernel_${JSON.stringify(kernel)}`, [], (fn) => microKernel(context, fn, kernel));
+  const kernel = {
+    element: spec.element,
+    shape: { ...plan.shape, rows },
+    strides,
+    columns: valid,
+    accumulates,
+  };
+  return context.module.helper(`kernel_${JSON.stringify(kernel)}`, [], (fn) =>
+    microKernel(context, fn, kernel),
+  );
 }

@@ -5,22 +5,30 @@
  */
 import type { Context } from './convert.ts';
 import type { Fn } from './fn.ts';
-import type { Gemm, GemmSpec } from './gemm.ts';
 import { multiplyAccumulate, storePart } from './gemm-kernel.ts';
+import type { Gemm, GemmSpec } from './gemm-kernel.ts';
 import { add, int, laneOp, lanesOf, memory, minS, mul, op, shuffle32, sub } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 
 /** Make the function; `isTransposed`: the vector is A's only row, the matrix B by columns. */
-export function rowDots(context: Context, spec: GemmSpec, { isTransposed }: { isTransposed: boolean }): Gemm {
+export function rowDots(
+  context: Context,
+  spec: GemmSpec,
+  { isTransposed }: { isTransposed: boolean },
+): Gemm {
   const name = `dots_${isTransposed}_${JSON.stringify(spec)}`;
   const fn = context.module.helper(name, [], (made) => {
-    const [a, b, c, , m, n, k] = ['a', 'b', 'c', 'w', 'm', 'n', 'k'].map((param) => made.param('i32', param));
+    const [a, b, c, , m, n, k] = ['a', 'b', 'c', 'w', 'm', 'n', 'k'].map((param) =>
+      made.param('i32', param),
+    );
     const rows = isTransposed
       ? { matrix: b, vector: a, count: n, stride: spec.bColumn, out: 4 }
       : { matrix: a, vector: b, count: m, stride: spec.aRow, out: spec.cRow };
     const inner = { ...context, fn: made };
     const group = (size: number): void => {
-      const kernel = context.module.helper(`${name}_${size}`, [], (dots) => dotGroup({ ...context, fn: dots }, spec, { size, ...rows }));
+      const kernel = context.module.helper(`${name}_${size}`, [], (dots) =>
+        dotGroup({ ...context, fn: dots }, spec, { size, ...rows }),
+      );
       made.call(kernel, made.get(rows.matrix), made.get(rows.vector), made.get(c), made.get(k));
       made.set(rows.matrix, add(made.get(rows.matrix), int(size * rows.stride)));
       made.set(c, add(made.get(c), int(size * rows.out)));
@@ -42,12 +50,18 @@ function whileAtLeast(fn: Fn, count: Local, size: number, body: () => void): voi
 }
 
 // dots(matrix, vector, c, k): `size` dot products of rows `stride` apart with one vector.
-function dotGroup(context: Context, spec: GemmSpec, { size, stride, out }: { size: number; stride: number; out: number }): void {
+function dotGroup(
+  context: Context,
+  spec: GemmSpec,
+  { size, stride, out }: { size: number; stride: number; out: number },
+): void {
   const { fn } = context;
   const { element } = spec;
   const [matrix, vector, c, k] = ['a', 'x', 'c', 'k'].map((name) => fn.param('i32', name));
   const chains = size === 1 ? 4 : 2;
-  const accs = Array.from({ length: size }, () => Array.from({ length: chains }, () => fn.local('v128', 'acc')));
+  const accs = Array.from({ length: size }, () =>
+    Array.from({ length: chains }, () => fn.local('v128', 'acc')),
+  );
   accs.flat().forEach((acc) => fn.set(acc, fn.splatZero()));
   const x = fn.local('v128', 'x');
   const steps = (vectors: number, mask?: Node): void => {
@@ -57,7 +71,10 @@ function dotGroup(context: Context, spec: GemmSpec, { size, stride, out }: { siz
         const row = memory('v128.load', i * stride + 16 * u, fn.get(matrix));
         const acc = chain[u];
         // Lanes past the end hold anything, NaN too: they are cleared on both sides.
-        const [left, right] = mask === undefined ? [row, fn.get(x)] : [op('v128.and', row, mask), op('v128.and', fn.get(x), mask)];
+        const [left, right] =
+          mask === undefined
+            ? [row, fn.get(x)]
+            : [op('v128.and', row, mask), op('v128.and', fn.get(x), mask)];
         fn.set(acc, multiplyAccumulate(context, element, { x: left, y: right, acc: fn.get(acc) }));
       });
     }
@@ -71,10 +88,16 @@ function dotGroup(context: Context, spec: GemmSpec, { size, stride, out }: { siz
     const mask = fn.keep(op('i32x4.lt_s', lanesOf([0, 1, 2, 3]), op('i32x4.splat', fn.get(k))));
     steps(1, mask);
   });
-  accs.forEach((chain, i) => fn.scope(() => finishDot(fn, spec, { chain, address: add(fn.get(c), mul(int(i), int(out))) })));
+  accs.forEach((chain, i) =>
+    fn.scope(() => finishDot(fn, spec, { chain, address: add(fn.get(c), mul(int(i), int(out))) })),
+  );
 }
 
-function finishDot(fn: Fn, { element, accumulates }: GemmSpec, { chain, address }: { chain: readonly Local[]; address: Node }): void {
+function finishDot(
+  fn: Fn,
+  { element, accumulates }: GemmSpec,
+  { chain, address }: { chain: readonly Local[]; address: Node },
+): void {
   const plus = element === 'f32' ? 'f32x4.add' : 'i32x4.add';
   let sum = chain.map((acc) => fn.get(acc)).reduce((p, q) => op(plus, p, q));
   sum = fn.keep(sum);
@@ -92,21 +115,41 @@ const rowsAtOnce = 8;
 export function rowSums(context: Context, spec: GemmSpec): Gemm {
   const name = `sums_${JSON.stringify(spec)}`;
   const fn = context.module.helper(name, [], (made) => {
-    const [a, b, c, , , n, k] = ['a', 'b', 'c', 'w', 'm', 'n', 'k'].map((param) => made.param('i32', param));
+    const [a, b, c, , , n, k] = ['a', 'b', 'c', 'w', 'm', 'n', 'k'].map((param) =>
+      made.param('i32', param),
+    );
     // The result stays in the first-level cache: stripes of four thousand columns.
     const stripe = 4096;
-    const [from, depth, left] = [made.local('i32', 'j'), made.local('i32', 'p'), made.local('i32', 'left')];
+    const [from, depth, left] = [
+      made.local('i32', 'j'),
+      made.local('i32', 'p'),
+      made.local('i32', 'left'),
+    ];
     made.for(from, { from: int(0), to: made.get(n), step: stripe }, () => {
-      made.scope(() => made.set(left, minS(made.keep(sub(made.get(n), made.get(from))), int(stripe))));
+      made.scope(() =>
+        made.set(left, minS(made.keep(sub(made.get(n), made.get(from))), int(stripe))),
+      );
       const target = (): Node => add(made.get(c), mul(made.get(from), int(4)));
-      if (!spec.accumulates) made.emit(op('memory.fill', target(), int(0), mul(made.get(left), int(4))));
+      if (!spec.accumulates)
+        made.emit(op('memory.fill', target(), int(0), mul(made.get(left), int(4))));
       const group = (rows: number, end: Node): void => {
-        const kernel = context.module.helper(`${name}_${rows}`, [], (sums) => addRows({ ...context, fn: sums }, spec, rows));
+        const kernel = context.module.helper(`${name}_${rows}`, [], (sums) =>
+          addRows({ ...context, fn: sums }, spec, rows),
+        );
         const more = (): Node => op('i32.le_s', add(made.get(depth), int(rows)), end);
         made.if(more(), () =>
           made.loop((again) => {
-            const row = add(add(made.get(b), mul(made.get(depth), int(spec.bDepth))), mul(made.get(from), int(4)));
-            made.call(kernel, add(made.get(a), mul(made.get(depth), int(spec.aDepth))), row, target(), made.get(left));
+            const row = add(
+              add(made.get(b), mul(made.get(depth), int(spec.bDepth))),
+              mul(made.get(from), int(4)),
+            );
+            made.call(
+              kernel,
+              add(made.get(a), mul(made.get(depth), int(spec.aDepth))),
+              row,
+              target(),
+              made.get(left),
+            );
             made.set(depth, add(made.get(depth), int(rows)));
             made.br(again, more());
           }),
@@ -124,18 +167,27 @@ export function rowSums(context: Context, spec: GemmSpec): Gemm {
 function addRows(context: Context, spec: GemmSpec, rows: number): void {
   const { fn } = context;
   const [a, b, c, n] = ['a', 'b', 'c', 'n'].map((name) => fn.param('i32', name));
-  const factors = Array.from({ length: rows }, (_, i) => fn.keep(memory('v128.load32_splat', i * spec.aDepth, fn.get(a)), 'x'));
+  const factors = Array.from({ length: rows }, (_, i) =>
+    fn.keep(memory('v128.load32_splat', i * spec.aDepth, fn.get(a)), 'x'),
+  );
   const step = (): Node => {
     const chains: (Node | undefined)[] = [memory('v128.load', 0, fn.get(c)), undefined];
     factors.forEach((x, i) => {
       const y = memory('v128.load', i * spec.bDepth, fn.get(b));
       const acc = chains[i % 2];
-      chains[i % 2] = fn.keep(acc === undefined ? op(spec.element === 'f32' ? 'f32x4.mul' : 'i32x4.mul', x, y) : multiplyAccumulate(context, spec.element, { x, y, acc }));
+      chains[i % 2] = fn.keep(
+        acc === undefined
+          ? op(spec.element === 'f32' ? 'f32x4.mul' : 'i32x4.mul', x, y)
+          : multiplyAccumulate(context, spec.element, { x, y, acc }),
+      );
     });
     const [even, odd] = chains;
-    return odd === undefined ? even! : op(spec.element === 'f32' ? 'f32x4.add' : 'i32x4.add', even!, odd);
+    return odd === undefined
+      ? even!
+      : op(spec.element === 'f32' ? 'f32x4.add' : 'i32x4.add', even!, odd);
   };
-  const advance = (): void => [b, c].forEach((pointer) => fn.set(pointer, add(fn.get(pointer), int(16))));
+  const advance = (): void =>
+    [b, c].forEach((pointer) => fn.set(pointer, add(fn.get(pointer), int(16))));
   whileAtLeast(fn, n, 4, () => {
     fn.scope(() => fn.emit(memory('v128.store', 0, fn.get(c), step())));
     advance();
@@ -144,6 +196,8 @@ function addRows(context: Context, spec: GemmSpec, rows: number): void {
   fn.if(op('i32.gt_s', fn.get(n), int(0)), () => {
     const last = fn.keep(step());
     for (const count of [1, 2, 3])
-      fn.if(op('i32.eq', fn.get(n), int(count)), () => storePart(fn, { address: fn.get(c), offset: 0, bytes: 4 * count }, last));
+      fn.if(op('i32.eq', fn.get(n), int(count)), () =>
+        storePart(fn, { address: fn.get(c), offset: 0, bytes: 4 * count }, last),
+      );
   });
 }

@@ -35,7 +35,9 @@ export function integerHelper(module: WasmModule, fn: ScalarFn, dtype: DType): F
   const signed = kind === 'int';
   const builder = builders[fn];
   if (builder === undefined) throw new InternalError(`wasm: no integer function ${fn}.`);
-  return module.helper(`${fn}_${dtype}`, [word], (made) => builder({ fn: made, word, signed, bits }));
+  return module.helper(`${fn}_${dtype}`, [word], (made) =>
+    builder({ fn: made, word, signed, bits }),
+  );
 }
 
 function division({ fn, word, signed, bits }: Build, which: 'div' | 'rem'): void {
@@ -74,7 +76,11 @@ function shifting({ fn, word, bits, signed }: Build, which: ScalarFn): void {
     const up = constant(word, 32 - bits);
     return op(name(word, 'shr_s'), op(name(word, 'shl'), fn.get(x), up), up);
   }
-  const full = op(name(word, 'shr_s'), arithmetic(), constant(word, (word === 'i64' ? 64 : 32) - 1));
+  const full = op(
+    name(word, 'shr_s'),
+    arithmetic(),
+    constant(word, (word === 'i64' ? 64 : 32) - 1),
+  );
   const outside = which === 'shiftRightArithmetic' ? full : constant(word, 0);
   fn.set(result, select(inside, spelled[which], outside));
   leave(fn, result);

@@ -61,7 +61,12 @@ export class NestPlan {
   readonly #vectorAxes: number;
 
   /** `leading`: axes that enclosing loops walk; `isPrivate`: whether only one row of a memory is used, over and over. */
-  constructor(pass: Pass, symbols: Symbols, leading: ReadonlySet<number>, isPrivate: (area: object) => boolean = () => false) {
+  constructor(
+    pass: Pass,
+    symbols: Symbols,
+    leading: ReadonlySet<number>,
+    isPrivate: (area: object) => boolean = () => false,
+  ) {
     this.pass = pass;
     const { space } = pass;
     const accesses = new Map<object, Access>();
@@ -81,7 +86,8 @@ export class NestPlan {
     }
     for (const root of pass.roots) {
       for (const to of destinationsOf(root)) plan(to, to);
-      if (root.kind === 'argreduce') forms.push({ coefs: space.shape.map((_, i) => Number(i === root.axis)), constant: 0 });
+      if (root.kind === 'argreduce')
+        forms.push({ coefs: space.shape.map((_, i) => Number(i === root.axis)), constant: 0 });
     }
     this.accesses = accesses;
     const axes = space.shape.map((_, i) => i).filter((axis) => !leading.has(axis));
@@ -91,7 +97,10 @@ export class NestPlan {
     const firstReduced = this.loops.findIndex((loop) => loop.isReduced);
     this.reducedAt = firstReduced < 0 ? this.loops.length : firstReduced;
     this.vectorAt = this.#canVectorise() ? this.#lastLoop(axes) : -1;
-    this.#vectorAxes = (this.loops[this.vectorAt]?.axes ?? []).reduce((mask, axis) => mask | (1 << axis), 0);
+    this.#vectorAxes = (this.loops[this.vectorAt]?.axes ?? []).reduce(
+      (mask, axis) => mask | (1 << axis),
+      0,
+    );
     this.arms = this.#findArms();
     this.width = this.#chooseWidth();
   }
@@ -112,7 +121,10 @@ export class NestPlan {
   // In the vector loop, where nothing of it is needed in loops further inside.
   #findArms(): Map<Instance, Arm> {
     if (this.vectorAt < 0 || this.vectorAt !== this.loops.length - 1) return new Map();
-    return coldArms(this.pass.instances.filter((instance) => this.isVector(instance.axes)), this.pass.roots);
+    return coldArms(
+      this.pass.instances.filter((instance) => this.isVector(instance.axes)),
+      this.pass.roots,
+    );
   }
 
   // Many live values in a wide bundle spill; reductions share eight accumulators, the most that stay in registers.
@@ -193,13 +205,19 @@ export class Counters {
   /** Σ coefficient · counter + constant, over the leading axes and the loops entered; `vector`: whether the vector loop takes part. */
   value(form: Form, vector: boolean): Node {
     let sum = int(form.constant);
-    for (const [axis, counter] of this.options.leading) sum = add(sum, mul(counter, int(form.coefs[axis] ?? 0)));
+    for (const [axis, counter] of this.options.leading)
+      sum = add(sum, mul(counter, int(form.coefs[axis] ?? 0)));
     this.plan.loops.forEach((loop, i) => {
       const coefficient = loopCoefficient(loop, form);
       if (coefficient === 0 || (i === this.plan.vectorAt && !vector)) return;
       const counter = this.#counters[i];
       invariant(counter !== undefined, 'a form was evaluated before its loop was entered');
-      sum = add(sum, i === this.plan.vectorAt ? this.#scaledCounter(counter, coefficient) : mul(counter, int(coefficient)));
+      sum = add(
+        sum,
+        i === this.plan.vectorAt
+          ? this.#scaledCounter(counter, coefficient)
+          : mul(counter, int(coefficient)),
+      );
     });
     return sum;
   }
@@ -256,29 +274,26 @@ export class Counters {
     const { from, to, isKnown } = this.#bounds(position);
     const counter = this.fn.local('i32', 'i');
     const full = new Array<number>(width).fill(4);
-    if (!isKnown) return this.#vectorsBetween(body, position, { counter, from, to, full });
+    if (!isKnown) return this.#vectorsBetween(body, { counter, from, to, full });
     const { extent } = this.plan.loops[position];
     const main = extent - (extent % (4 * width));
-    if (main === 4 * width) this.#bundleAt(body, position, int(0), full);
+    if (main === 4 * width) this.#bundleAt(body, int(0), full);
     else if (main > 0)
       this.fn.for(counter, { from, to: int(main), step: 4 * width }, () =>
-        this.#bundleAt(body, position, this.fn.get(counter), full, true),
+        this.#bundleAt(body, this.fn.get(counter), full, true),
       );
     const rest = extent - main;
     if (rest === 0) return;
     const lanes = Array.from({ length: Math.ceil(rest / 4) }, (_, u) => Math.min(4, rest - 4 * u));
-    this.#bundleAt(body, position, int(main), lanes);
+    this.#bundleAt(body, int(main), lanes);
   }
 
-  #vectorsBetween(
-    body: Body,
-    position: number,
-    range: { counter: Local; from: Node; to: Node; full: Bundle },
-  ): void {
+  #vectorsBetween(body: Body, range: { counter: Local; from: Node; to: Node; full: Bundle }): void {
     const { fn } = this;
     const { counter, from, to, full } = range;
     const i = (): Node => fn.get(counter);
-    const emit = (bundle: Bundle, isLoop = false): void => this.#bundleAt(body, position, i(), bundle, isLoop);
+    const emit = (bundle: Bundle, isLoop = false): void =>
+      this.#bundleAt(body, i(), bundle, isLoop);
     fn.set(counter, from);
     const whileFits = (bundle: Bundle): void => {
       const step = 4 * bundle.length;
@@ -293,12 +308,13 @@ export class Counters {
     };
     whileFits(full);
     if (full.length > 1) whileFits([4]);
-    for (const lanes of [3, 2, 1]) fn.if(op('i32.eq', sub(to, i()), int(lanes)), () => emit([lanes]));
+    for (const lanes of [3, 2, 1])
+      fn.if(op('i32.eq', sub(to, i()), int(lanes)), () => emit([lanes]));
   }
 
-  #bundleAt(body: Body, position: number, counter: Node, bundle: Bundle, isLoop = false): void {
+  #bundleAt(body: Body, counter: Node, bundle: Bundle, isLoop = false): void {
     const { fn, plan } = this;
-    this.#counters[position] = counter;
+    this.#counters[plan.vectorAt] = counter;
     this.bundle = bundle;
     const held: Local[] = [];
     this.#scaled.clear();

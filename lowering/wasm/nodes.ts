@@ -43,14 +43,44 @@ export type Node =
     }
   | { readonly kind: 'const'; readonly type: ValType; readonly value: number | bigint }
   | { readonly kind: 'v128'; readonly type: 'v128'; readonly bytes: Uint8Array }
-  | { readonly kind: 'shuffle'; readonly type: 'v128'; readonly args: readonly Node[]; readonly lanes: readonly number[] }
+  | {
+      readonly kind: 'shuffle';
+      readonly type: 'v128';
+      readonly args: readonly Node[];
+      readonly lanes: readonly number[];
+    }
   | { readonly kind: 'get'; readonly type: ValType; readonly local: Local }
-  | { readonly kind: 'set'; readonly type: 'void'; readonly local: Local; readonly args: readonly Node[] }
-  | { readonly kind: 'tee'; readonly type: ValType; readonly local: Local; readonly args: readonly Node[] }
+  | {
+      readonly kind: 'set';
+      readonly type: 'void';
+      readonly local: Local;
+      readonly args: readonly Node[];
+    }
+  | {
+      readonly kind: 'tee';
+      readonly type: ValType;
+      readonly local: Local;
+      readonly args: readonly Node[];
+    }
   | { readonly kind: 'select'; readonly type: ValType; readonly args: readonly Node[] }
-  | { readonly kind: 'call'; readonly type: ValType | 'void'; readonly callee: Callee; readonly args: readonly Node[] }
-  | { readonly kind: 'br'; readonly type: 'void'; readonly label: Label; readonly condition: Node | undefined }
-  | { readonly kind: 'block' | 'loop'; readonly type: 'void'; readonly label: Label; readonly body: readonly Node[] }
+  | {
+      readonly kind: 'call';
+      readonly type: ValType | 'void';
+      readonly callee: Callee;
+      readonly args: readonly Node[];
+    }
+  | {
+      readonly kind: 'br';
+      readonly type: 'void';
+      readonly label: Label;
+      readonly condition: Node | undefined;
+    }
+  | {
+      readonly kind: 'block' | 'loop';
+      readonly type: 'void';
+      readonly label: Label;
+      readonly body: readonly Node[];
+    }
   | {
       readonly kind: 'if';
       readonly type: 'void';
@@ -83,7 +113,7 @@ const parseSignature = (code: number, text: string): Signature => {
   const at = rest.indexOf('@');
   return {
     code,
-    params: [...params].map((letter) => letters[letter]),
+    params: params.split('').map((letter) => letters[letter]),
     result: letters[rest[0]],
     align: at < 0 ? undefined : Number(rest[at + 1]),
     lane: rest.includes('#'),
@@ -116,7 +146,10 @@ function instruction(name: OpName, args: readonly Node[], offset: number, lane: 
   const { params, result } = signatures.get(name)!;
   invariant(args.length === params.length, `${name}: ${args.length} operands.`);
   args.forEach((arg, i) =>
-    invariant(params[i] === undefined || arg.type === params[i], `${name}: operand ${i} is ${arg.type}.`),
+    invariant(
+      params[i] === undefined || arg.type === params[i],
+      `${name}: operand ${i} is ${arg.type}.`,
+    ),
   );
   return { kind: 'op', op: name, type: result, args, offset, lane };
 }
@@ -146,9 +179,11 @@ export const select = (condition: Node, a: Node, b: Node): Node => {
   return { kind: 'select', type: a.type as ValType, args: [a, b, condition] };
 };
 /** Smaller of two i32 (each is evaluated twice: pass locals or constants). */
-export const minS = (a: Node, b: Node): Node => fold2(a, b, Math.min) ?? select(op('i32.lt_s', a, b), a, b);
+export const minS = (a: Node, b: Node): Node =>
+  fold2(a, b, Math.min) ?? select(op('i32.lt_s', a, b), a, b);
 /** Larger of two i32 (each is evaluated twice: pass locals or constants). */
-export const maxS = (a: Node, b: Node): Node => fold2(a, b, Math.max) ?? select(op('i32.gt_s', a, b), a, b);
+export const maxS = (a: Node, b: Node): Node =>
+  fold2(a, b, Math.max) ?? select(op('i32.gt_s', a, b), a, b);
 
 const fold2 = (a: Node, b: Node, f: (x: number, y: number) => number): Node | undefined => {
   const [x, y] = [intValue(a), intValue(b)];
@@ -194,7 +229,8 @@ function foldProduct(a: Node, b: Node): Node | undefined {
   if (x !== undefined) return y === undefined ? op('i32.mul', b, a) : undefined;
   if (y === 0) return int(0);
   if (y === 1) return a;
-  if (y !== undefined && y > 0 && (y & (y - 1)) === 0) return op('i32.shl', a, int(31 - Math.clz32(y)));
+  if (y !== undefined && y > 0 && (y & (y - 1)) === 0)
+    return op('i32.shl', a, int(31 - Math.clz32(y)));
   return undefined;
 }
 
@@ -230,7 +266,8 @@ export const lanesOf = (values: readonly number[]): Node => ({
 });
 
 /** The bits of an f32. */
-export const floatBits = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0];
+export const floatBits = (value: number): number =>
+  new Int32Array(Float32Array.of(value).buffer)[0];
 
 /** Pick four 32-bit lanes out of two vectors (0-3: first, 4-7: second). */
 export const shuffle32 = (a: Node, b: Node, lanes: readonly number[]): Node => ({

@@ -26,8 +26,18 @@ export type Meaning =
   | { readonly kind: 'constant'; readonly value: Value }
   | { readonly kind: 'single'; readonly read: Reader }
   | { readonly kind: 'iota'; readonly form: Form }
-  | { readonly kind: 'memory'; readonly window: Window; readonly forms: readonly Form[]; readonly fill: Value }
-  | { readonly kind: 'gather'; readonly window: Window; readonly fill: Value; readonly masked: boolean }
+  | {
+      readonly kind: 'memory';
+      readonly window: Window;
+      readonly forms: readonly Form[];
+      readonly fill: Value;
+    }
+  | {
+      readonly kind: 'gather';
+      readonly window: Window;
+      readonly fill: Value;
+      readonly masked: boolean;
+    }
   | { readonly kind: 'scalar'; readonly fn: ScalarFn }
   | { readonly kind: 'select' }
   | { readonly kind: 'cast' }
@@ -59,8 +69,21 @@ export type Root =
       /** The value that this root materialises, if it does. */
       readonly tile: Tile | undefined;
     }
-  | { readonly kind: 'reduce'; readonly value: Instance; readonly combiner: Combiner; readonly to: Destination; readonly tile: Tile }
-  | { readonly kind: 'argreduce'; readonly value: Instance; readonly which: 'max' | 'min'; readonly axis: number; readonly to: Destination; readonly tile: Tile }
+  | {
+      readonly kind: 'reduce';
+      readonly value: Instance;
+      readonly combiner: Combiner;
+      readonly to: Destination;
+      readonly tile: Tile;
+    }
+  | {
+      readonly kind: 'argreduce';
+      readonly value: Instance;
+      readonly which: 'max' | 'min';
+      readonly axis: number;
+      readonly to: Destination;
+      readonly tile: Tile;
+    }
   | {
       readonly kind: 'fold';
       readonly values: readonly Instance[];
@@ -81,7 +104,10 @@ export type Root =
 /** The instances that a root reads. */
 export function valuesOf(root: Root): Instance[] {
   if (root.kind === 'fold') return [...root.values, ...root.inits];
-  const mask = (root.kind === 'write' || root.kind === 'scatter') && root.mask !== undefined ? [root.mask] : [];
+  const mask =
+    (root.kind === 'write' || root.kind === 'scatter') && root.mask !== undefined
+      ? [root.mask]
+      : [];
   return [root.value, ...(root.kind === 'scatter' ? root.indices : []), ...mask];
 }
 
@@ -116,7 +142,8 @@ export const axisForm = (rank: number, axis: number): Form => ({
 });
 
 /** The forms of a point itself. */
-export const identityForms = (rank: number): Form[] => Array.from({ length: rank }, (_, i) => axisForm(rank, i));
+export const identityForms = (rank: number): Form[] =>
+  Array.from({ length: rank }, (_, i) => axisForm(rank, i));
 
 const scaled = (form: Form, factor: number, plus: number): Form => ({
   coefs: form.coefs.map((c) => c * factor),
@@ -124,7 +151,11 @@ const scaled = (form: Form, factor: number, plus: number): Form => ({
 });
 
 /** Σ forms[i] · factors[i]. */
-export function combineForms(forms: readonly Form[], factors: readonly number[], rank: number): Form {
+export function combineForms(
+  forms: readonly Form[],
+  factors: readonly number[],
+  rank: number,
+): Form {
   const coefs = new Array<number>(rank).fill(0);
   let constant = 0;
   forms.forEach((form, i) => {
@@ -144,10 +175,15 @@ export const axesOf = (form: Form): number =>
  * The index map of a reshape's operand, when each of its axes is an affine function of the result's index: result axes that split
  * nothing. `from`: shape of the operand; `to`: shape of the result, whose forms are given.
  */
-export function reshapeForms(from: Shape, to: Shape, forms: readonly Form[], rank: number): Form[] | undefined {
+export function reshapeForms(
+  from: Shape,
+  to: Shape,
+  forms: readonly Form[],
+  rank: number,
+): Form[] | undefined {
   const out: Form[] = [];
   let j = 0;
-  for (let i = 0; i < from.length; ) {
+  for (let i = 0; i < from.length;) {
     let [left, right] = [from[i], 1];
     const group: number[] = [];
     const start = i++;
@@ -160,8 +196,13 @@ export function reshapeForms(from: Shape, to: Shape, forms: readonly Form[], ran
     const sizes = from.slice(start, i);
     if (sizes.filter((size) => size !== 1).length > 1) return undefined;
     const strides = stridesOf(group.map((axis) => to[axis]));
-    const merged = combineForms(group.map((axis) => forms[axis]), strides, rank);
-    for (const size of sizes) out.push(size === 1 ? { coefs: new Array<number>(rank).fill(0), constant: 0 } : merged);
+    const merged = combineForms(
+      group.map((axis) => forms[axis]),
+      strides,
+      rank,
+    );
+    for (const size of sizes)
+      out.push(size === 1 ? { coefs: new Array<number>(rank).fill(0), constant: 0 } : merged);
   }
   return out;
 }
@@ -189,7 +230,11 @@ function formsKey(forms: readonly Form[]): string {
   return known;
 }
 
-const childOf = (tile: Tile, forms: readonly Form[]): Child => ({ tile, forms, key: `${idOf(tile)}|${formsKey(forms)}` });
+const childOf = (tile: Tile, forms: readonly Form[]): Child => ({
+  tile,
+  forms,
+  key: `${idOf(tile)}|${formsKey(forms)}`,
+});
 
 interface Expansion {
   readonly meaning: Meaning;
@@ -262,7 +307,11 @@ export class Pass {
     // A pass computes all values of a point before it writes any: what reads an earlier root's memory comes in a later pass.
     const meets =
       fresh.some((read) => this.#writes.some((write) => write.area === read.area)) ||
-      writes.some((write) => this.#reads.some((read) => clash(read, write)) || this.#writes.some((other) => clash(other, write)));
+      writes.some(
+        (write) =>
+          this.#reads.some((read) => clash(read, write)) ||
+          this.#writes.some((other) => clash(other, write)),
+      );
     if (this.#conflict || meets || (wasNarrow !== this.isNarrow && this.roots.length > 0)) {
       this.instances.length = instances;
       this.#reads.length = reads;
@@ -277,7 +326,12 @@ export class Pass {
 
   /** Leave out roots. */
   drop(roots: readonly Root[]): void {
-    if (roots.length > 0) this.roots.splice(0, this.roots.length, ...this.roots.filter((root) => !roots.includes(root)));
+    if (roots.length > 0)
+      this.roots.splice(
+        0,
+        this.roots.length,
+        ...this.roots.filter((root) => !roots.includes(root)),
+      );
   }
 
   #remember(root: Root): void {
@@ -291,7 +345,9 @@ export class Pass {
   instance(tile: Tile, forms: readonly Form[]): Instance {
     const start = childOf(tile, forms);
     // Depth first with an explicit stack: chains of operations may be very long.
-    const stack: { child: Child; expansion: Expansion | undefined }[] = [{ child: start, expansion: undefined }];
+    const stack: { child: Child; expansion: Expansion | undefined }[] = [
+      { child: start, expansion: undefined },
+    ];
     while (stack.length > 0) {
       const top = stack[stack.length - 1];
       const { key } = top.child;
@@ -322,7 +378,12 @@ export class Pass {
   add(instance: Instance): Instance {
     const { meaning } = instance;
     if (meaning.kind === 'memory') this.#reads.push(touchOf(meaning.window, meaning.forms));
-    if (meaning.kind === 'gather') this.#reads.push({ area: meaning.window.area, key: `gather ${this.instances.length}`, at: undefined });
+    if (meaning.kind === 'gather')
+      this.#reads.push({
+        area: meaning.window.area,
+        key: `gather ${this.instances.length}`,
+        at: undefined,
+      });
     this.instances.push(instance);
     return instance;
   }
@@ -342,7 +403,8 @@ export class Pass {
 const leaf = (meaning: Meaning): Expansion => ({ meaning, children: [], same: false });
 
 function touchesOf(root: Root): Touch[] {
-  if (root.kind === 'scatter') return [{ area: root.window.area, key: `scatter ${idOf(root)}`, at: undefined }];
+  if (root.kind === 'scatter')
+    return [{ area: root.window.area, key: `scatter ${idOf(root)}`, at: undefined }];
   const targets = root.kind === 'fold' ? root.to : [root.to];
   return targets.map(({ window, forms }) => touchOf(window, forms));
 }
@@ -350,7 +412,9 @@ function touchesOf(root: Root): Touch[] {
 /** What a memory access touches, as text that is equal for equal accesses. */
 export function touchOf(window: Window, forms: readonly Form[]): Touch {
   const origins = window.dims.map((dim) => affineKey(dim.origin.affine)).join(',');
-  const steps = window.axes.map((axis, i) => `${axis.dim}*${axis.step}(${formKey(forms[i])})`).join(',');
+  const steps = window.axes
+    .map((axis, i) => `${axis.dim}*${axis.step}(${formKey(forms[i])})`)
+    .join(',');
   return { area: window.area, key: `${origins}|${steps}`, at: { window, forms } };
 }
 
@@ -368,7 +432,12 @@ function expandOp(
   });
   const view = (map: (axis: number) => Form): Expansion => ({
     meaning: { kind: 'select' },
-    children: [childOf(tiles[0], tiles[0].type.shape.map((_, axis) => map(axis)))],
+    children: [
+      childOf(
+        tiles[0],
+        tiles[0].type.shape.map((_, axis) => map(axis)),
+      ),
+    ],
     same: true,
   });
   const { shape } = tiles[0]?.type ?? { shape: [] };
@@ -386,13 +455,19 @@ function expandOp(
     case 'assume':
       return view((axis) => forms[axis]);
     case 'broadcast':
-      return view((axis) => (shape[axis] === 1 ? scaled(forms[0] ?? { coefs: new Array<number>(rank).fill(0), constant: 0 }, 0, 0) : forms[op.attrs.dims[axis]]));
+      return view((axis) =>
+        shape[axis] === 1
+          ? scaled(forms[0] ?? { coefs: new Array<number>(rank).fill(0), constant: 0 }, 0, 0)
+          : forms[op.attrs.dims[axis]],
+      );
     case 'transpose':
       return view((axis) => forms[op.attrs.permutation.indexOf(axis)]);
     case 'slice':
       return view((axis) => scaled(forms[axis], op.attrs.strides[axis], op.attrs.starts[axis]));
     case 'rev':
-      return view((axis) => (op.attrs.axes.includes(axis) ? scaled(forms[axis], -1, shape[axis] - 1) : forms[axis]));
+      return view((axis) =>
+        op.attrs.axes.includes(axis) ? scaled(forms[axis], -1, shape[axis] - 1) : forms[axis],
+      );
     case 'reshape': {
       const inner = reshapeForms(shape, op.results[0].type.shape, forms, rank)!;
       return view((axis) => inner[axis]);

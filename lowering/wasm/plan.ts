@@ -37,11 +37,17 @@ export interface RegionPlan {
 /** The ref that a window is cut from: an argument of the body, or an `alloc`. */
 export function rootRef(ref: TileValue): TileValue {
   let root = ref;
-  while (root.def?.kind === 'slice_ref' || root.def?.kind === 'transpose_ref') root = root.def.operands[0];
+  while (root.def?.kind === 'slice_ref' || root.def?.kind === 'transpose_ref')
+    root = root.def.operands[0];
   return root;
 }
 
-const writers: ReadonlySet<TileKind> = new Set<TileKind>(['store', 'accumulate', 'atomic', 'scatter']);
+const writers: ReadonlySet<TileKind> = new Set<TileKind>([
+  'store',
+  'accumulate',
+  'atomic',
+  'scatter',
+]);
 
 /** Whether a reshape needs its operand in memory: it splits an axis. */
 export const splits = (op: TileOp<'reshape'>): boolean => {
@@ -75,7 +81,10 @@ class Planner {
   readonly #writes = new Map<TileValue, number[]>();
   readonly #costs = new Map<TileValue, number>();
   /** Ops behind a tile that is computed in place, as far as they are counted, and the length of the longest chain of them. */
-  readonly #behind = new Map<TileValue, { readonly ops: ReadonlySet<TileOp>; readonly depth: number }>();
+  readonly #behind = new Map<
+    TileValue,
+    { readonly ops: ReadonlySet<TileOp>; readonly depth: number }
+  >();
   readonly #materialised = new Set<TileValue>();
   readonly #lastRead = new Map<TileValue, number>();
   readonly #roots = new Map<TileValue, Set<number>>();
@@ -87,7 +96,9 @@ class Planner {
   plan(): RegionPlan {
     const { ops, results, args } = this.#region;
     ops.forEach((op, at) => this.#collect(op, at, false));
-    results.forEach((value) => this.#use(value, { op: undefined, at: ops.length, isRepeated: false }));
+    results.forEach((value) =>
+      this.#use(value, { op: undefined, at: ops.length, isRepeated: false }),
+    );
     for (const op of ops) this.#price(op);
     for (let at = ops.length - 1; at >= 0; at--) this.#decide(ops[at], at);
     const outside = new Set([...this.#uses.keys()].filter((value) => !this.#lastRead.has(value)));
@@ -102,7 +113,8 @@ class Planner {
   }
 
   #collect(op: TileOp, at: number, isNested: boolean, isRepeated = false): void {
-    for (const operand of op.operands) this.#use(operand, { op: isNested ? undefined : op, at, isRepeated });
+    for (const operand of op.operands)
+      this.#use(operand, { op: isNested ? undefined : op, at, isRepeated });
     if (writers.has(op.kind)) {
       const root = rootRef(op.operands[0]);
       this.#writes.set(root, [...(this.#writes.get(root) ?? []), at]);
@@ -110,7 +122,8 @@ class Planner {
     for (const region of op.regions) {
       const repeats = isRepeated || op.kind !== 'if';
       for (const inner of region.ops) this.#collect(inner, at, true, repeats);
-      for (const value of region.results) this.#use(value, { op: undefined, at, isRepeated: repeats });
+      for (const value of region.results)
+        this.#use(value, { op: undefined, at, isRepeated: repeats });
     }
   }
 
@@ -127,9 +140,17 @@ class Planner {
       return;
     }
     const full = operands.find((behind) => behind.ops.size >= countedOps);
-    const ops = full?.ops ?? joined(op, operands.map((behind) => behind.ops));
+    const ops =
+      full?.ops ??
+      joined(
+        op,
+        operands.map((behind) => behind.ops),
+      );
     this.#behind.set(result, { ops, depth });
-    this.#costs.set(result, [...ops].reduce((sum, other) => sum + ownCost(other), 0));
+    this.#costs.set(
+      result,
+      [...ops].reduce((sum, other) => sum + ownCost(other), 0),
+    );
   }
 
   #readers(value: TileValue): Set<number> {
@@ -172,7 +193,8 @@ class Planner {
     const last = this.#lastRead.get(result)!;
     const users = this.#region.ops;
     return (this.#writes.get(rootRef(op.operands[0])) ?? []).some(
-      (write) => write > at && (write < last || (write === last && (users[write]?.regions.length ?? 0) > 0)),
+      (write) =>
+        write > at && (write < last || (write === last && (users[write]?.regions.length ?? 0) > 0)),
     );
   }
 
@@ -182,14 +204,17 @@ class Planner {
     if (uses.length === 0) return false;
     if (roots.size > 1 && cost >= 4) return true;
     if (cost >= 2 && uses.some((use) => use.isRepeated)) return true;
-    if (op.kind === 'transpose' && turns(op) && !uses.every((use) => absorbsTranspose(use.op))) return true;
+    if (op.kind === 'transpose' && turns(op) && !uses.every((use) => absorbsTranspose(use.op)))
+      return true;
     return uses.some((use) => use.op !== undefined && this.#needsOperand(use.op, cost));
   }
 
   #needsOperand(user: TileOp, cost: number): boolean {
     switch (user.kind) {
       case 'reshape': {
-        const onlyStored = (this.#uses.get(user.results[0]) ?? []).every((use) => use.op?.kind === 'store');
+        const onlyStored = (this.#uses.get(user.results[0]) ?? []).every(
+          (use) => use.op?.kind === 'store',
+        );
         return splits(user) && !onlyStored;
       }
       case 'broadcast':
@@ -237,7 +262,8 @@ export function turns(op: TileOp<'transpose'>): boolean {
   return isNarrow(dtype) && permutation[last] !== last && shape[last] >= 4 && sizeOf(shape) >= 256;
 }
 
-const absorbsTranspose = (op: TileOp | undefined): boolean => op?.kind === 'dot' || (op?.kind === 'store' && op.operands.length === 2);
+const absorbsTranspose = (op: TileOp | undefined): boolean =>
+  op?.kind === 'dot' || (op?.kind === 'store' && op.operands.length === 2);
 
 // Whether a broadcast repeats whole rows, so that what it repeats would be computed again and again.
 function repeatsRows(op: TileOp<'broadcast'>): boolean {

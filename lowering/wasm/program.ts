@@ -100,7 +100,8 @@ export class Program implements Resolver {
 
   window(ref: TileValue): Window {
     const window = this.#windows.get(ref);
-    if (window === undefined) throw new InternalError('wasm: a ref was used before it was defined.');
+    if (window === undefined)
+      throw new InternalError('wasm: a ref was used before it was defined.');
     return window;
   }
 
@@ -120,7 +121,9 @@ export class Program implements Resolver {
   index(tile: TileValue): Index {
     const node = this.single(tile as Tile);
     const affine = this.affineOf(tile);
-    return node.kind === 'const' ? knownIndex(Number(node.value)) : { read: readerOf(node), affine };
+    return node.kind === 'const'
+      ? knownIndex(Number(node.value))
+      : { read: readerOf(node), affine };
   }
 
   /** Bind an i32 scalar to an index. */
@@ -133,7 +136,10 @@ export class Program implements Resolver {
   setSingle(tile: TileValue, node: Node, affine?: Affine): void {
     if (affine !== undefined) {
       const isKnown = affine.terms.size === 0;
-      return this.setIndex(tile, isKnown ? knownIndex(affine.constant) : { read: readerOf(node), affine });
+      return this.setIndex(
+        tile,
+        isKnown ? knownIndex(affine.constant) : { read: readerOf(node), affine },
+      );
     }
     return this.setPlace(tile, { kind: 'single', read: readerOf(node) });
   }
@@ -146,7 +152,12 @@ export class Program implements Resolver {
   // --- memory
 
   /** Take scratch memory for a tile or ref. */
-  allocate(name: string, dtype: DType, shape: Shape, format: Format = scratchFormat(dtype)): Window {
+  allocate(
+    name: string,
+    dtype: DType,
+    shape: Shape,
+    format: Format = scratchFormat(dtype),
+  ): Window {
     const offset = this.scratch.take(sizeOf(shape) * byteLengthOf(format));
     const area: Area = { name, isShared: false };
     this.#blocks.set(area, offset);
@@ -173,18 +184,26 @@ export class Program implements Resolver {
   /** Which positions of a window's axes lie inside the array, where some may not; and the condition of its dropped axes. */
   clipsOf(window: Window): { clips: (Clip | undefined)[]; condition: Space['condition'] } {
     const loose = looseDims(this.symbols, window);
-    const clips = window.axes.map((axis, i) => (loose.includes(axis.dim) ? this.#clip(window, i) : undefined));
+    const clips = window.axes.map((axis, i) =>
+      loose.includes(axis.dim) ? this.#clip(window, i) : undefined,
+    );
     const dropped = loose.filter((dim) => !window.axes.some((axis) => axis.dim === dim));
     if (dropped.length === 0) return { clips, condition: undefined };
     const checks = dropped.map((dim) =>
       op('i32.lt_u', window.dims[dim].origin.read(this.fn), int(window.dims[dim].extent)),
     );
     const all = this.fn.keep(checks.reduce((a, b) => op('i32.and', a, b)));
-    return { clips, condition: { key: dropped.map((dim) => dimKey(window, dim)).join('&'), read: readerOf(all) } };
+    return {
+      clips,
+      condition: { key: dropped.map((dim) => dimKey(window, dim)).join('&'), read: readerOf(all) },
+    };
   }
 
   #clip(window: Window, axis: number): Clip {
-    const found = this.#clips.findLast((clips) => clips.get(window)?.has(axis))?.get(window)?.get(axis);
+    const found = this.#clips
+      .findLast((clips) => clips.get(window)?.has(axis))
+      ?.get(window)
+      ?.get(axis);
     if (found !== undefined) return found;
     const clip = clipOf(this.fn, window, axis);
     const top = this.#clips[this.#clips.length - 1];
@@ -301,7 +320,12 @@ class Inliner implements Resolver {
     const pass = new Pass(fullSpace([]), this);
     const instances = region.results.map((result) => pass.instance(result as Tile, []));
     const plan = new NestPlan(pass, this.#program.symbols, new Set());
-    const options = { context: this.#context, symbols: this.#program.symbols, leading: new Map<number, Node>(), range: undefined };
+    const options = {
+      context: this.#context,
+      symbols: this.#program.symbols,
+      leading: new Map<number, Node>(),
+      range: undefined,
+    };
     const evaluator = new Evaluator(new Counters(plan, options), this.#context);
     evaluator.enter(0);
     return instances.map((instance) => evaluator.single(instance));

@@ -74,11 +74,15 @@ export class Queue {
   flush(fn: Fn): void {
     const passes = this.#withoutDeadWrites(this.#passes);
     this.#passes = [];
-    for (let i = 0; i < passes.length; ) {
+    for (let i = 0; i < passes.length;) {
       const { count, depth } = rowGroup(passes, i);
       const group = passes.slice(i, i + count);
       const others = passes.filter((pass) => !group.includes(pass));
-      if (count > 1) this.#emitRows(fn, group, { depth, isPrivate: (area) => this.#isPrivate(area, group, others) });
+      if (count > 1)
+        this.#emitRows(fn, group, {
+          depth,
+          isPrivate: (area) => this.#isPrivate(area, group, others),
+        });
       else this.#emitAlone(fn, passes[i]);
       i += count;
     }
@@ -88,9 +92,13 @@ export class Queue {
   #withoutDeadWrites(passes: readonly Pass[]): Pass[] {
     for (const pass of passes) {
       const dead = pass.roots.filter((root) => {
-        if (root.kind !== 'write' || root.tile === undefined || pass.roots.length === 1) return false;
+        if (root.kind !== 'write' || root.tile === undefined || pass.roots.length === 1)
+          return false;
         const { area } = root.to.window;
-        return this.#options.isDead(area) && !passes.some((other) => other.reads.some((touch) => touch.area === area));
+        return (
+          this.#options.isDead(area) &&
+          !passes.some((other) => other.reads.some((touch) => touch.area === area))
+        );
       });
       pass.drop(dead);
     }
@@ -99,8 +107,16 @@ export class Queue {
 
   // Memory that rows of a group hand to each other, and nobody else: one row of it is enough.
   #isPrivate(area: object, group: readonly Pass[], others: readonly Pass[]): boolean {
-    const isTile = group.some((pass) => pass.roots.some((root) => 'tile' in root && root.tile !== undefined && root.to.window.area === area));
-    return isTile && this.#options.isDead(area) && !others.some((pass) => [...pass.reads, ...pass.writes].some((touch) => touch.area === area));
+    const isTile = group.some((pass) =>
+      pass.roots.some(
+        (root) => 'tile' in root && root.tile !== undefined && root.to.window.area === area,
+      ),
+    );
+    return (
+      isTile &&
+      this.#options.isDead(area) &&
+      !others.some((pass) => [...pass.reads, ...pass.writes].some((touch) => touch.area === area))
+    );
   }
 
   #context(fn: Fn): Context {
@@ -137,12 +153,20 @@ export class Queue {
     if (turn !== undefined) return emitTurn(module, outer, plan, turn);
     if (plan.size <= 8 && plan.loops.every((loop) => loop.clip === undefined))
       return outer.scope(() =>
-        this.#nest(plan, { context: this.#context(outer), symbols, leading, range: undefined }, new Map()),
+        this.#nest(
+          plan,
+          { context: this.#context(outer), symbols, leading, range: undefined },
+          new Map(),
+        ),
       );
     const inner = module.fn('pass', [], outer);
     const isChunked = plan.size > chunkPoints && plan.loops.length > 0 && canChunk(plan);
     if (isChunked) return this.#emitChunks(outer, inner, plan);
-    this.#nest(plan, { context: this.#context(inner), symbols, leading, range: undefined }, new Map());
+    this.#nest(
+      plan,
+      { context: this.#context(inner), symbols, leading, range: undefined },
+      new Map(),
+    );
     return outer.callOutlined(inner);
   }
 
@@ -152,7 +176,10 @@ export class Queue {
     const multiple = plan.vectorAt === 0 ? 4 * plan.width : 1;
     const step = Math.max(multiple, Math.floor(chunkPoints / perPoint / multiple) * multiple);
     const cells = loop.isReduced ? this.#cells(outer, plan) : new Map<Root, Reader>();
-    const range = { from: inner.get(inner.param('i32', 'from')), to: inner.get(inner.param('i32', 'to')) };
+    const range = {
+      from: inner.get(inner.param('i32', 'from')),
+      to: inner.get(inner.param('i32', 'to')),
+    };
     const context = this.#context(inner);
     this.#nest(plan, { context, symbols: this.#options.symbols, leading: new Map(), range }, cells);
     const [from, to] = this.#bounds(outer, loop.extent, loop.clip);
@@ -162,11 +189,20 @@ export class Queue {
     });
     for (const [root, cell] of cells) {
       const [to0] = destinationsOf(root);
-      finishCell(this.#context(outer), root, cell(outer), outer.keep(baseAddress(outer, to0.window)));
+      finishCell(
+        this.#context(outer),
+        root,
+        cell(outer),
+        outer.keep(baseAddress(outer, to0.window)),
+      );
     }
   }
 
-  #bounds(fn: Fn, extent: number, clipped: { clip: Clip; factor: number } | undefined): [Node, Node] {
+  #bounds(
+    fn: Fn,
+    extent: number,
+    clipped: { clip: Clip; factor: number } | undefined,
+  ): [Node, Node] {
     if (clipped === undefined) return [int(0), int(extent)];
     const { clip, factor } = clipped;
     const bound = (node: Node): Node => fn.keep(op('i32.mul', node, int(factor)), 'e');
@@ -186,7 +222,11 @@ export class Queue {
 
   // --- rows
 
-  #emitRows(outer: Fn, passes: readonly Pass[], { depth, isPrivate }: { depth: number; isPrivate: (area: object) => boolean }): void {
+  #emitRows(
+    outer: Fn,
+    passes: readonly Pass[],
+    { depth, isPrivate }: { depth: number; isPrivate: (area: object) => boolean },
+  ): void {
     const { symbols, module } = this.#options;
     const axes = Array.from({ length: depth }, (_, i) => i);
     const plans = passes.map((pass) => new NestPlan(pass, symbols, new Set(axes), isPrivate));
@@ -202,7 +242,10 @@ export class Queue {
     const below = (axis: number): number => extents.slice(axis).reduce((n, d) => n * d, perRow);
     while (outside < depth - 1 && below(outside + 1) > chunkPoints) outside++;
     const inner = module.fn('rows', [], outer);
-    const range = { from: inner.get(inner.param('i32', 'from')), to: inner.get(inner.param('i32', 'to')) };
+    const range = {
+      from: inner.get(inner.param('i32', 'from')),
+      to: inner.get(inner.param('i32', 'to')),
+    };
     const step = Math.max(1, Math.floor(chunkPoints / below(outside + 1)));
     const counters: Node[] = [];
     const drive = (axis: number): void => {
@@ -217,7 +260,11 @@ export class Queue {
       }
       this.#rowLoops(inner, plans, { counters, extents, range });
       outer.for(counter, { from, to, step }, () =>
-        outer.callOutlined(inner, outer.get(counter), chunkEnd(outer, outer.get(counter), step, to)),
+        outer.callOutlined(
+          inner,
+          outer.get(counter),
+          chunkEnd(outer, outer.get(counter), step, to),
+        ),
       );
     };
     drive(0);
@@ -226,13 +273,20 @@ export class Queue {
   #rowLoops(
     inner: Fn,
     plans: readonly NestPlan[],
-    { counters, extents, range }: { counters: Node[]; extents: readonly number[]; range: { from: Node; to: Node } },
+    {
+      counters,
+      extents,
+      range,
+    }: { counters: Node[]; extents: readonly number[]; range: { from: Node; to: Node } },
   ): void {
     const passes = plans.map((plan) => plan.pass);
     const walk = (axis: number, counter: readonly Node[]): void => {
-      if (axis === extents.length) return plans.forEach((plan) => this.#row(inner, plan, counter, passes));
+      if (axis === extents.length)
+        return plans.forEach((plan) => this.#row(inner, plan, counter, passes));
       const isFirst = axis === counters.length;
-      const [from, to] = isFirst ? [range.from, range.to] : this.#bounds(inner, extents[axis], commonClip(passes, axis));
+      const [from, to] = isFirst
+        ? [range.from, range.to]
+        : this.#bounds(inner, extents[axis], commonClip(passes, axis));
       const local = inner.local('i32', 'row');
       return inner.for(local, { from, to }, () => walk(axis + 1, [...counter, inner.get(local)]));
     };
@@ -245,18 +299,28 @@ export class Queue {
     counters.forEach((counter, axis) => {
       const clip = plan.pass.space.clips[axis];
       if (clip === undefined || commonClip(passes, axis) !== undefined) return;
-      const isIn = op('i32.and', op('i32.ge_s', counter, clip.low(fn)), op('i32.lt_s', counter, clip.high(fn)));
+      const isIn = op(
+        'i32.and',
+        op('i32.ge_s', counter, clip.low(fn)),
+        op('i32.lt_s', counter, clip.high(fn)),
+      );
       wanted = wanted.kind === 'const' ? isIn : op('i32.and', wanted, isIn);
     });
     const leading = new Map(counters.map((counter, axis) => [axis, counter]));
     const context = this.#context(fn);
-    fn.if(wanted, () => fn.scope(() => this.#nest(plan, { context, symbols, leading, range: undefined }, new Map())));
+    fn.if(wanted, () =>
+      fn.scope(() => this.#nest(plan, { context, symbols, leading, range: undefined }, new Map())),
+    );
   }
 }
 
-function commonClip(passes: readonly Pass[], axis: number): { clip: Clip; factor: number } | undefined {
+function commonClip(
+  passes: readonly Pass[],
+  axis: number,
+): { clip: Clip; factor: number } | undefined {
   const clip = passes[0].space.clips[axis];
-  const same = clip !== undefined && passes.every((pass) => pass.space.clips[axis]?.key === clip.key);
+  const same =
+    clip !== undefined && passes.every((pass) => pass.space.clips[axis]?.key === clip.key);
   return same ? { clip, factor: 1 } : undefined;
 }
 
@@ -270,8 +334,13 @@ function rowGroup(passes: readonly Pass[], start: number): { count: number; dept
   const first = passes[start];
   for (let depth = 1; depth < first.rank; depth++) {
     let count = 1;
-    while (start + count < passes.length && fitsRows(passes.slice(start, start + count), passes[start + count], depth)) count++;
-    if (count > 1 && count >= best.count && isWorthwhile(passes.slice(start, start + count), depth)) best = { count, depth };
+    while (
+      start + count < passes.length &&
+      fitsRows(passes.slice(start, start + count), passes[start + count], depth)
+    )
+      count++;
+    if (count > 1 && count >= best.count && isWorthwhile(passes.slice(start, start + count), depth))
+      best = { count, depth };
   }
   return best;
 }
@@ -293,7 +362,10 @@ function fitsRows(group: readonly Pass[], next: Pass, depth: number): boolean {
   const aligned = (earlier: readonly Touch[], later: readonly Touch[]): boolean =>
     earlier.every((a) => later.every((b) => a.area !== b.area || isAligned(a, b, first, depth)));
   return group.every(
-    (pass) => aligned(pass.writes, next.reads) && aligned(pass.writes, next.writes) && aligned(pass.reads, next.writes),
+    (pass) =>
+      aligned(pass.writes, next.reads) &&
+      aligned(pass.writes, next.writes) &&
+      aligned(pass.reads, next.writes),
   );
 }
 

@@ -8,31 +8,35 @@ import { emitDot } from './dot.ts';
 import { int } from './nodes.ts';
 import { identityForms, reshapeForms } from './pass.ts';
 import type { Form, Instance, Pass, Root } from './pass.ts';
-import type { RegionPlan } from './plan.ts';
 import { inPlace, planRegion, splits } from './plan.ts';
 import { constantForm, fullSpace, isIndex } from './program.ts';
 import type { Program } from './program.ts';
 import { emitScan } from './scan.ts';
 import { emitAtomic, emitScatter } from './scatter.ts';
 import { emitSort } from './sort.ts';
+import { resultWindow } from './walk.ts';
+import type { ChooseTargets, Walk } from './walk.ts';
 import type { Window } from './window.ts';
-import { isContiguous, looseDims, reshapeWindow, sliceWindow, knownIndex, transposeWindow } from './window.ts';
-
-/** A region while it is walked. */
-export interface Walk {
-  readonly program: Program;
-  readonly plan: RegionPlan;
-  readonly region: TileRegion;
-  /** Memory that results are to be put into, where the surroundings have chosen it. */
-  readonly targets: ReadonlyMap<TileValue, Window>;
-  /** Ops whose effects have been emitted already. */
-  readonly done: Set<TileOp>;
-}
+import {
+  isContiguous,
+  looseDims,
+  reshapeWindow,
+  sliceWindow,
+  knownIndex,
+  transposeWindow,
+} from './window.ts';
 
 /** Emit the ops of a region. Its arguments must have places. */
-export function walkRegion(program: Program, region: TileRegion, makeTargets?: (plan: RegionPlan) => Map<TileValue, Window>): Walk {
+export function walkRegion(program: Program, region: TileRegion, choose?: ChooseTargets): Walk {
   const plan = planRegion(region);
-  const walk: Walk = { program, plan, region, targets: makeTargets?.(plan) ?? new Map(), done: new Set() };
+  const walk: Walk = {
+    program,
+    plan,
+    region,
+    targets: choose?.(plan) ?? new Map<TileValue, Window>(),
+    done: new Set(),
+    enter: (inner, chooseInner) => walkRegion(program, inner, chooseInner),
+  };
   const ends = new Map<number, TileValue[]>();
   for (const [value, last] of plan.lastRead) ends.set(last, [...(ends.get(last) ?? []), value]);
   const own = new Set<TileValue>();
@@ -51,11 +55,6 @@ function endOf(program: Program, value: TileValue): void {
   if (place?.kind === 'memory' && value.def?.kind !== 'reshape') program.free(place.window);
 }
 
-/** Where a result goes: chosen memory, or fresh scratch memory. */
-export function resultWindow({ program, targets }: Walk, tile: TileValue): Window {
-  return targets.get(tile) ?? program.allocate('result', tile.type.dtype, tile.type.shape);
-}
-
 function emitOp(walk: Walk, op: TileOp): void {
   if (inPlace.has(op.kind)) return emitInPlace(walk, op);
   const { program } = walk;
@@ -71,13 +70,22 @@ function emitOp(walk: Walk, op: TileOp): void {
     case 'if':
       return emitIf(walk, op);
     case 'alloc':
-      return program.setWindow(op.results[0], program.allocate('alloc', op.results[0].type.dtype, op.results[0].type.shape));
+      return program.setWindow(
+        op.results[0],
+        program.allocate('alloc', op.results[0].type.dtype, op.results[0].type.shape),
+      );
     case 'slice_ref': {
       const starts = op.operands.slice(1).map((start) => program.index(start));
-      return program.setWindow(op.results[0], sliceWindow(program.fn, program.window(op.operands[0]), starts, op.attrs));
+      return program.setWindow(
+        op.results[0],
+        sliceWindow(program.fn, program.window(op.operands[0]), starts, op.attrs),
+      );
     }
     case 'transpose_ref':
-      return program.setWindow(op.results[0], transposeWindow(program.window(op.operands[0]), op.attrs.permutation));
+      return program.setWindow(
+        op.results[0],
+        transposeWindow(program.window(op.operands[0]), op.attrs.permutation),
+      );
     case 'store':
     case 'accumulate':
       return emitStore(walk, op);
@@ -113,7 +121,6 @@ function emitInPlace(walk: Walk, op: TileOp): void {
   if (result.type.shape.length === 0) return emitScalar(program, op, result);
   if (op.kind === 'reshape' && splits(op)) return emitReshape(walk, op);
   if (plan.materialised.has(result)) {
-    if (op.kind === 'transpose' && program.place(result) === undefined) return void program.materialise(result, walk.targets.get(result));
     program.materialise(result, walk.targets.get(result));
   }
   return undefined;
@@ -123,11 +130,22 @@ function emitScalar(program: Program, op: TileOp, result: Tile): void {
   if (isIndex(result)) {
     if (op.kind === 'constant') return program.setIndex(result, knownIndex(Number(op.attrs.value)));
     if (op.kind === 'scalar') {
-      const affine = program.symbols.apply(op.attrs.fn, op.operands.map((x) => program.affineOf(x)));
-      return program.setSingle(result, affine.terms.size === 0 ? int(affine.constant) : program.single(result), affine);
+      const affine = program.symbols.apply(
+        op.attrs.fn,
+        op.operands.map((x) => program.affineOf(x)),
+      );
+      return program.setSingle(
+        result,
+        affine.terms.size === 0 ? int(affine.constant) : program.single(result),
+        affine,
+      );
     }
     if (op.kind === 'assume') {
-      return program.setSingle(result, program.single(op.operands[0] as Tile), program.affineOf(op.operands[0]));
+      return program.setSingle(
+        result,
+        program.single(op.operands[0] as Tile),
+        program.affineOf(op.operands[0]),
+      );
     }
     return program.setSingle(result, program.single(result), program.symbols.unknown());
   }
@@ -138,12 +156,21 @@ function emitScalar(program: Program, op: TileOp, result: Tile): void {
 function emitReshape(walk: Walk, op: TileOp<'reshape'>): void {
   const { program, region } = walk;
   const result = op.results[0] as Tile;
-  const isStored = region.ops.filter((user) => user.operands.includes(result)).every((user) => user.kind === 'store');
+  const isStored = region.ops
+    .filter((user) => user.operands.includes(result))
+    .every((user) => user.kind === 'store');
   if (isStored && !region.results.includes(result) && !isUsedInside(region, result)) return;
   const source = op.operands[0] as Tile;
   const load = source.def;
-  const direct = program.place(source) === undefined && load?.kind === 'load' && load.operands.length === 1 ? program.window(load.operands[0]) : undefined;
-  const isView = direct !== undefined && isContiguous(direct) && looseDims(program.symbols, direct).length === 0 && !walk.plan.materialised.has(source);
+  const direct =
+    program.place(source) === undefined && load?.kind === 'load' && load.operands.length === 1
+      ? program.window(load.operands[0])
+      : undefined;
+  const isView =
+    direct !== undefined &&
+    isContiguous(direct) &&
+    looseDims(program.symbols, direct).length === 0 &&
+    !walk.plan.materialised.has(source);
   let window = isView ? direct : program.inMemory(source);
   if (!isContiguous(window)) {
     program.setPlace(source, { kind: 'memory', window });
@@ -151,7 +178,10 @@ function emitReshape(walk: Walk, op: TileOp<'reshape'>): void {
     program.write(source, copy, source);
     window = copy;
   }
-  program.setPlace(result, { kind: 'memory', window: reshapeWindow(program.fn, window, result.type.shape) });
+  program.setPlace(result, {
+    kind: 'memory',
+    window: reshapeWindow(program.fn, window, result.type.shape),
+  });
 }
 
 const isUsedInside = (region: TileRegion, value: TileValue): boolean =>
@@ -159,7 +189,9 @@ const isUsedInside = (region: TileRegion, value: TileValue): boolean =>
 
 const usesOf = (region: TileRegion, value: TileValue): boolean =>
   region.results.includes(value) ||
-  region.ops.some((op) => op.operands.includes(value) || op.regions.some((inner) => usesOf(inner, value)));
+  region.ops.some(
+    (op) => op.operands.includes(value) || op.regions.some((inner) => usesOf(inner, value)),
+  );
 
 function emitStore({ program }: Walk, op: TileOp<'store' | 'accumulate'>): void {
   const window = program.window(op.operands[0]);
@@ -170,21 +202,39 @@ function emitStore({ program }: Walk, op: TileOp<'store' | 'accumulate'>): void 
   // A reshape that is only stored is walked in its operand's shape: the other way round it merges axes.
   if (tile.def?.kind === 'reshape' && program.place(tile) === undefined && splits(tile.def)) {
     const source = tile.def.operands[0] as Tile;
-    const inverse = reshapeForms(shape, source.type.shape, identityForms(source.type.shape.length), source.type.shape.length);
+    const inverse = reshapeForms(
+      shape,
+      source.type.shape,
+      identityForms(source.type.shape.length),
+      source.type.shape.length,
+    );
     if (inverse !== undefined && mask === undefined) {
       [tile, shape, targetForms] = [source, source.type.shape, inverse];
-    } else program.setPlace(tile, { kind: 'memory', window: reshapeWindow(program.fn, program.inMemory(source), shape) });
+    } else
+      program.setPlace(tile, {
+        kind: 'memory',
+        window: reshapeWindow(program.fn, program.inMemory(source), shape),
+      });
   }
   const clipped = program.clipsOf(window);
   const isSame = tile === op.operands[1];
-  const space = isSame ? { ...fullSpace(shape), ...clipped } : { ...fullSpace(shape), condition: clipped.condition };
-  const make = (value: Tile) => (pass: Pass): Root => ({
-    kind: 'write',
-    value: combined(pass, op, { window, forms: targetForms }, pass.instance(value, identityForms(shape.length))),
-    mask: mask && pass.instance(mask, identityForms(shape.length)),
-    to: { window, forms: targetForms },
-    tile: undefined,
-  });
+  const space = isSame
+    ? { ...fullSpace(shape), ...clipped }
+    : { ...fullSpace(shape), condition: clipped.condition };
+  const make =
+    (value: Tile) =>
+    (pass: Pass): Root => ({
+      kind: 'write',
+      value: combined(
+        pass,
+        op,
+        { window, forms: targetForms },
+        pass.instance(value, identityForms(shape.length)),
+      ),
+      mask: mask && pass.instance(mask, identityForms(shape.length)),
+      to: { window, forms: targetForms },
+      tile: undefined,
+    });
   if (program.queue.add(space, make(tile))) return;
   // The tile reads the memory that it is stored to, elsewhere: it is computed first.
   program.materialise(tile);
@@ -200,14 +250,26 @@ function combined(
   if (op.kind === 'store') return value;
   const { dtype } = value;
   const axes = value.axes;
-  const old = pass.add({ meaning: { kind: 'memory', ...to, fill: 0 }, dtype, operands: [], axes: (1 << pass.rank) - 1 });
-  return pass.add({ meaning: { kind: 'scalar', fn: op.attrs.combiner }, dtype, operands: [old, value], axes: axes | old.axes });
+  const old = pass.add({
+    meaning: { kind: 'memory', ...to, fill: 0 },
+    dtype,
+    operands: [],
+    axes: (1 << pass.rank) - 1,
+  });
+  return pass.add({
+    meaning: { kind: 'scalar', fn: op.attrs.combiner },
+    dtype,
+    operands: [old, value],
+    axes: axes | old.axes,
+  });
 }
 
 // --- reductions
 
 function reducedForms(rank: number, axes: readonly number[]): Form[] {
-  return identityForms(rank).map((form, axis) => (axes.includes(axis) ? constantForm(rank, 0) : form));
+  return identityForms(rank).map((form, axis) =>
+    axes.includes(axis) ? constantForm(rank, 0) : form,
+  );
 }
 
 function emitReduce(walk: Walk, op: TileOp<'reduce'>): void {
@@ -218,13 +280,19 @@ function emitReduce(walk: Walk, op: TileOp<'reduce'>): void {
   const window = resultWindow(walk, result);
   const to = { window, forms: reducedForms(shape.length, op.attrs.axes) };
   const { combiner } = op.attrs;
-  program.queue.add(fullSpace(shape, op.attrs.axes.filter((axis) => shape[axis] !== 1)), (pass) => ({
-    kind: 'reduce',
-    value: pass.instance(source, identityForms(shape.length)),
-    combiner: combiner!,
-    to,
-    tile: result,
-  }));
+  program.queue.add(
+    fullSpace(
+      shape,
+      op.attrs.axes.filter((axis) => shape[axis] !== 1),
+    ),
+    (pass) => ({
+      kind: 'reduce',
+      value: pass.instance(source, identityForms(shape.length)),
+      combiner: combiner!,
+      to,
+      tile: result,
+    }),
+  );
   program.setPlace(result, { kind: 'memory', window });
 }
 
@@ -244,7 +312,9 @@ function emitFold(walk: Walk, op: TileOp<'reduce'>): void {
     to: windows.map((window) => ({ window, forms })),
     tiles: op.results as Tile[],
   }));
-  op.results.forEach((result, i) => program.setPlace(result, { kind: 'memory', window: windows[i] }));
+  op.results.forEach((result, i) =>
+    program.setPlace(result, { kind: 'memory', window: windows[i] }),
+  );
 }
 
 function emitArgReduce(walk: Walk, op: TileOp<'argreduce'>): void {
@@ -267,7 +337,12 @@ function emitArgReduce(walk: Walk, op: TileOp<'argreduce'>): void {
 
 // --- pieces
 
-function writePart(walk: Walk, tile: Tile, window: Window, part: { shape: readonly number[]; forms: readonly Form[] }): void {
+function writePart(
+  walk: Walk,
+  tile: Tile,
+  window: Window,
+  part: { shape: readonly number[]; forms: readonly Form[] },
+): void {
   const { program } = walk;
   program.queue.add(fullSpace(part.shape), (pass) => ({
     kind: 'write',
@@ -287,8 +362,13 @@ function emitConcat(walk: Walk, op: TileOp<'concat'>): void {
   for (const operand of op.operands as Tile[]) {
     const sizes = operand.type.shape;
     const starts = shape.map((_, axis) => knownIndex(axis === op.attrs.axis ? start : 0));
-    const part = sliceWindow(program.fn, window, starts, { sizes, strides: shape.map(() => 1), squeeze: [] });
-    if (sizeOf(sizes) > 0) writePart(walk, operand, part, { shape: sizes, forms: identityForms(shape.length) });
+    const part = sliceWindow(program.fn, window, starts, {
+      sizes,
+      strides: shape.map(() => 1),
+      squeeze: [],
+    });
+    if (sizeOf(sizes) > 0)
+      writePart(walk, operand, part, { shape: sizes, forms: identityForms(shape.length) });
     start += sizes[op.attrs.axis];
   }
   program.setPlace(result, { kind: 'memory', window });
@@ -308,10 +388,20 @@ function emitPad(walk: Walk, op: TileOp<'pad'>): void {
   const firsts = low.map((n, axis) => (n < 0 ? Math.ceil(-n / steps[axis]) : 0));
   const starts = low.map((n, axis) => n + firsts[axis] * steps[axis]);
   const sizes = tile.type.shape.map((size, axis) =>
-    Math.max(0, Math.min(size - firsts[axis], Math.ceil((shape[axis] - starts[axis]) / steps[axis]))),
+    Math.max(
+      0,
+      Math.min(size - firsts[axis], Math.ceil((shape[axis] - starts[axis]) / steps[axis])),
+    ),
   );
-  const part = sliceWindow(program.fn, window, starts.map(knownIndex), { sizes, strides: steps, squeeze: [] });
-  const forms = identityForms(rank).map((form, axis) => ({ coefs: form.coefs, constant: firsts[axis] }));
+  const part = sliceWindow(program.fn, window, starts.map(knownIndex), {
+    sizes,
+    strides: steps,
+    squeeze: [],
+  });
+  const forms = identityForms(rank).map((form, axis) => ({
+    coefs: form.coefs,
+    constant: firsts[axis],
+  }));
   if (sizeOf(sizes) > 0) writePart(walk, tile, part, { shape: sizes, forms });
   program.setPlace(result, { kind: 'memory', window });
 }

@@ -19,7 +19,14 @@ import { finishExtreme, startSides, takeExtreme } from './extreme.ts';
 import type { Sides } from './extreme.ts';
 import type { Fn } from './fn.ts';
 import { locate } from './gather.ts';
-import { byteLengthOf, loadSingle, scratchFormat, storeOneLane, storeSingle, storeVector } from './format.ts';
+import {
+  byteLengthOf,
+  loadSingle,
+  scratchFormat,
+  storeOneLane,
+  storeSingle,
+  storeVector,
+} from './format.ts';
 import type { Body, Counters } from './nest.ts';
 import { destinationsOf } from './nest.ts';
 import { add, constant, int, laneOp, memory, mul, op, select } from './nodes.ts';
@@ -75,7 +82,8 @@ export class PassBody implements Body {
     for (const root of plan.pass.roots)
       for (const to of destinationsOf(root)) {
         const access = plan.accesses.get(to)!;
-        if (plan.rowLevelOf(plan.axesOfAccess(access)) !== level || access.guards.length > 0) continue;
+        if (plan.rowLevelOf(plan.axesOfAccess(access)) !== level || access.guards.length > 0)
+          continue;
         const base = this.#fn.local('i32', 'd');
         this.#fn.set(base, this.#counters.rowAddress(access));
         this.#bases.set(to, this.#fn.get(base));
@@ -125,8 +133,19 @@ export class PassBody implements Body {
         const value = this.#values.vector(root.value, u);
         const mask = root.mask === undefined ? undefined : this.#values.vector(root.mask, u);
         if (isStraight && mask === undefined)
-          storeVector(this.#context, window.format, { address: this.#fn.keep(address), offset: u * 4 * bytes, lanes }, value);
-        else this.#writeLanes(root, { address: this.#fn.keep(address), step, lanes, first: 4 * u }, value, mask);
+          storeVector(
+            this.#context,
+            window.format,
+            { address: this.#fn.keep(address), offset: u * 4 * bytes, lanes },
+            value,
+          );
+        else
+          this.#writeLanes(
+            root,
+            { address: this.#fn.keep(address), step, lanes, first: 4 * u },
+            value,
+            mask,
+          );
       });
     });
     this.#values.done(root.value);
@@ -142,7 +161,8 @@ export class PassBody implements Body {
     const { format } = root.to.window;
     for (let lane = 0; lane < at.lanes; lane++) {
       const address = this.#fn.keep(add(at.address, int(at.step * (at.first + lane))));
-      const store = (): void => storeOneLane(this.#context, format, { address, offset: 0, lane }, value);
+      const store = (): void =>
+        storeOneLane(this.#context, format, { address, offset: 0, lane }, value);
       if (mask === undefined) store();
       else this.#fn.if(laneOp('i32x4.extract_lane', lane, 0, mask), store);
     }
@@ -164,7 +184,9 @@ export class PassBody implements Body {
       address = fn.keep(address);
     }
     const to = address;
-    fn.if(wanted, () => storeSingle(this.#context, root.to.window.format, to, this.#values.single(root.value)));
+    fn.if(wanted, () =>
+      storeSingle(this.#context, root.to.window.format, to, this.#values.single(root.value)),
+    );
   }
 
   // --- reductions
@@ -183,7 +205,8 @@ export class PassBody implements Body {
   #makeAccumulators(root: Reduction): Local[] {
     const { plan } = this.#counters;
     const fn = this.#fn;
-    if (root.kind === 'fold') return root.values.map((value) => fn.local(singleType(value.dtype), 'a'));
+    if (root.kind === 'fold')
+      return root.values.map((value) => fn.local(singleType(value.dtype), 'a'));
     const { dtype } = root.value;
     if (root.kind === 'argreduce') return [fn.local(singleType(dtype), 'a'), fn.local('i32', 'n')];
     if (!this.#isVector) return [fn.local(singleType(dtype), 'a')];
@@ -218,8 +241,13 @@ export class PassBody implements Body {
       if (lanes < 4 && this.#counters.plan.isRowReduction)
         value = fn.keep(choose(this.#context, fn.vector(laneMask(lanes)), value, identity));
       const sides = this.#sides.get(root);
-      if (sides !== undefined && isExtreme(root)) takeExtreme(this.#context, root.combiner, { acc: locals[u], sides }, value);
-      else fn.set(locals[u], combineVectors(this.#context, root.combiner, dtype, [fn.get(locals[u]), value]));
+      if (sides !== undefined && isExtreme(root))
+        takeExtreme(this.#context, root.combiner, { acc: locals[u], sides }, value);
+      else
+        fn.set(
+          locals[u],
+          combineVectors(this.#context, root.combiner, dtype, [fn.get(locals[u]), value]),
+        );
     });
     this.#values.done(root.value);
   }
@@ -236,7 +264,9 @@ export class PassBody implements Body {
     const locals = this.#accumulators.get(root)!;
     const context = this.#context;
     if (root.kind === 'fold')
-      return root.to.forEach((to, i) => storeSingle(context, to.window.format, this.#base(to), fn.get(locals[i])));
+      return root.to.forEach((to, i) =>
+        storeSingle(context, to.window.format, this.#base(to), fn.get(locals[i])),
+      );
     if (root.kind === 'argreduce')
       return storeSingle(context, root.to.window.format, this.#base(root.to), fn.get(locals[1]));
     if (!this.#isVector) return this.#total(root, fn.get(locals[0]));
@@ -256,10 +286,19 @@ export class PassBody implements Body {
     const bytes = byteLengthOf(root.to.window.format);
     const step = loopCoefficient(plan.loops[plan.vectorAt], access.form);
     bundle.forEach((lanes, u) => {
-      const value = this.#fn.keep(finishVector(this.#context, root.value.dtype, this.#fn.get(locals[u])));
-      const address = this.#fn.keep(add(this.#base(root.to), this.#counters.vectorOffset(access.form)));
+      const value = this.#fn.keep(
+        finishVector(this.#context, root.value.dtype, this.#fn.get(locals[u])),
+      );
+      const address = this.#fn.keep(
+        add(this.#base(root.to), this.#counters.vectorOffset(access.form)),
+      );
       if (step === bytes)
-        return storeVector(this.#context, root.to.window.format, { address, offset: u * 4 * bytes, lanes }, value);
+        return storeVector(
+          this.#context,
+          root.to.window.format,
+          { address, offset: u * 4 * bytes, lanes },
+          value,
+        );
       for (let lane = 0; lane < lanes; lane++)
         storeOneLane(
           this.#context,
@@ -279,10 +318,16 @@ export class PassBody implements Body {
     for (let half = locals.length / 2; half >= 1; half /= 2)
       for (let i = 0; i < half; i++) {
         const pair = [fn.get(locals[i]), fn.get(locals[i + half])];
-        fn.set(locals[i], isPlain ? op(`f32x4.p${root.combiner}`, ...pair) : combineVectors(this.#context, root.combiner, dtype, pair));
+        fn.set(
+          locals[i],
+          isPlain
+            ? op(`f32x4.p${root.combiner}`, ...pair)
+            : combineVectors(this.#context, root.combiner, dtype, pair),
+        );
       }
     const vector = fn.get(locals[0]);
-    if (isPlain) return this.#total(root, fn.keep(finishExtreme(this.#context, root.combiner, vector, sides)));
+    if (isPlain)
+      return this.#total(root, fn.keep(finishExtreme(this.#context, root.combiner, vector, sides)));
     const cell = this.#cells.get(root);
     if (cell !== undefined && isDoubleSum(root)) {
       const address = cell(fn);
@@ -322,8 +367,13 @@ export class PassBody implements Body {
       fn.keep(spellSingle(this.#context, name, [a, b], dtype)!);
     const isBetter = ask(root.which === 'max' ? 'gt' : 'lt', x, fn.get(best));
     const isFloat = classOf(dtype) === 'f32' || classOf(dtype) === 'f64';
-    const isNaN = isFloat ? op('i32.and', ask('ne', x, x), ask('eq', fn.get(best), fn.get(best))) : int(0);
-    const at = this.#counters.value({ coefs: coefficients(this.#counters, root.axis), constant: 0 }, true);
+    const isNaN = isFloat
+      ? op('i32.and', ask('ne', x, x), ask('eq', fn.get(best), fn.get(best)))
+      : int(0);
+    const at = this.#counters.value(
+      { coefs: coefficients(this.#counters, root.axis), constant: 0 },
+      true,
+    );
     fn.if(isFloat ? op('i32.or', isBetter, isNaN) : isBetter, () => {
       fn.set(best, x);
       fn.set(index, at);
@@ -335,7 +385,8 @@ export class PassBody implements Body {
     const { window, combiner } = root;
     const indices = root.indices.map((index) => this.#values.single(index));
     const { address, inside } = locate(this.#context, window, indices);
-    const wanted = root.mask === undefined ? inside : op('i32.and', inside, this.#values.single(root.mask));
+    const wanted =
+      root.mask === undefined ? inside : op('i32.and', inside, this.#values.single(root.mask));
     fn.if(wanted, () => {
       const { dtype } = root.value;
       let value = this.#values.single(root.value);
@@ -351,7 +402,10 @@ export class PassBody implements Body {
   #fold(root: Fold): void {
     const fn = this.#fn;
     const locals = this.#accumulators.get(root)!;
-    const args = [...locals.map((local) => fn.get(local)), ...root.values.map((value) => this.#values.single(value))];
+    const args = [
+      ...locals.map((local) => fn.get(local)),
+      ...root.values.map((value) => this.#values.single(value)),
+    ];
     const results = this.#inline(this.#context, root.region, args);
     const kept = results.map((result, i) => {
       const copy = fn.local(locals[i].type, 'n');
@@ -373,10 +427,13 @@ const laneMask = (lanes: number): Extract<Node, { kind: 'v128' }> => ({
 
 /** Whether a root is a largest or smallest f32. */
 const isExtreme = (root: Root): root is Reduce & { readonly combiner: 'max' | 'min' } =>
-  root.kind === 'reduce' && (root.combiner === 'max' || root.combiner === 'min') && classOf(root.value.dtype) === 'f32';
+  root.kind === 'reduce' &&
+  (root.combiner === 'max' || root.combiner === 'min') &&
+  classOf(root.value.dtype) === 'f32';
 
 /** Whether chunks of a reduction meet in f64. */
-const isDoubleSum = (root: Reduce): boolean => root.combiner === 'add' && classOf(root.value.dtype) === 'f32';
+const isDoubleSum = (root: Reduce): boolean =>
+  root.combiner === 'add' && classOf(root.value.dtype) === 'f32';
 
 /** Bytes of a running total. */
 export const cellBytes = 8;
@@ -385,8 +442,14 @@ export const cellBytes = 8;
 export function startCell(context: Context, root: Root, address: Node): void {
   invariant(root.kind === 'reduce', 'only named reductions are cut into chunks');
   const { dtype } = root.value;
-  if (isDoubleSum(root)) return context.fn.emit(memory('f64.store', 0, address, constant('f64', 0)));
-  return storeSingle(context, scratchFormat(dtype), address, singleConstant(context, dtype, identityOf(root.combiner, dtype)));
+  if (isDoubleSum(root))
+    return context.fn.emit(memory('f64.store', 0, address, constant('f64', 0)));
+  return storeSingle(
+    context,
+    scratchFormat(dtype),
+    address,
+    singleConstant(context, dtype, identityOf(root.combiner, dtype)),
+  );
 }
 
 /** Move a finished running total to its destination. */

@@ -1,7 +1,15 @@
 /** Scans: the operand is put where the result goes, then every line is folded in place, four neighbouring lines at a time where it can. */
 import { sizeOf } from '../../core/shape.ts';
 import type { Tile, TileOp } from '../tile/ir.ts';
-import { combineSingles, combineVectors, finishSingle, finishVector, identityOf, laneBits, singleConstant } from './combine.ts';
+import {
+  combineSingles,
+  combineVectors,
+  finishSingle,
+  finishVector,
+  identityOf,
+  laneBits,
+  singleConstant,
+} from './combine.ts';
 import type { Context } from './convert.ts';
 import { isNarrow, singleType } from './convert.ts';
 import type { Fn } from './fn.ts';
@@ -9,13 +17,17 @@ import { byteLengthOf, loadSingle, loadVector, storeSingle, storeVector } from '
 import { add, int, mul, sub } from './nodes.ts';
 import type { Node } from './nodes.ts';
 import type { Program } from './program.ts';
-import type { Walk } from './regions.ts';
-import { resultWindow } from './regions.ts';
+import { resultWindow } from './walk.ts';
+import type { Walk } from './walk.ts';
 import type { Window } from './window.ts';
 import { baseAddress } from './window.ts';
 
 /** Put the operands of an op that works in place into the memory of its results. */
-export function startInPlace(walk: Walk, sources: readonly Tile[], results: readonly Tile[]): Window[] {
+export function startInPlace(
+  walk: Walk,
+  sources: readonly Tile[],
+  results: readonly Tile[],
+): Window[] {
   const { program } = walk;
   const windows = results.map((result, i) => {
     const window = resultWindow(walk, result);
@@ -58,9 +70,12 @@ export function emitScan(walk: Walk, op: TileOp<'scan'>): void {
   const bases = windows.map((window) => fn.keep(baseAddress(fn, window)));
   const outerCounter = fn.local('i32', 'a');
   const bytes = windows.map((window) => byteLengthOf(window.format));
-  const isWide = op.attrs.combiner !== undefined && isNarrow(results[0].type.dtype) && lines.inner >= 4;
+  const isWide =
+    op.attrs.combiner !== undefined && isNarrow(results[0].type.dtype) && lines.inner >= 4;
   fn.for(outerCounter, { from: int(0), to: int(lines.outer) }, () => {
-    const rows = bases.map((base, i) => add(base, mul(fn.get(outerCounter), int(lines.length * lines.inner * bytes[i]))));
+    const rows = bases.map((base, i) =>
+      add(base, mul(fn.get(outerCounter), int(lines.length * lines.inner * bytes[i]))),
+    );
     if (isWide) scanVectors(context, op, { window: windows[0], row: rows[0], lines });
     else scanSingles(program, context, op, { windows, rows, lines, inits });
   });
@@ -69,7 +84,12 @@ export function emitScan(walk: Walk, op: TileOp<'scan'>): void {
 }
 
 /** Emit a loop over the positions of a line in the order of the scan; `at`: the offset in bytes. */
-function along(fn: Fn, op: TileOp<'scan'>, { lines, bytes }: { lines: Lines; bytes: number }, fill: (at: (i: number) => Node) => void): void {
+function along(
+  fn: Fn,
+  op: TileOp<'scan'>,
+  { lines, bytes }: { lines: Lines; bytes: number },
+  fill: (at: (i: number) => Node) => void,
+): void {
   const k = fn.local('i32', 'k');
   const position = op.attrs.reverse ? sub(int(lines.length - 1), fn.get(k)) : fn.get(k);
   fn.for(k, { from: int(0), to: int(lines.length) }, () => {
@@ -78,7 +98,11 @@ function along(fn: Fn, op: TileOp<'scan'>, { lines, bytes }: { lines: Lines; byt
   });
 }
 
-function scanVectors(context: Context, op: TileOp<'scan'>, { window, row, lines }: { window: Window; row: Node; lines: Lines }): void {
+function scanVectors(
+  context: Context,
+  op: TileOp<'scan'>,
+  { window, row, lines }: { window: Window; row: Node; lines: Lines },
+): void {
   const { fn } = context;
   const { dtype } = op.results[0].type;
   const combiner = op.attrs.combiner!;
@@ -99,7 +123,9 @@ function scanVectors(context: Context, op: TileOp<'scan'>, { window, row, lines 
   };
   const counter = fn.local('i32', 'i');
   const main = lines.inner - (lines.inner % 4);
-  fn.for(counter, { from: int(0), to: int(main), step: 4 }, () => fn.scope(() => strip(fn.get(counter), 4)));
+  fn.for(counter, { from: int(0), to: int(main), step: 4 }, () =>
+    fn.scope(() => strip(fn.get(counter), 4)),
+  );
   if (main < lines.inner) fn.scope(() => strip(int(main), lines.inner - main));
 }
 
@@ -107,7 +133,12 @@ function scanSingles(
   program: Program,
   context: Context,
   op: TileOp<'scan'>,
-  { windows, rows, lines, inits }: { windows: readonly Window[]; rows: readonly Node[]; lines: Lines; inits: readonly Node[] },
+  {
+    windows,
+    rows,
+    lines,
+    inits,
+  }: { windows: readonly Window[]; rows: readonly Node[]; lines: Lines; inits: readonly Node[] },
 ): void {
   const { fn } = context;
   const dtypes = op.results.map((result) => result.type.dtype);
@@ -115,15 +146,24 @@ function scanSingles(
   const counter = fn.local('i32', 'i');
   const { combiner } = op.attrs;
   fn.for(counter, { from: int(0), to: int(lines.inner) }, () => {
-    const bases = rows.map((row, i) => fn.keep(add(row, mul(fn.get(counter), int(byteLengthOf(windows[i].format))))));
+    const bases = rows.map((row, i) =>
+      fn.keep(add(row, mul(fn.get(counter), int(byteLengthOf(windows[i].format))))),
+    );
     accs.forEach((acc, i) => {
-      const start = combiner === undefined ? captured(fn, inits[i]) : singleConstant(context, dtypes[i], identityOf(combiner, dtypes[i]));
+      const start =
+        combiner === undefined
+          ? captured(fn, inits[i])
+          : singleConstant(context, dtypes[i], identityOf(combiner, dtypes[i]));
       fn.set(acc, start);
     });
     along(fn, op, { lines, bytes: 0 }, (at) =>
       fn.scope(() => {
-        const addresses = windows.map((window, i) => fn.keep(add(bases[i], at(byteLengthOf(window.format)))));
-        const x = windows.map((window, i) => fn.keep(loadSingle(context, window.format, addresses[i], 0)));
+        const addresses = windows.map((window, i) =>
+          fn.keep(add(bases[i], at(byteLengthOf(window.format)))),
+        );
+        const x = windows.map((window, i) =>
+          fn.keep(loadSingle(context, window.format, addresses[i], 0)),
+        );
         const old = accs.map((acc) => fn.get(acc));
         const next =
           combiner === undefined
@@ -132,7 +172,12 @@ function scanSingles(
         const kept = next.map((value) => fn.keep(value));
         kept.forEach((value, i) => fn.set(accs[i], value));
         windows.forEach((window, i) =>
-          storeSingle(context, window.format, addresses[i], fn.keep(finishSingle(context, dtypes[i], fn.get(accs[i])))),
+          storeSingle(
+            context,
+            window.format,
+            addresses[i],
+            fn.keep(finishSingle(context, dtypes[i], fn.get(accs[i]))),
+          ),
         );
       }),
     );
@@ -140,4 +185,5 @@ function scanSingles(
 }
 
 /** A local of an outer function (or a constant) as a value inside. */
-export const captured = (fn: Fn, node: Node): Node => (node.kind === 'get' ? fn.get(node.local) : node);
+export const captured = (fn: Fn, node: Node): Node =>
+  node.kind === 'get' ? fn.get(node.local) : node;

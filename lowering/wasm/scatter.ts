@@ -13,7 +13,7 @@ import type { Pass, Root } from './pass.ts';
 import { identityForms } from './pass.ts';
 import type { Program } from './program.ts';
 import { fullSpace } from './program.ts';
-import type { Walk } from './regions.ts';
+import type { Walk } from './walk.ts';
 import type { Window } from './window.ts';
 
 /** Emit a scatter. */
@@ -71,14 +71,23 @@ function update(
   const { combiner } = op.attrs;
   const { dtype } = op.results[0].type;
   const next = (old: Node): Node =>
-    combiner === 'exchange' ? value : finishSingle(context, dtype, fn.keep(combineSingles(context, combiner, dtype, [old, value])));
+    combiner === 'exchange'
+      ? value
+      : finishSingle(
+          context,
+          dtype,
+          fn.keep(combineSingles(context, combiner, dtype, [old, value])),
+        );
   if (!window.area.isShared) {
     const old = fn.keep(loadSingle(context, window.format, address, 0));
     storeSingle(context, window.format, address, fn.keep(next(old)));
     return old;
   }
   const bytes = byteLengthOf(window.format);
-  if (bytes < 4) throw new LoweringError(`atomic: elements have 32 or 64 bits on this target; got ${dtype}. Use a wider type.`);
+  if (bytes < 4)
+    throw new LoweringError(
+      `atomic: elements have 32 or 64 bits on this target; got ${dtype}. Use a wider type.`,
+    );
   const one = direct[combiner];
   if (window.format === 'i32' && one !== undefined) return memory(one, 0, address, value);
   const word = bytes === 4 ? 'i32' : 'i64';
@@ -96,7 +105,11 @@ function update(
 }
 
 const fromBits = (window: Window, bits: Node): Node =>
-  window.format === 'f32' ? instruction('i32x4.splat', bits) : window.format === 'f64' ? instruction('f64.reinterpret_i64', bits) : bits;
+  window.format === 'f32'
+    ? instruction('i32x4.splat', bits)
+    : window.format === 'f64'
+      ? instruction('f64.reinterpret_i64', bits)
+      : bits;
 
 const toBits = (window: Window, value: Node): Node => {
   if (window.format === 'f32') return laneOp('i32x4.extract_lane', 0, 0, value);

@@ -43,14 +43,18 @@ export class Scratch {
 
   /** Say that all code that reads returned blocks has been emitted. */
   settle(): void {
-    for (const offset of this.#returned) this.#free.push({ offset, byteLength: this.#sizes.get(offset)! });
+    for (const offset of this.#returned)
+      this.#free.push({ offset, byteLength: this.#sizes.get(offset)! });
     this.#returned = [];
     const sorted = this.#free.toSorted((a, b) => a.offset - b.offset);
     this.#free = [];
     for (const block of sorted) {
       const last = this.#free.at(-1);
       if (last !== undefined && last.offset + last.byteLength === block.offset)
-        this.#free[this.#free.length - 1] = { offset: last.offset, byteLength: last.byteLength + block.byteLength };
+        this.#free[this.#free.length - 1] = {
+          offset: last.offset,
+          byteLength: last.byteLength + block.byteLength,
+        };
       else this.#free.push(block);
     }
   }

@@ -60,7 +60,10 @@ const words = (word: 'i32' | 'i64', signed: boolean): Table => {
     not: (_, [x]) => op(`${word}.xor`, x, constant(word, -1)),
     popcnt: (_, [x], dtype) => {
       const { bits } = dtypeInfo[dtype];
-      return op(`${word}.popcnt`, bits < 32 ? op(`${word}.and`, x, constant(word, 2 ** bits - 1)) : x);
+      return op(
+        `${word}.popcnt`,
+        bits < 32 ? op(`${word}.and`, x, constant(word, 2 ** bits - 1)) : x,
+      );
     },
     clz: helper('clz'),
     add: plain(`${word}.add`),
@@ -153,7 +156,12 @@ const tables: Readonly<Record<string, Table>> = {
 };
 
 /** Spell a scalar function on single values (locals or constants); undefined when the target has no spelling for it. */
-export function spellSingle(context: Context, fn: ScalarFn, x: readonly Node[], dtype: DType): Node | undefined {
+export function spellSingle(
+  context: Context,
+  fn: ScalarFn,
+  x: readonly Node[],
+  dtype: DType,
+): Node | undefined {
   const held = classOf(dtype);
   switch (held) {
     case 'f32': {
@@ -167,15 +175,26 @@ export function spellSingle(context: Context, fn: ScalarFn, x: readonly Node[], 
     case 'f64':
       return doubles[fn]?.(context, x, dtype) ?? imported(context, fn, x);
     default: {
-      const value = tables[held + (dtypeInfo[dtype].kind === 'int' ? 's' : 'u')][fn]?.(context, x, dtype);
+      const value = tables[held + (dtypeInfo[dtype].kind === 'int' ? 's' : 'u')][fn]?.(
+        context,
+        x,
+        dtype,
+      );
       if (value === undefined || scalarInfo[fn].gives === 'bool') return value;
-      return value.kind === 'const' || intValue(value) !== undefined ? value : wrapSingle(dtype, value);
+      return value.kind === 'const' || intValue(value) !== undefined
+        ? value
+        : wrapSingle(dtype, value);
     }
   }
 }
 
 function imported({ module }: Context, fn: ScalarFn, x: readonly Node[]): Node {
-  const callee = module.import('math', fn, x.map(() => 'f64'), ['f64']);
+  const callee = module.importFunction(
+    'math',
+    fn,
+    x.map(() => 'f64'),
+    ['f64'],
+  );
   return callNode(callee, x);
 }
 

@@ -7,7 +7,7 @@ import { byteLengthOf, loadSingle, storeSingle } from './format.ts';
 import { add, int, minS, mul, op as instruction, select } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Program } from './program.ts';
-import type { Walk } from './regions.ts';
+import type { Walk } from './walk.ts';
 import { linesOf, startInPlace } from './scan.ts';
 import type { Window } from './window.ts';
 import { baseAddress } from './window.ts';
@@ -28,7 +28,9 @@ export function emitSort(walk: Walk, op: TileOp<'sort'>): void {
   const { outer, length, inner } = linesOf(shape, op.attrs.axis);
   if (sizeOf(shape) === 0 || length < 2) return;
   const sorting: Sorting = { program, op, windows, length };
-  const spaces = windows.map((window) => program.scratch.take(2 * length * byteLengthOf(window.format)));
+  const spaces = windows.map((window) =>
+    program.scratch.take(2 * length * byteLengthOf(window.format)),
+  );
   const line = sortLine(sorting, inner);
   const fn = program.module.fn('sort', [], program.fn);
   const a = fn.local('i32', 'a');
@@ -36,7 +38,9 @@ export function emitSort(walk: Walk, op: TileOp<'sort'>): void {
   fn.for(a, { from: int(0), to: int(outer) }, () =>
     fn.for(b, { from: int(0), to: int(inner) }, () => {
       const index = fn.keep(add(mul(fn.get(a), int(length * inner)), fn.get(b)));
-      const lines = windows.map((window) => add(baseAddress(fn, window), mul(index, int(byteLengthOf(window.format)))));
+      const lines = windows.map((window) =>
+        add(baseAddress(fn, window), mul(index, int(byteLengthOf(window.format)))),
+      );
       fn.call(line, ...lines, ...spaces.map((offset) => program.address(offset)(fn)));
     }),
   );
@@ -65,7 +69,14 @@ function sortLine({ program, op, windows, length }: Sorting, inner: number): Fn 
         const strided = add(fn.get(lines[i]), mul(fn.get(k), int(inner * bytes)));
         const packed = add(fn.get(from[i]), mul(fn.get(k), int(bytes)));
         const [source, target] = isBack ? [packed, strided] : [strided, packed];
-        fn.scope(() => storeSingle(context, window.format, fn.keep(target), fn.keep(loadSingle(context, window.format, source, 0))));
+        fn.scope(() =>
+          storeSingle(
+            context,
+            window.format,
+            fn.keep(target),
+            fn.keep(loadSingle(context, window.format, source, 0)),
+          ),
+        );
       }),
     );
     fn.release(k);
@@ -117,16 +128,28 @@ function mergeAll(
 function mergeOne(
   context: Context,
   { program, op, windows }: Sorting,
-  at: { from: readonly Local[]; to: readonly Local[] } & Record<'mid' | 'high' | 'i' | 'j' | 'k', Local>,
+  at: { from: readonly Local[]; to: readonly Local[] } & Record<
+    'mid' | 'high' | 'i' | 'j' | 'k',
+    Local
+  >,
 ): void {
   const { fn } = context;
   const takeRight = fn.local('i32', 'right');
   const element = (index: Local, which: number): Node =>
     fn.keep(
-      loadSingle(context, windows[which].format, add(fn.get(at.from[which]), mul(fn.get(index), int(byteLengthOf(windows[which].format)))), 0),
+      loadSingle(
+        context,
+        windows[which].format,
+        add(fn.get(at.from[which]), mul(fn.get(index), int(byteLengthOf(windows[which].format)))),
+        0,
+      ),
     );
   fn.set(takeRight, instruction('i32.ge_s', fn.get(at.i), fn.get(at.mid)));
-  const both = instruction('i32.and', instruction('i32.eqz', fn.get(takeRight)), instruction('i32.lt_s', fn.get(at.j), fn.get(at.high)));
+  const both = instruction(
+    'i32.and',
+    instruction('i32.eqz', fn.get(takeRight)),
+    instruction('i32.lt_s', fn.get(at.j), fn.get(at.high)),
+  );
   fn.if(both, () => {
     const args = windows.flatMap((_, which) => [element(at.j, which), element(at.i, which)]);
     fn.set(takeRight, program.inline(context, op.regions[0], args)[0]);
@@ -135,7 +158,9 @@ function mergeOne(
   windows.forEach((window, which) => {
     const bytes = byteLengthOf(window.format);
     const address = fn.keep(add(fn.get(at.to[which]), mul(fn.get(at.k), int(bytes))));
-    const value = fn.keep(loadSingle(context, window.format, add(fn.get(at.from[which]), mul(source, int(bytes))), 0));
+    const value = fn.keep(
+      loadSingle(context, window.format, add(fn.get(at.from[which]), mul(source, int(bytes))), 0),
+    );
     storeSingle(context, window.format, address, value);
   });
   fn.set(at.j, add(fn.get(at.j), fn.get(takeRight)));

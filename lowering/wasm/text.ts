@@ -4,7 +4,10 @@ import type { Label, Local, Node } from './nodes.ts';
 
 /** Print a module. */
 export function printModule(module: WasmModule): string {
-  const lines = ['(module', `  (import "env" "memory" (memory 0 65536${module.shared ? ' shared' : ''}))`];
+  const lines = [
+    '(module',
+    `  (import "env" "memory" (memory 0 65536${module.shared ? ' shared' : ''}))`,
+  ];
   for (const { module: from, name, params, results } of module.imports)
     lines.push(
       `  (import "${from}" "${name}" (func $${name} (param ${params.map((p) => p.type).join(' ')}) (result ${results.join(' ')})))`,
@@ -79,7 +82,7 @@ class Printer {
     switch (node.kind) {
       case 'op': {
         const offset = node.offset === 0 ? '' : ` offset=${node.offset}`;
-        const lane = /lane$/.test(node.op) ? ` ${node.lane}` : '';
+        const lane = node.op.endsWith('lane') ? ` ${node.lane}` : '';
         return `(${node.op}${offset}${lane}${args})`;
       }
       case 'const':

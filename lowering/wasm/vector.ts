@@ -49,7 +49,12 @@ export const choose = ({ features }: Context, mask: Node, a: Node, b: Node): Nod
 
 // max(x, c): `x < c ? c : x` is one instruction and keeps NaN of x; it differs from the maximum only in the sign of zeros when
 // c = +0, which adding +0 repairs. For min, c = -0 is the case that it gets wrong. f32x4.max takes eight instructions on x86.
-function extreme(context: Context, which: 'max' | 'min', x: Node, c: Node, known: number | undefined): Node {
+function extreme(
+  context: Context,
+  which: 'max' | 'min',
+  [x, c]: readonly [Node, Node],
+  known: number | undefined,
+): Node {
   if (known === undefined || Number.isNaN(known)) return op(`f32x4.${which}`, x, c);
   const picked = op(`f32x4.p${which}`, x, c);
   if (which === 'max' && Object.is(known, 0)) return op('f32x4.add', picked, context.fn.splat(0));
@@ -60,8 +65,8 @@ const floatExtreme =
   (which: 'max' | 'min'): Spelling =>
   (context, { x, known }) =>
     known[0] !== undefined && known[1] === undefined
-      ? extreme(context, which, x[1], x[0], known[0])
-      : extreme(context, which, x[0], x[1], known[1]);
+      ? extreme(context, which, [x[1], x[0]], known[0])
+      : extreme(context, which, [x[0], x[1]], known[1]);
 
 const compares = (prefix: 'f32x4' | 'i32x4', sign: '' | '_s' | '_u'): Table => ({
   eq: binary(`${prefix}.eq`),
@@ -88,8 +93,8 @@ const floats: Table = {
   max: floatExtreme('max'),
   min: floatExtreme('min'),
   clamp: (context, { x: [low, x, high], known }) => {
-    const raised = context.fn.keep(extreme(context, 'max', x, low, known[0]));
-    return extreme(context, 'min', raised, high, known[2]);
+    const raised = context.fn.keep(extreme(context, 'max', [x, low], known[0]));
+    return extreme(context, 'min', [raised, high], known[2]);
   },
   fma: (context, { x }) => multiplyAdd(context, x[0], x[1], x[2]),
   // ±1 with the sign of x; zeros and NaN stay.
@@ -113,7 +118,11 @@ const floats: Table = {
 const lane = (x: Node, index: number): Node => laneOp('i32x4.extract_lane', index, 0, x);
 
 function lanewise(callee: Fn, x: readonly Node[]): Node {
-  const at = (index: number): Node => callNode(callee, x.map((node) => lane(node, index)));
+  const at = (index: number): Node =>
+    callNode(
+      callee,
+      x.map((node) => lane(node, index)),
+    );
   return [1, 2, 3].reduce(
     (vector, index) => laneOp('i32x4.replace_lane', index, 0, vector, at(index)),
     op('i32x4.splat', at(0)),
@@ -130,11 +139,16 @@ const shift =
   (context, { x, dtype, known, single }) => {
     const { bits } = dtypeInfo[dtype];
     const amount = known[1];
-    const name = fn === 'shiftLeft' ? 'i32x4.shl' : fn === 'shiftRightLogical' ? 'i32x4.shr_u' : 'i32x4.shr_s';
-    if (amount === undefined || single[1] === undefined) return throughHelper(fn)(context, { x, dtype, known, single });
+    const name =
+      fn === 'shiftLeft' ? 'i32x4.shl' : fn === 'shiftRightLogical' ? 'i32x4.shr_u' : 'i32x4.shr_s';
+    if (amount === undefined || single[1] === undefined)
+      return throughHelper(fn)(context, { x, dtype, known, single });
     if (amount < 0 || amount >= bits)
       return fn === 'shiftRightArithmetic' ? op('i32x4.shr_s', x[0], int(31)) : context.fn.splat(0);
-    const source = fn === 'shiftRightLogical' && bits < 32 ? op('v128.and', x[0], context.fn.splat(2 ** bits - 1)) : x[0];
+    const source =
+      fn === 'shiftRightLogical' && bits < 32
+        ? op('v128.and', x[0], context.fn.splat(2 ** bits - 1))
+        : x[0];
     return op(name, source, int(amount));
   };
 
@@ -144,7 +158,11 @@ const integers = (signed: boolean): Table => ({
   abs: (_, { x }) => (signed ? op('i32x4.abs', x[0]) : x[0]),
   sign: ({ fn }, { x: [x] }) =>
     signed
-      ? op('v128.or', op('i32x4.shr_s', x, int(31)), op('v128.and', op('i32x4.gt_s', x, fn.splat(0)), fn.splat(1)))
+      ? op(
+          'v128.or',
+          op('i32x4.shr_s', x, int(31)),
+          op('v128.and', op('i32x4.gt_s', x, fn.splat(0)), fn.splat(1)),
+        )
       : op('v128.and', op('i32x4.ne', x, fn.splat(0)), fn.splat(1)),
   not: unary('v128.not'),
   popcnt: ({ fn }, { x: [x], dtype }) => {
@@ -163,7 +181,11 @@ const integers = (signed: boolean): Table => ({
   max: binary(signed ? 'i32x4.max_s' : 'i32x4.max_u'),
   min: binary(signed ? 'i32x4.min_s' : 'i32x4.min_u'),
   clamp: (_, { x: [low, x, high] }) =>
-    op(signed ? 'i32x4.min_s' : 'i32x4.min_u', op(signed ? 'i32x4.max_s' : 'i32x4.max_u', x, low), high),
+    op(
+      signed ? 'i32x4.min_s' : 'i32x4.min_u',
+      op(signed ? 'i32x4.max_s' : 'i32x4.max_u', x, low),
+      high,
+    ),
   and: binary('v128.and'),
   or: binary('v128.or'),
   xor: binary('v128.xor'),
@@ -201,7 +223,18 @@ const tableOf = (dtype: DType): Table => {
 
 // Functions whose result may leave the range of a small type.
 const growing: ReadonlySet<ScalarFn> = new Set<ScalarFn>([
-  'neg', 'abs', 'not', 'add', 'sub', 'mul', 'div', 'pow', 'shiftLeft', 'sqrt', 'fma', 'rem',
+  'neg',
+  'abs',
+  'not',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'pow',
+  'shiftLeft',
+  'sqrt',
+  'fma',
+  'rem',
 ]);
 
 /** Spell a scalar function on lanes of a narrow type; undefined when the target has no spelling for it. */

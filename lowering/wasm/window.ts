@@ -23,7 +23,10 @@ export interface Index {
 }
 
 /** A known index. */
-export const knownIndex = (value: number): Index => ({ read: () => int(value), affine: affineConstant(value) });
+export const knownIndex = (value: number): Index => ({
+  read: () => int(value),
+  affine: affineConstant(value),
+});
 
 /** A piece of memory that no other area overlaps: an operand, or an allocation in scratch. */
 export interface Area {
@@ -103,7 +106,11 @@ export function sliceWindow(
   fn: Fn,
   window: Window,
   starts: readonly Index[],
-  part: { readonly sizes: Shape; readonly strides: readonly number[]; readonly squeeze: readonly number[] },
+  part: {
+    readonly sizes: Shape;
+    readonly strides: readonly number[];
+    readonly squeeze: readonly number[];
+  },
 ): Window {
   const dims = [...window.dims];
   const axes: WindowAxis[] = [];
@@ -162,7 +169,11 @@ export function clipOf(fn: Fn, window: Window, axisIndex: number): Clip {
   const low = fn.keep(maxS(fn.keep(quotient(below), 'o'), int(0)), 'lo');
   const above = fn.keep(quotient(sub(int(dim.extent), origin)), 'o');
   const capped = fn.keep(minS(above, size), 'hi');
-  return { key: `${dimKey(window, axis.dim)}:${axis.size}`, low: readerOf(low), high: readerOf(capped) };
+  return {
+    key: `${dimKey(window, axis.dim)}:${axis.size}`,
+    low: readerOf(low),
+    high: readerOf(capped),
+  };
 }
 
 /** Bytes between neighbouring positions of a window axis. */
@@ -175,13 +186,16 @@ export const axisStride = (window: Window, axisIndex: number): number => {
 export function isContiguous(window: Window): boolean {
   const strides = stridesOf(windowShape(window));
   const bytes = byteLengthOf(window.format);
-  return window.axes.every((axis, i) => axis.size === 1 || axisStride(window, i) === strides[i] * bytes);
+  return window.axes.every(
+    (axis, i) => axis.size === 1 || axisStride(window, i) === strides[i] * bytes,
+  );
 }
 
 /** The address of a window's first position, with the dims in `without` left out (their origins are added elsewhere). */
 export function baseAddress(fn: Fn, window: Window, without: readonly number[] = []): Node {
   return window.dims.reduce<Node>(
-    (sum, dim, i) => (without.includes(i) ? sum : add(sum, mul(dim.origin.read(fn), int(dim.stride)))),
+    (sum, dim, i) =>
+      without.includes(i) ? sum : add(sum, mul(dim.origin.read(fn), int(dim.stride))),
     window.pointer(fn),
   );
 }

@@ -42,9 +42,11 @@ function elementwise(b: TileBuilder, dice: Dice, x: Tile, pool: readonly Tile[])
   const same = pool.filter((y) => y.type.dtype === dtype && y.type.shape.join() === shape.join());
   const y = dice.pick(same);
   if (dtype === 'bool') return b.scalar(dice.pick(['and', 'or', 'xor', 'eq'] as const), x, y);
-  if (dice.chance(0.2)) return b.select(b.compare(dice.pick(['lt', 'ge', 'ne'] as const), x, y), x, dice.pick(same));
+  if (dice.chance(0.2))
+    return b.select(b.compare(dice.pick(['lt', 'ge', 'ne'] as const), x, y), x, dice.pick(same));
   if (dice.chance(0.15)) return squash(b, b.cast(x, dice.pick(dtypes)));
-  if (isFloat(dtype) && dice.chance(0.3)) return b.scalar(dice.pick(['exp', 'tanh', 'floor', 'neg', 'abs'] as const), x);
+  if (isFloat(dtype) && dice.chance(0.3))
+    return b.scalar(dice.pick(['exp', 'tanh', 'floor', 'neg', 'abs'] as const), x);
   return squash(b, b.scalar(dice.pick(['add', 'sub', 'mul', 'max', 'min'] as const), x, y));
 }
 
@@ -55,19 +57,31 @@ function view(b: TileBuilder, dice: Dice, x: Tile): Tile {
   const axis = dice.below(rank);
   switch (dice.below(6)) {
     case 0:
-      return b.transpose(x, dice.chance(0.5) ? shape.map((_, i) => rank - 1 - i) : shape.map((_, i) => (i + 1) % rank));
+      return b.transpose(
+        x,
+        dice.chance(0.5) ? shape.map((_, i) => rank - 1 - i) : shape.map((_, i) => (i + 1) % rank),
+      );
     case 1:
       return b.rev(x, [axis]);
     case 2: {
       const start = dice.below(Math.max(1, shape[axis] - 1));
       const step = dice.pick([1, 1, 2]);
-      return b.slice(x, shape.map((_, i) => (i === axis ? start : 0)), shape, shape.map((_, i) => (i === axis ? step : 1)));
+      return b.slice(
+        x,
+        shape.map((_, i) => (i === axis ? start : 0)),
+        shape,
+        shape.map((_, i) => (i === axis ? step : 1)),
+      );
     }
     case 3:
-      return dice.chance(0.5) ? b.reshape(x, [sizeOf(shape)]) : b.reshape(x, [...shape.slice(0, axis), 1, ...shape.slice(axis)]);
+      return dice.chance(0.5)
+        ? b.reshape(x, [sizeOf(shape)])
+        : b.reshape(x, [...shape.slice(0, axis), 1, ...shape.slice(axis)]);
     case 4: {
       const even = shape.findIndex((d) => d % 2 === 0 && d > 0);
-      return even < 0 ? b.rev(x, [axis]) : b.reshape(x, [...shape.slice(0, even), 2, shape[even] / 2, ...shape.slice(even + 1)]);
+      return even < 0
+        ? b.rev(x, [axis])
+        : b.reshape(x, [...shape.slice(0, even), 2, shape[even] / 2, ...shape.slice(even + 1)]);
     }
     default:
       return sizeOf(shape) > 400 ? b.rev(x, [axis]) : b.concat([x, x], axis);
@@ -82,40 +96,81 @@ function structured(b: TileBuilder, dice: Dice, x: Tile): Tile {
   switch (dice.below(6)) {
     case 0: {
       const sum = squash(b, b.reduce(x, combiner, [axis]));
-      return dice.chance(0.6) ? b.broadcast(sum, shape, shape.map((_, i) => i)) : sum;
+      return dice.chance(0.6)
+        ? b.broadcast(
+            sum,
+            shape,
+            shape.map((_, i) => i),
+          )
+        : sum;
     }
     case 1:
-      return squash(b, b.reduce(x, combiner, shape.map((_, i) => i)));
+      return squash(
+        b,
+        b.reduce(
+          x,
+          combiner,
+          shape.map((_, i) => i),
+        ),
+      );
     case 2:
       return squash(b, b.scan(x, combiner, axis, dice.chance(0.5)));
     case 3:
       return b.sort([x], axis, ([p, q]) => b.compare('lt', p, q))[0];
     case 4:
-      return b.pad(x, b.constant(1, dtype, []), shape.map(() => dice.below(2)), shape.map(() => dice.below(2)));
+      return b.pad(
+        x,
+        b.constant(1, dtype, []),
+        shape.map(() => dice.below(2)),
+        shape.map(() => dice.below(2)),
+      );
     default:
-      return shape.length === 2 ? squash(b, b.dot(x, b.transpose(x, [1, 0]))) : b.iota(dtype, shape, axis);
+      return shape.length === 2
+        ? squash(b, b.dot(x, b.transpose(x, [1, 0])))
+        : b.iota(dtype, shape, axis);
   }
 }
 
 function control(b: TileBuilder, dice: Dice, x: Tile, depth: number): Tile {
   if (dice.chance(0.5)) {
     const [y] = b.for(0, dice.below(4), 1, [x], (i, [old]) => {
-      const counted = b.scalar('add', old, b.broadcast(b.cast(i, old.type.dtype), old.type.shape, []));
-      return [squash(b, depth > 0 ? sameType(b, dice, old, grow(b, dice, [counted], 3, depth - 1)) : counted)];
+      const counted = b.scalar(
+        'add',
+        old,
+        b.broadcast(b.cast(i, old.type.dtype), old.type.shape, []),
+      );
+      return [
+        squash(
+          b,
+          depth > 0 ? sameType(b, dice, old, grow(b, dice, [counted], 3, depth - 1)) : counted,
+        ),
+      ];
     });
     return y;
   }
-  const [y] = b.if(b.compare('lt', b.programId(0), b.int(dice.below(3))), () => [squash(b, b.scalar('add', x, x))], () => [dice.chance(0.5) ? x : b.scalar('max', x, x)]);
+  const [y] = b.if(
+    b.compare('lt', b.programId(0), b.int(dice.below(3))),
+    () => [squash(b, b.scalar('add', x, x))],
+    () => [dice.chance(0.5) ? x : b.scalar('max', x, x)],
+  );
   return y;
 }
 
 // A tile of the wanted type out of the pool, or the first.
 function sameType(b: TileBuilder, dice: Dice, like: Tile, pool: readonly Tile[]): Tile {
-  const fits = pool.filter((y) => y.type.dtype === like.type.dtype && y.type.shape.join() === like.type.shape.join());
+  const fits = pool.filter(
+    (y) => y.type.dtype === like.type.dtype && y.type.shape.join() === like.type.shape.join(),
+  );
   return fits.length > 0 ? dice.pick(fits) : b.scalar('max', like, like);
 }
 
-function grow(b: TileBuilder, dice: Dice, start: readonly Tile[], steps: number, depth: number): Tile[] {
+function grow(
+  b: TileBuilder,
+  dice: Dice,
+  start: readonly Tile[],
+  steps: number,
+  depth: number,
+): Tile[] {
   const pool = [...start];
   for (let i = 0; i < steps; i++) {
     const x = dice.chance(0.5) ? pool[pool.length - 1] : dice.pick(pool);
@@ -133,16 +188,36 @@ function grow(b: TileBuilder, dice: Dice, start: readonly Tile[], steps: number,
 function randomKernel(seed: number): Kernel {
   const dice = new Dice(seed);
   const shape = dice.pick([[13], [70], [5, 9], [6, 33], [12, 16], [3, 4, 6], [2, 70]]);
-  const block = shape.map((d) => (dice.chance(0.5) ? d : Math.max(1, Math.ceil(d / dice.pick([2, 3])))));
-  const grid = shape.map((d, i) => ({ extent: Math.ceil(d / block[i]), semantics: 'parallel' as const }));
+  const block = shape.map((d) =>
+    dice.chance(0.5) ? d : Math.max(1, Math.ceil(d / dice.pick([2, 3]))),
+  );
+  const grid = shape.map((d, i) => ({
+    extent: Math.ceil(d / block[i]),
+    semantics: 'parallel' as const,
+  }));
   const dtype = dice.pick(dtypes);
   const dims = block.map((size) => ({ kind: 'blocked' as const, size }));
-  const operand = (name: string, access: 'read' | 'write') => ({ name, dtype, shape, access, dims, indexMap: (_: TileBuilder, ids: Tile[]) => ids });
+  const operand = (name: string, access: 'read' | 'write') => ({
+    name,
+    dtype,
+    shape,
+    access,
+    dims,
+    indexMap: (_: TileBuilder, ids: Tile[]) => ids,
+  });
   const state = dice.below(1e9);
   const body = (b: TileBuilder, [x, y, z]: readonly Ref[]): void => {
     const inner = new Dice(state);
     const pool = grow(b, inner, [b.load(x), b.load(y)], 4 + inner.below(8), 2);
-    const scalars = pool.filter((t) => t.type.dtype !== 'bool').map((t) => b.reduce(squash(b, t), 'max', t.type.shape.map((_, i) => i)));
+    const scalars = pool
+      .filter((t) => t.type.dtype !== 'bool')
+      .map((t) =>
+        b.reduce(
+          squash(b, t),
+          'max',
+          t.type.shape.map((_, i) => i),
+        ),
+      );
     let total = b.load(x);
     for (const s of scalars.slice(-3)) {
       const one = b.reshape(s, []);
@@ -152,7 +227,13 @@ function randomKernel(seed: number): Kernel {
     for (const t of like.slice(-2)) total = squash(b, b.scalar('add', total, t));
     b.store(z, total);
   };
-  return makeKernel({ name: `random_${seed}`, grid, operands: [operand('x', 'read'), operand('y', 'read'), operand('z', 'write')], scratch: [], body });
+  return makeKernel({
+    name: `random_${seed}`,
+    grid,
+    operands: [operand('x', 'read'), operand('y', 'read'), operand('z', 'write')],
+    scratch: [],
+    body,
+  });
 }
 
 const runs = Number(process.env['PALLADIA_RUNS'] ?? 150);
@@ -162,7 +243,11 @@ test('random kernels', { timeout: 20_000 + 200 * runs }, () => {
     fc.property(fc.integer({ min: 0, max: 1e9 }), (seed) => {
       const kernel = randomKernel(seed);
       const low = kernel.operands[0].dtype === 'f16';
-      compare(kernel, { seed, range: 2, tolerance: { absolute: low ? 0.1 : 2e-3, relative: low ? 0.05 : 1e-3 } });
+      compare(kernel, {
+        seed,
+        range: 2,
+        tolerance: { absolute: low ? 0.1 : 2e-3, relative: low ? 0.05 : 1e-3 },
+      });
     }),
     { numRuns: runs },
   );

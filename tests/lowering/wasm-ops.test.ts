@@ -9,7 +9,34 @@ import { compare, tileKernel } from './wasm-run.ts';
 const real = dtypes.filter((dtype) => kindOf(dtype) !== 'complex');
 
 const specials: Record<string, number[]> = {
-  float: [0, -0, 1, -1, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 3, 7.25, -7.25, NaN, Infinity, -Infinity, 1e-40, -1e-8, 60000, 123456.75, -8388608.5, 1e30, 2 ** 31, -(2 ** 31), 300, -300],
+  float: [
+    0,
+    -0,
+    1,
+    -1,
+    0.5,
+    -0.5,
+    1.5,
+    -1.5,
+    2.5,
+    -2.5,
+    3,
+    7.25,
+    -7.25,
+    NaN,
+    Infinity,
+    -Infinity,
+    1e-40,
+    -1e-8,
+    60000,
+    123456.75,
+    -8388608.5,
+    1e30,
+    2 ** 31,
+    -(2 ** 31),
+    300,
+    -300,
+  ],
   int: [0, 1, -1, 2, -2, 3, 5, 7, -7, 31, 32, 33, 64, 100, 127, -128, -127, 15, 8, 16],
   uint: [0, 1, 2, 3, 5, 7, 31, 32, 33, 64, 100, 127, 128, 200, 255, 254, 15, 8, 16],
   bool: [0, 1],
@@ -22,13 +49,16 @@ function pairs(dtype: DType): Uint8Array[] {
   if (dtype === 'i32') list.push(2 ** 31 - 1, -(2 ** 31));
   if (dtype === 'u32') list.push(2 ** 32 - 1, 2 ** 31);
   const big = dtype === 'i64' || dtype === 'u64';
-  const value = (x: number): number | bigint | boolean => (kind === 'bool' ? x === 1 : big ? BigInt(x) : x);
+  const value = (x: number): number | bigint | boolean =>
+    kind === 'bool' ? x === 1 : big ? BigInt(x) : x;
   const a = list.flatMap((x) => list.map(() => value(x)));
   const b = list.flatMap(() => list.map(value));
   return [a, b, b.toReversed()].map((values) => new Uint8Array(encode(values, dtype)));
 }
 
-const natives = (Object.keys(scalarInfo) as ScalarFn[]).filter((fn) => scalarInfo[fn].native || fn === 'rem' || fn === 'pow');
+const natives = (Object.keys(scalarInfo) as ScalarFn[]).filter(
+  (fn) => scalarInfo[fn].native || fn === 'rem' || fn === 'pow',
+);
 
 describe('scalar functions on special values', () => {
   for (const dtype of real)
@@ -37,7 +67,13 @@ describe('scalar functions on special values', () => {
       if (!takes.includes(kindOf(dtype)) || (!native && kindOf(dtype) === 'float')) continue;
       test(`${fn} ${dtype}`, () => {
         const data = pairs(dtype);
-        const n = data[0].length / (dtype === 'bool' ? 1 : data[0].length / specials[kindOf(dtype)].length ** 2 >= 1 ? elementBytes(dtype) : 1);
+        const n =
+          data[0].length /
+          (dtype === 'bool'
+            ? 1
+            : data[0].length / specials[kindOf(dtype)].length ** 2 >= 1
+              ? elementBytes(dtype)
+              : 1);
         const inputs = Array.from({ length: arity }, () => [dtype, [n]] as const);
         const kernel = tileKernel(`${fn}_${dtype}`, inputs, (b, xs) => [b.scalar(fn, ...xs)]);
         // Multiply and add may round once or twice.
@@ -47,7 +83,11 @@ describe('scalar functions on special values', () => {
     }
 });
 
-const elementBytes = (dtype: DType): number => encode([0].map((x) => (dtype === 'i64' || dtype === 'u64' ? BigInt(x) : x)), dtype).length;
+const elementBytes = (dtype: DType): number =>
+  encode(
+    [0].map((x) => (dtype === 'i64' || dtype === 'u64' ? BigInt(x) : x)),
+    dtype,
+  ).length;
 
 describe('conversions', () => {
   for (const from of real)
@@ -55,40 +95,80 @@ describe('conversions', () => {
       test(`${from} to ${to}`, () => {
         const [data] = pairs(from);
         const n = data.length / elementBytes(from);
-        compare(tileKernel('cast', [[from, [n]]], (b, [x]) => [b.cast(x, to)]), { data: [data] });
+        compare(
+          tileKernel('cast', [[from, [n]]], (b, [x]) => [b.cast(x, to)]),
+          { data: [data] },
+        );
       });
 });
 
 describe('views', () => {
   const f32 = (shape: number[]) => ['f32', shape] as const;
   test('transpose', () => {
-    for (const shape of [[3, 5], [4, 4], [17, 33], [64, 64]])
+    for (const shape of [
+      [3, 5],
+      [4, 4],
+      [17, 33],
+      [64, 64],
+    ])
       compare(tileKernel('transpose', [f32(shape)], (b, [x]) => [b.transpose(x, [1, 0])]));
     compare(tileKernel('transpose', [f32([3, 5, 7])], (b, [x]) => [b.transpose(x, [2, 0, 1])]));
-    compare(tileKernel('transpose', [f32([3, 16, 20])], (b, [x]) => [b.transpose(b.scalar('add', x, x), [0, 2, 1])]));
+    compare(
+      tileKernel('transpose', [f32([3, 16, 20])], (b, [x]) => [
+        b.transpose(b.scalar('add', x, x), [0, 2, 1]),
+      ]),
+    );
   });
   test('slice, rev, broadcast', () => {
-    compare(tileKernel('slice', [f32([9, 21])], (b, [x]) => [b.slice(x, [1, 2], [8, 20]), b.slice(x, [0, 1], [9, 21], [2, 3])]));
-    compare(tileKernel('rev', [f32([9, 21])], (b, [x]) => [b.rev(x, [1]), b.rev(x, [0]), b.rev(x, [0, 1])]));
-    compare(tileKernel('broadcast', [f32([9, 1]), f32([1, 21]), f32([21])], (b, [x, y, z]) => [
-      b.scalar('add', b.broadcast(x, [9, 21]), b.broadcast(y, [9, 21])),
-      b.scalar('mul', b.broadcast(z, [9, 21]), b.broadcast(x, [9, 21])),
-      b.broadcast(z, [2, 21, 3], [1]),
-    ]));
+    compare(
+      tileKernel('slice', [f32([9, 21])], (b, [x]) => [
+        b.slice(x, [1, 2], [8, 20]),
+        b.slice(x, [0, 1], [9, 21], [2, 3]),
+      ]),
+    );
+    compare(
+      tileKernel('rev', [f32([9, 21])], (b, [x]) => [
+        b.rev(x, [1]),
+        b.rev(x, [0]),
+        b.rev(x, [0, 1]),
+      ]),
+    );
+    compare(
+      tileKernel('broadcast', [f32([9, 1]), f32([1, 21]), f32([21])], (b, [x, y, z]) => [
+        b.scalar('add', b.broadcast(x, [9, 21]), b.broadcast(y, [9, 21])),
+        b.scalar('mul', b.broadcast(z, [9, 21]), b.broadcast(x, [9, 21])),
+        b.broadcast(z, [2, 21, 3], [1]),
+      ]),
+    );
   });
   test('reshape', () => {
-    compare(tileKernel('reshape', [f32([6, 20])], (b, [x]) => [
-      b.reshape(x, [120]), b.reshape(x, [2, 3, 4, 5]), b.reshape(x, [5, 24]),
-      b.reshape(b.scalar('neg', x), [120]), b.reshape(b.scalar('neg', x), [24, 5]),
-      b.scalar('add', b.reshape(b.transpose(x, [1, 0]), [120]), b.reshape(x, [120])),
-      b.reshape(x, [6, 1, 20, 1]),
-    ]));
+    compare(
+      tileKernel('reshape', [f32([6, 20])], (b, [x]) => [
+        b.reshape(x, [120]),
+        b.reshape(x, [2, 3, 4, 5]),
+        b.reshape(x, [5, 24]),
+        b.reshape(b.scalar('neg', x), [120]),
+        b.reshape(b.scalar('neg', x), [24, 5]),
+        b.scalar('add', b.reshape(b.transpose(x, [1, 0]), [120]), b.reshape(x, [120])),
+        b.reshape(x, [6, 1, 20, 1]),
+      ]),
+    );
   });
   test('concat and pad', () => {
-    compare(tileKernel('concat', [f32([3, 5]), f32([3, 4])], (b, [x, y]) => [b.concat([x, y, x], 1), b.scalar('add', b.concat([x, x], 0), b.concat([x, x], 0))]));
-    compare(tileKernel('pad', [f32([5, 6]), f32([])], (b, [x, v]) => [
-      b.pad(x, v, [1, 2], [0, 3]), b.pad(x, v, [0, 0], [2, 1], [1, 2]), b.pad(x, v, [-1, -2], [1, -1]), b.pad(x, v, [-1, 1], [0, -3], [2, 1]),
-    ]));
+    compare(
+      tileKernel('concat', [f32([3, 5]), f32([3, 4])], (b, [x, y]) => [
+        b.concat([x, y, x], 1),
+        b.scalar('add', b.concat([x, x], 0), b.concat([x, x], 0)),
+      ]),
+    );
+    compare(
+      tileKernel('pad', [f32([5, 6]), f32([])], (b, [x, v]) => [
+        b.pad(x, v, [1, 2], [0, 3]),
+        b.pad(x, v, [0, 0], [2, 1], [1, 2]),
+        b.pad(x, v, [-1, -2], [1, -1]),
+        b.pad(x, v, [-1, 1], [0, -3], [2, 1]),
+      ]),
+    );
   });
   test('iota', () => {
     for (const dtype of ['f32', 'i32', 'u8', 'f16', 'i64', 'f64'] as const)

@@ -19,7 +19,12 @@ import { WasmModule } from '../../lowering/wasm/fn.ts';
 import { op, splatBits } from '../../lowering/wasm/nodes.ts';
 
 /** Plain SIMD, as every engine has it. */
-export const plain: WasmFeatures = { relaxed: false, shared: false, engine: 'unknown', exact: true };
+export const plain: WasmFeatures = {
+  relaxed: false,
+  shared: false,
+  engine: 'unknown',
+  exact: true,
+};
 
 /** Whether this engine has relaxed SIMD. */
 function hasRelaxed(): boolean {
@@ -30,7 +35,9 @@ function hasRelaxed(): boolean {
 }
 
 /** What tests run with: plain SIMD, and all that this engine has. */
-export const allFeatures: readonly WasmFeatures[] = hasRelaxed() ? [plain, { relaxed: true, shared: false, engine: 'v8', exact: false }] : [plain];
+export const allFeatures: readonly WasmFeatures[] = hasRelaxed()
+  ? [plain, { relaxed: true, shared: false, engine: 'v8', exact: false }]
+  : [plain];
 
 /** Random numbers that are the same in every run. */
 export function random(seed: number): () => number {
@@ -53,7 +60,9 @@ export function randomBytes(dtype: DType, shape: Shape, next: () => number, rang
       case 'int':
         return dtypeInfo[dtype].bits === 64 ? BigInt(Math.trunc(x * 1000)) : Math.trunc(x * 10);
       case 'uint':
-        return dtypeInfo[dtype].bits === 64 ? BigInt(Math.trunc(Math.abs(x) * 1000)) : Math.trunc(Math.abs(x) * 10);
+        return dtypeInfo[dtype].bits === 64
+          ? BigInt(Math.trunc(Math.abs(x) * 1000))
+          : Math.trunc(Math.abs(x) * 10);
       default:
         return x;
     }
@@ -65,7 +74,11 @@ const align = (n: number): number => Math.ceil(n / 64) * 64;
 const canary = 0xa5;
 
 /** Run a kernel as WebAssembly on buffers, in place; checks that it writes nothing outside them. */
-export function runWasm(kernel: Kernel, buffers: readonly Uint8Array[], features: WasmFeatures = plain): void {
+export function runWasm(
+  kernel: Kernel,
+  buffers: readonly Uint8Array[],
+  features: WasmFeatures = plain,
+): void {
   const code = emitWasm(kernel, features);
   let end = 1024;
   const place = (bytes: number): number => {
@@ -81,12 +94,22 @@ export function runWasm(kernel: Kernel, buffers: readonly Uint8Array[], features
   buffers.forEach((buffer, i) => heap.set(buffer, pointers[i]));
   const module = new WebAssembly.Module(code.bytes.slice());
   const names = WebAssembly.Module.imports(module).filter((entry) => entry.module === 'math');
-  const math = Object.fromEntries(names.map(({ name }) => [name, meaning(name as ScalarFn, 'f64')]));
-  const { run } = new WebAssembly.Instance(module, { env: { memory }, math: math as WebAssembly.ModuleImports }).exports;
+  const math = Object.fromEntries(
+    names.map(({ name }) => [name, meaning(name as ScalarFn, 'f64')]),
+  );
+  const { run } = new WebAssembly.Instance(module, { env: { memory }, math }).exports;
   (run as (...args: number[]) => void)(0, code.programs, scratch, ...pointers);
-  const outside = [[0, 1024], ...buffers.map((buffer, i) => [pointers[i] + buffer.length, align(pointers[i] + buffer.length + 64)])];
+  const outside = [
+    [0, 1024],
+    ...buffers.map((buffer, i) => [
+      pointers[i] + buffer.length,
+      align(pointers[i] + buffer.length + 64),
+    ]),
+  ];
   for (const [from, to] of outside)
-    for (let i = from; i < to; i++) if (heap[i] !== canary) throw new Error(`${kernel.name}: wrote byte ${i} outside its operands`);
+    for (let i = from; i < to; i++)
+      if (heap[i] !== canary)
+        throw new Error(`${kernel.name}: wrote byte ${i} outside its operands`);
   buffers.forEach((buffer, i) => {
     const after = heap.subarray(pointers[i], pointers[i] + buffer.length);
     if (kernel.operands[i].access === 'read') expect(Buffer.compare(after, buffer)).toBe(0);
@@ -103,13 +126,22 @@ export interface Tolerance {
 const exact: Tolerance = { absolute: 0, relative: 0 };
 
 /** The first difference between two arrays, or undefined. */
-export function difference(dtype: DType, actual: Uint8Array, wanted: Uint8Array, tolerance: Tolerance = exact): string | undefined {
+export function difference(
+  dtype: DType,
+  actual: Uint8Array,
+  wanted: Uint8Array,
+  tolerance: Tolerance = exact,
+): string | undefined {
   const [a, b] = [decode(actual, dtype), decode(wanted, dtype)];
   for (let i = 0; i < b.length; i++) {
     const [x, y] = [a[i], b[i]];
     if (Object.is(x, y)) continue;
     const gap = Math.abs(Number(x) - Number(y));
-    if (gap <= tolerance.absolute + tolerance.relative * Math.abs(Number(y)) && (gap > 0 || tolerance !== exact)) continue;
+    if (
+      gap <= tolerance.absolute + tolerance.relative * Math.abs(Number(y)) &&
+      (gap > 0 || tolerance !== exact)
+    )
+      continue;
     return `[${i}]: got ${x}, wanted ${y}`;
   }
   return undefined;
@@ -129,7 +161,8 @@ export function compare(
   verifyKernel(kernel);
   const next = random(options.seed ?? 1);
   const inputs = kernel.operands.map(
-    ({ dtype, shape }, i) => options.data?.[i]?.slice() ?? randomBytes(dtype, shape, next, options.range),
+    ({ dtype, shape }, i) =>
+      options.data?.[i]?.slice() ?? randomBytes(dtype, shape, next, options.range),
   );
   const wanted = inputs.map((bytes) => bytes.slice());
   interpretKernel(kernel, wanted);
@@ -164,7 +197,10 @@ export function wholeKernel(
   return makeKernel({
     name,
     grid: [],
-    operands: [...inputs.map((x, i) => spec(x, i, 'read')), ...outputs.map((x, i) => spec(x, i, 'write'))],
+    operands: [
+      ...inputs.map((x, i) => spec(x, i, 'read')),
+      ...outputs.map((x, i) => spec(x, i, 'write')),
+    ],
     scratch: [],
     body,
   });
@@ -174,15 +210,24 @@ export function wholeKernel(
 export const tileKernel = (
   name: string,
   inputs: readonly ArraySpec[],
-  body: (b: TileBuilder, tiles: ReturnType<TileBuilder['load']>[]) => readonly ReturnType<TileBuilder['load']>[],
+  body: (
+    b: TileBuilder,
+    tiles: ReturnType<TileBuilder['load']>[],
+  ) => readonly ReturnType<TileBuilder['load']>[],
 ): Kernel => {
   // The types of the outputs are found by building the body once.
   let types: ArraySpec[] = [];
   wholeKernel(name, inputs, [], (b, refs) => {
-    types = body(b, refs.map((ref) => b.load(ref))).map((tile) => [tile.type.dtype, tile.type.shape]);
+    types = body(
+      b,
+      refs.map((ref) => b.load(ref)),
+    ).map((tile) => [tile.type.dtype, tile.type.shape]);
   });
   return wholeKernel(name, inputs, types, (b, refs) => {
-    const results = body(b, refs.slice(0, inputs.length).map((ref) => b.load(ref)));
+    const results = body(
+      b,
+      refs.slice(0, inputs.length).map((ref) => b.load(ref)),
+    );
     results.forEach((tile, i) => b.store(refs[inputs.length + i], tile));
   });
 };
