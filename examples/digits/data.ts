@@ -53,7 +53,7 @@ export function arrange(perDigit: readonly (readonly number[])[], seed: number):
 }
 
 /** How far an image may be moved during training, in pixels. */
-const reach = 2;
+const reach = 1;
 
 /**
  * Images in an order, as patches: row-major [count, 16, 49]. With a generator of random numbers every image is moved a little, so that

@@ -33,13 +33,13 @@ function parse(args: readonly string[]): Options {
         .choices(['wasm', 'webgpu', 'interpreter'])
         .default('wasm'),
     )
-    .option('--epochs <n>', 'passes over the training images', whole(1), 8)
+    .option('--epochs <n>', 'passes over the training images', whole(1), 12)
     .option('--seed <n>', 'seed of the data split, the parameters and the order', whole(0), 0)
     .option('--batch <n>', 'images per step', whole(1), 100)
     .option('--depth <n>', 'transformer blocks', whole(1), 2)
     .option('--train <n>', 'training images', whole(1), 9000)
     .option('--test <n>', 'held-out images', whole(1), 1000)
-    .option('--learning-rate <x>', 'peak learning rate', positive, 0.003)
+    .option('--learning-rate <x>', 'peak learning rate', positive, 0.004)
     .option('--out <folder>', 'where the report goes', 'out')
     .parse(args, { from: 'user' });
   return program.opts<Options>();

@@ -14,6 +14,9 @@ const width = 64;
 const heads = 4;
 const hidden = 128;
 const classes = 10;
+/** Mean and standard deviation of the pixels of handwritten digits. */
+const meanPixel = 0.13;
+const spreadPixel = 0.31;
 
 /** A linear layer. */
 export type Linear = { weight: Value; bias: Value };
@@ -82,7 +85,8 @@ function attend(x: Value, block: Block): Value {
 
 /** Logits of images: f32[batch, 16, 49] → f32[batch, 10]. */
 export function forward(params: Params, images: Value): Value {
-  let x = np.add(linear(images, params.embed), params.position);
+  const pixels = np.multiply(np.subtract(images, meanPixel), 1 / spreadPixel);
+  let x = np.add(linear(pixels, params.embed), params.position);
   for (const block of params.blocks) {
     x = np.add(x, attend(normalize(x, block.before), block));
     x = np.add(x, linear(nn.gelu(linear(normalize(x, block.between), block.up)), block.down));
@@ -117,10 +121,15 @@ export interface Trainer {
   readonly predict: (params: Params, images: Value) => Value;
 }
 
-/** Make the jitted functions of a training run with a learning rate that falls along a cosine. */
+/** Make the jitted functions of a training run; the learning rate rises for a twentieth of the steps, then falls along a cosine. */
 export function makeTrainer(learningRate: number, totalSteps: number): Trainer {
-  const schedule = optim.cosineDecaySchedule(learningRate, totalSteps);
-  const optimizer = optim.adamw(schedule, { weightDecay: 1e-4 });
+  const warmup = Math.max(1, Math.round(totalSteps / 20));
+  const schedule = optim.warmupCosineDecaySchedule(
+    learningRate,
+    warmup,
+    Math.max(totalSteps, warmup + 1),
+  );
+  const optimizer = optim.adamw(schedule, { weightDecay: 0.05 });
   const gradient = valueAndGrad(loss, { hasAux: true });
   const step = (
     { params, optimizer: before }: State,
