@@ -110,9 +110,22 @@ const narrow: Partial<Record<DType, DType>> = {
   complex128: 'complex64',
 };
 
-/** The dtype that stands for `dtype` now: the 32-bit one of its kind while 64-bit types are off. */
-export const canonicalDType = (dtype: DType): DType =>
-  config.enableX64 ? dtype : (narrow[dtype] ?? dtype);
+/**
+ * The dtype that stands for `dtype` now: the 32-bit one of its kind while 64-bit types are off.
+ *
+ * @throws DTypeError when there is no such dtype.
+ */
+export function canonicalDType(dtype: DType): DType {
+  if (dtypeInfo[dtype] === undefined) throw unknownDType(dtype);
+  return config.enableX64 ? dtype : (narrow[dtype] ?? dtype);
+}
+
+function unknownDType(name: unknown): DTypeError {
+  const meant = dtypes.find((d) => dtypeInfo[d].longName === name);
+  return new DTypeError(
+    `dtype: must be one of ${dtypes.join(', ')}; got ${String(name)}. ${meant === undefined ? 'Check the name.' : `Write '${meant}'.`}`,
+  );
+}
 
 /**
  * The dtype of the result of an operation on two operands, and whether it is weak.

@@ -46,7 +46,9 @@ export function canonicalAxes(
   ndim: number,
 ): number[] {
   if (axes === null || axes === undefined) return Array.from({ length: ndim }, (_, i) => i);
-  const list = (typeof axes === 'number' ? [axes] : axes).map((a) => canonicalAxis(op, a, ndim));
+  const list = (Array.isArray(axes) ? (axes as readonly number[]) : [axes as number]).map((a) =>
+    canonicalAxis(op, a, ndim),
+  );
   if (new Set(list).size !== list.length)
     throw new ShapeError(
       `${op}: axes must be distinct; got ${showShape(list)}. Name each axis once.`,

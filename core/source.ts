@@ -18,9 +18,10 @@ export function userFrame(): string | undefined {
   const stack = new Error('stack').stack ?? '';
   Error.stackTraceLimit = limit;
   for (const line of stack.split('\n').slice(1)) {
-    const place = /(?:\(|at |@)((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()\s]+:\d+:\d+)\)?$/.exec(
-      line.trim(),
-    )?.[1];
+    const place =
+      /(?:\(|at (?:async )?|@)((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()\s]+:\d+:\d+)\)?$/.exec(
+        line.trim(),
+      )?.[1];
     if (place === undefined || place.includes('node:internal') || place.includes('node_modules'))
       continue;
     if (!ours.test(place)) return place.replace(/^file:\/\//, '');

@@ -2,7 +2,7 @@
  * Gradient transformations after optax: pairs of pure functions `init(params) → state` and `update(updates, state, params) → [updates, state]`.
  * State is a tree of arrays, so that a jitted step takes and gives it without tracing again.
  */
-import { NDArray } from '../core/array.ts';
+import { describe, NDArray } from '../core/array.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { flatten, map } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
@@ -98,13 +98,17 @@ export function scaleBySchedule(schedule: Schedule): GradientTransformation {
 }
 
 /** Multiply by minus the learning rate: from gradients to descent. */
-export const scaleByLearningRate = (rate: number | Schedule): GradientTransformation =>
-  typeof rate === 'number'
-    ? scale(-rate)
-    : scaleBySchedule((count) => {
-        const factor = rate(count);
-        return typeof factor === 'number' ? -factor : neg(factor);
-      });
+export function scaleByLearningRate(rate: number | Schedule): GradientTransformation {
+  if (typeof rate === 'number') return scale(-rate);
+  if (typeof rate !== 'function')
+    throw new ArgumentError(
+      `scaleByLearningRate: the learning rate must be a number or a schedule; got ${describe(rate)}. Give one, for example 1e-3.`,
+    );
+  return scaleBySchedule((count) => {
+    const factor = rate(count);
+    return typeof factor === 'number' ? -factor : neg(factor);
+  });
+}
 
 /** The square root of the sum of squares over all arrays: f32[]. */
 export function globalNorm(tree: Tree): Value {

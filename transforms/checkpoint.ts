@@ -4,6 +4,7 @@
  */
 import { config } from '../core/config.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
+import { checkFunction } from '../core/options.ts';
 import { LinearArg, type Primitive, type Tangent } from '../core/primitive.ts';
 import { isEager } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -181,6 +182,7 @@ export function checkpoint(
   f: (...args: never[]) => unknown,
   { preventCse = true }: CheckpointOptions = {},
 ): (...args: unknown[]) => unknown {
+  checkFunction('checkpoint', f);
   return named((...args: unknown[]) => {
     if (config.disableJit && isEager()) return f(...(args as never[]));
     const { values, treedef } = flattenValues('checkpoint', 'args', args);

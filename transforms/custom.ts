@@ -5,6 +5,7 @@
 import { describe } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
+import { checkFunction } from '../core/options.ts';
 import type { Tangent } from '../core/primitive.ts';
 import { sameShape, showShape } from '../core/shape.ts';
 import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
@@ -105,6 +106,7 @@ export function customJvp(
   f: (...args: never[]) => unknown,
   { nondiffArgnums = [] }: CustomOptions = {},
 ): CustomJvp<unknown[], unknown> {
+  checkFunction('customJvp', f);
   const name = nameOf(f);
   let rule: JvpRule | undefined;
   let symbolicZeros = false;
@@ -265,6 +267,7 @@ export function customVjp(
   f: (...args: never[]) => unknown,
   { nondiffArgnums = [] }: CustomOptions = {},
 ): CustomVjp<unknown[], unknown> {
+  checkFunction('customVjp', f);
   const name = nameOf(f);
   let rules: VjpRules | undefined;
   const call = (...args: unknown[]): unknown => {

@@ -5,6 +5,7 @@
 import { asValue, describe, type ArrayLike } from '../core/array.ts';
 import { ArgumentError, AsyncFunctionError, TreeError } from '../core/errors.ts';
 import { typedArrayDType } from '../core/host.ts';
+import { checkFunction } from '../core/options.ts';
 import { flatten, flattenWithPath, isStatic, unflatten, type TreeDef } from '../core/tree.ts';
 import { Value } from '../core/value.ts';
 import type { FlatFunction } from './stage.ts';
@@ -84,6 +85,7 @@ export function flattenFunction(
   inTree: TreeDef,
   hasAux = false,
 ): FlatUserFunction {
+  checkFunction(op, f);
   let outTree: TreeDef | undefined;
   let outCount = 0;
   let aux: { readonly leaves: readonly unknown[]; readonly treedef: TreeDef } | undefined;

@@ -5,6 +5,7 @@
 import type { Aval } from '../core/aval.ts';
 import { dtypeInfo, isComplex, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { LinearArg, type Tangent } from '../core/primitive.ts';
 import { showShape } from '../core/shape.ts';
 import { unflatten } from '../core/tree.ts';
@@ -127,6 +128,8 @@ export type Gradient<A extends readonly unknown[], N> = N extends number
 /** What a function to differentiate returns. */
 export type Scalar = Value | number;
 
+const gradOptions = ['argnums', 'hasAux', 'holomorphic', 'allowInt'];
+
 type WithAux<N extends Argnums> = GradOptions<N, true> & { readonly hasAux: true };
 
 /**
@@ -153,6 +156,8 @@ export function grad(
   f: (...args: never[]) => unknown,
   options: GradOptions = {},
 ): (...args: unknown[]) => unknown {
+  checkFunction('grad', f);
+  checkOptions('grad', options, gradOptions);
   return named((...args: unknown[]) => {
     const { gradient, aux } = differentiate('grad', f, args, options);
     return options.hasAux === true ? [gradient, aux] : gradient;
@@ -182,6 +187,8 @@ export function valueAndGrad(
   f: (...args: never[]) => unknown,
   options: GradOptions = {},
 ): (...args: unknown[]) => unknown {
+  checkFunction('valueAndGrad', f);
+  checkOptions('valueAndGrad', options, gradOptions);
   return named((...args: unknown[]) => {
     const { value, gradient, aux } = differentiate('valueAndGrad', f, args, options);
     return [options.hasAux === true ? [value, aux] : value, gradient];
@@ -229,7 +236,9 @@ export function chooseArguments(
   args: readonly unknown[],
   argnums: Argnums,
 ): ChosenArguments {
-  const positions = (typeof argnums === 'number' ? [argnums] : argnums).map((n) => {
+  const positions = (
+    Array.isArray(argnums) ? (argnums as readonly number[]) : [argnums as number]
+  ).map((n) => {
     const at = n < 0 ? n + args.length : n;
     if (!Number.isInteger(n) || at < 0 || at >= args.length)
       throw new ArgumentError(

@@ -3,6 +3,7 @@
  * result is a tree of outputs of trees of inputs; each leaf has the axes of the output, then those of the input.
  */
 import type { Aval } from '../core/aval.ts';
+import { checkFunction } from '../core/options.ts';
 import { unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { eq } from '../lax/comparison.ts';
@@ -89,6 +90,7 @@ export function jacfwd<A extends readonly unknown[], R, const N extends Argnums 
   f: (...args: A) => R,
   options: JacobianOptions<N> = {},
 ): (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>> {
+  checkFunction('jacfwd', f);
   const { argnums = 0, holomorphic = false } = options;
   return named((...args: unknown[]) => {
     const chosen = chooseArguments('jacfwd', args, argnums);
@@ -126,6 +128,7 @@ export function jacrev<A extends readonly unknown[], R, const N extends Argnums 
   f: (...args: A) => R,
   options: JacobianOptions<N> = {},
 ): (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>> {
+  checkFunction('jacrev', f);
   const { argnums = 0, holomorphic = false } = options;
   return named((...args: unknown[]) => {
     const chosen = chooseArguments('jacrev', args, argnums);

@@ -5,8 +5,9 @@
 import { asValue, NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { configKey } from '../core/config.ts';
-import { ArgumentError } from '../core/errors.ts';
+import { ArgumentError, ConcretizationError } from '../core/errors.ts';
 import { keyOf } from '../core/key.ts';
+import { Tracer } from '../core/trace.ts';
 import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { BoundedMap, type Program } from './executables.ts';
@@ -41,6 +42,7 @@ export function splitArguments(
 ): JitArguments {
   const statics = positions(op, 'staticArgnums', settings.staticArgnums, args.length);
   const donated = positions(op, 'donateArgnums', settings.donateArgnums, args.length);
+  for (const at of statics) checkStatic(op, args[at], at, donated.has(at));
   const shown = args.map((arg, i) => (statics.has(i) ? new StaticArgument(arg) : arg));
   const { leaves, treedef } = flatten(shown);
   const isStatic = leaves.map((leaf) => leaf instanceof StaticArgument || isStaticLeaf(leaf));
@@ -73,6 +75,17 @@ class StaticArgument {
   constructor(value: unknown) {
     this.value = value;
   }
+}
+
+function checkStatic(op: string, arg: unknown, at: number, donated: boolean): void {
+  if (arg instanceof Tracer)
+    throw new ConcretizationError(
+      `${op}: a static argument must be a JavaScript value; got ${arg.toString()} as argument ${at}. Leave it out of staticArgnums, or pass a value that is not traced.`,
+    );
+  if (donated)
+    throw new ArgumentError(
+      `${op}: a static argument has no memory to donate; got argument ${at} in staticArgnums and donateArgnums. Leave it out of one of them.`,
+    );
 }
 
 function positions(

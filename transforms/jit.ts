@@ -4,6 +4,7 @@
  */
 import { config } from '../core/config.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { isEager } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
@@ -61,6 +62,8 @@ export function jit(
   f: (...args: never[]) => unknown,
   options: JitOptions = {},
 ): Jitted<unknown[], unknown> {
+  checkFunction('jit', f);
+  checkOptions('jit', options, ['staticArgnums', 'donateArgnums', 'name']);
   const settings = settingsOf(f, options);
   const cache = cacheOf(f, settings);
   const call = (...args: unknown[]): unknown => {
@@ -85,7 +88,7 @@ export function jit(
 
 function settingsOf(f: { readonly name: string }, options: JitOptions): JitSettings {
   const list = (x: number | readonly number[] | undefined): readonly number[] =>
-    x === undefined ? [] : typeof x === 'number' ? [x] : x;
+    x === undefined ? [] : Array.isArray(x) ? x : [x as number];
   return {
     name: options.name ?? nameOf(f),
     staticArgnums: list(options.staticArgnums),
@@ -133,6 +136,7 @@ export function makeJaxpr(
   f: (...args: never[]) => unknown,
   options: Pick<JitOptions, 'staticArgnums'> = {},
 ): (...args: unknown[]) => Jaxpr {
+  checkFunction('makeJaxpr', f);
   const settings = settingsOf(f, options);
   return (...args) => traceStage(f, splitArguments('makeJaxpr', args, settings), settings).jaxpr;
 }
@@ -145,6 +149,7 @@ export function makeJaxpr(
  * String(evalShape((x) => lax.sin(x), new ShapeDtypeStruct([3]))); // → ShapeDtypeStruct(shape=(3,), dtype=float32)
  */
 export function evalShape(f: (...args: never[]) => unknown, ...args: readonly unknown[]): unknown {
+  checkFunction('evalShape', f);
   const settings = settingsOf(f, {});
   return traceStage(f, splitArguments('evalShape', args, settings), settings).outInfo;
 }

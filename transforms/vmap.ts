@@ -1,5 +1,6 @@
 /** `vmap` for people: which axis of which argument is mapped, as prefixes of trees. The trace stands in `vmap-trace.ts`. */
 import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import type { BatchDim } from '../core/primitive.ts';
 import { broadcastPrefix, flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
@@ -48,6 +49,8 @@ export function vmap(
   f: (...args: never[]) => unknown,
   options: VmapOptions = {},
 ): (...args: unknown[]) => unknown {
+  checkFunction('vmap', f);
+  checkOptions('vmap', options, ['inAxes', 'outAxes', 'axisSize', 'axisName']);
   const { inAxes = 0, outAxes = 0, axisName } = options;
   return named((...args: unknown[]) => {
     const { leaves, treedef } = flatten(args);
