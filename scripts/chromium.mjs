@@ -18,6 +18,18 @@ export const flags = [
   '--no-first-run',
 ];
 
+// Pages with text need a font: the one in the package, found beside this file.
+const fontsConfig = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">fonts</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+  <alias><family>sans-serif</family><prefer><family>Open Sans</family></prefer></alias>
+  <alias><family>system-ui</family><prefer><family>Open Sans</family></prefer></alias>
+  <alias><family>monospace</family><prefer><family>Open Sans</family></prefer></alias>
+</fontconfig>
+`;
+
 /**
  * Unpacks the browser once and returns its program with the environment it needs.
  * @returns {{ executablePath: string, env: Record<string, string> } | undefined} nothing where there is none for this machine
@@ -37,6 +49,7 @@ export function findChromium(environment = process.env) {
     const driver = { library_path: './libvk_swiftshader.so', api_version: '1.1.0' };
     const manifest = JSON.stringify({ file_format_version: '1.0.0', ICD: driver });
     writeFileSync(join(draft, 'vk_swiftshader_icd.json'), manifest);
+    writeFileSync(join(draft, 'fonts.conf'), fontsConfig);
   });
   const libraries = [join(folder, 'lib'), environment.LD_LIBRARY_PATH].filter((part) => part);
   const env = {

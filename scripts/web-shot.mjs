@@ -8,8 +8,11 @@ import { root } from './unpack.mjs';
 const options = Object.fromEntries(process.argv.slice(2).map((text) => text.split('=')));
 const found = findChromium();
 if (found === undefined) throw new Error('web-shot: there is no Chromium for this machine.');
-const server = await preview({ configFile: `${root}/web/digits/vite.config.ts`, preview: { port: 0, host: '127.0.0.1' } });
-const browser = await chromium.launch({ ...found, headless: true, args: flags, ...(process.env.DUMP ? { logger: { isEnabled: () => true, log: (n, s, m) => console.log(n, String(m).slice(0, 300)) } } : {}) });
+const server = await preview({
+  configFile: `${root}/web/digits/vite.config.ts`,
+  preview: { port: 0, host: '127.0.0.1' },
+});
+const browser = await chromium.launch({ ...found, headless: true, args: flags });
 try {
   const page = await browser.newPage();
   page.on('console', (message) => console.log(`page: ${message.text()}`));
@@ -20,7 +23,9 @@ try {
   await page.fill('[name=train]', options.train ?? '400');
   await page.click('button');
   const limit = Number(options.limit ?? 240_000);
-  await page.waitForFunction(() => document.body.dataset.done === 'true', undefined, { timeout: limit }).catch(() => undefined);
+  await page
+    .waitForFunction(() => document.body.dataset.done === 'true', undefined, { timeout: limit })
+    .catch(() => undefined);
   console.log(`status: ${await page.textContent('#status')}`);
   console.log(`epochs: ${(await page.textContent('#epochs')).replaceAll(/\s+/g, ' ')}`);
   await page.screenshot({ path: options.out ?? 'out/web.png', fullPage: true });

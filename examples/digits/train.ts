@@ -2,6 +2,7 @@
 import { jit, makeJaxpr, vmap, type Value } from 'palladia';
 import * as np from 'palladia/numpy';
 import { ops } from 'palladia/pallas';
+import { emitKernels } from 'palladia/webgpu';
 import {
   generator,
   labelsOf,
@@ -137,7 +138,10 @@ export function stagesOf(): TrainingResult['stages'] {
     },
     { title: 'StableHLO', text: lowered.asText() },
     ...compiled.kernels.map((k) => ({ title: `kernel ${k.name}`, text: k.text })),
-    ...compiled.kernels.map((k) => ({ title: `emitted code of ${k.name}`, text: k.source })),
+    ...emitKernels(lowered).map((k) => ({ title: `WGSL of ${k.name}`, text: k.source })),
+    ...compiled.kernels.flatMap((k) =>
+      k.source === '' ? [] : [{ title: `code of ${k.name} on this device`, text: k.source }],
+    ),
   ];
 }
 
