@@ -9,11 +9,14 @@ import { infinityBits, type MathWriter } from './math-writer.ts';
 import type { TileBuilder } from './tile/build.ts';
 import type { Tile } from './tile/ir.ts';
 
-/** log₂ m = K·s + K·s³·… with s = (m − 1)/(m + 1): the part past K·s is s·s²·P(s²), to 2⁻³⁶ of the whole. */
-const logP = [0.33661962, 0.41192156, 0.5770789, 0.9617967];
+/** log₂(m/c) = K·s + K·s³·… with s = (m − c)/(m + c), |s| < 0.063: what is past K·s is s·s²·P(s²), to 2⁻⁴⁰. */
+const logP = [0.4152398, 0.57706934, 0.9617967];
 /** K = 2/ln 2 in 12 bits, and the rest. */
 const scaleHigh = 2.884765625;
 const scaleLow = 0.000624456777926774;
+/** Points c near which m lies, where each begins, and log₂ c in 12 bits and the rest. */
+const low = { c: 0.796875, end: 0.8927, high: -0.32763671875, low: 6.206072149558971e-5 };
+const up = { c: 1.25, begin: 1.118, high: 0.32177734375, low: 0.00015075113736234786 };
 const smallestNormal = 2 ** -126;
 
 /** log₂ a for positive a as a part of 12 bits and the rest. */
@@ -21,23 +24,28 @@ function logParts(m: MathWriter, a: Tile): { high: Tile; low: Tile } {
   const isSmall = m.compare('lt', a, smallestNormal);
   const parts = split(m, m.select(isSmall, m.mul(a, 2 ** 23), a));
   const e = m.toFloat(m.sub(parts.e, m.select(isSmall, m.constant(23, 'i32'), 0)));
-  const f = m.sub(parts.m, 1);
-  const bottom = m.add(f, 2);
+  const [isLow, isUp] = [m.compare('lt', parts.m, low.end), m.compare('gt', parts.m, up.begin)];
+  const near = (below: number, middle: number, above: number): Tile =>
+    m.select(isLow, below, m.select(isUp, m.constant(above), middle));
+  const c = near(low.c, 1, up.c);
+  const f = m.sub(parts.m, c);
+  const bottom = m.add(parts.m, c);
   const s = m.div(f, bottom);
   const sHigh = m.upper(s);
-  // s − sHigh = (f − sHigh·(f + 2))/(f + 2), with f in two parts so that each product is exact
+  // s − sHigh = (f − sHigh·(f + 2c))/(f + 2c), with f in two parts so that each product is exact
   const fHigh = m.upper(f);
-  const remainder = m.sub(
-    m.sub(m.sub(f, m.mul(sHigh, 2)), m.mul(sHigh, fHigh)),
-    m.mul(sHigh, m.sub(f, fHigh)),
-  );
-  const sLow = m.div(remainder, bottom);
+  const rest = m.sub(m.sub(f, m.mul(sHigh, m.add(c, c))), m.mul(sHigh, fHigh));
+  const sLow = m.div(m.sub(rest, m.mul(sHigh, m.sub(f, fHigh))), bottom);
   const square = m.mul(s, s);
   const series = m.mul(m.mul(m.poly(square, logP), square), s);
-  const high = m.mul(sHigh, scaleHigh);
-  const low = m.add(m.mad(sLow, scaleHigh, m.mul(s, scaleLow)), series);
-  const sum = m.upper(m.add(e, m.add(high, low)));
-  return { high: sum, low: m.add(m.add(m.sub(e, sum), high), low) };
+  const whole = m.add(e, near(low.high, 0, up.high));
+  const first = m.mul(sHigh, scaleHigh);
+  const last = m.add(
+    m.add(m.mad(sLow, scaleHigh, m.mul(s, scaleLow)), series),
+    near(low.low, 0, up.low),
+  );
+  const high = m.upper(m.add(whole, m.add(first, last)));
+  return { high, low: m.add(m.add(m.sub(whole, high), first), last) };
 }
 
 /** aʸ for positive finite a and |y| ≤ 2⁶⁰ */

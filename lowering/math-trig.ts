@@ -17,6 +17,8 @@ const halfPiWhole = [1.5707963705062866, -4.371138828673793e-8, -1.7151245100058
 const halfPiParts = [
   1.5703125, 0.0004837512969970703, 7.549533620476723e-8, 2.5633440682570896e-12,
 ];
+/** π/2 in 12 bits and the rest. */
+const halfPiShort = [1.57080078125, -4.4544551033807685e-6];
 const boundWhole = 30000;
 const boundParts = 1500;
 
@@ -86,10 +88,12 @@ function quadrant(m: MathWriter, high: Tile, low: Tile): Reduced {
   const sign = m.shr(fraction, 31);
   const top = m.xor(fraction, sign);
   const bottom = m.b.bitcast(m.shr(m.xor(rest, m.b.bitcast(sign, 'u32')), 1), 'i32');
-  // The upper 24 bits are a float without rounding; the rest is small.
+  // The upper 24 bits are a float without rounding; of their product with π/2 the first part is exact.
   const upper = m.mul(m.toFloat(m.and(top, -256)), 2 ** -32);
   const lower = m.mad(m.toFloat(bottom), 2 ** -63, m.mul(m.toFloat(m.and(top, 255)), 2 ** -32));
-  const r = m.mad(upper, halfPi, m.mad(upper, halfPiWhole[1], m.mul(lower, halfPi)));
+  const first = m.upper(upper);
+  const small = m.mad(m.add(m.sub(upper, first), lower), halfPi, m.mul(first, halfPiShort[1]));
+  const r = m.mad(first, halfPiShort[0], small);
   return { n, r: m.flipSign(r, m.and(sign, -0x80000000)) };
 }
 
