@@ -20,6 +20,7 @@ import { openGpu, type Opened, type OpenOptions } from './open.ts';
 import { Pipelines } from './pipelines.ts';
 import { describeKernel, operandBytes, type LoadedKernel } from './program.ts';
 import { Readback } from './readback.ts';
+import { Decider } from './speculation.ts';
 import { Stream } from './stream.ts';
 
 /** Options of a WebGPU device. */
@@ -119,6 +120,7 @@ export class WebGpuDevice implements Device {
       memory,
       stream,
       readback: this.#readback,
+      decider: new Decider(gpu),
       owned: new FinalizationRegistry((allocations) =>
         stream.submit(() => {
           for (const allocation of allocations) memory.release(allocation);

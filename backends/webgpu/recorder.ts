@@ -8,6 +8,13 @@ import { paddedSize } from './memory.ts';
 import type { Prepared } from './program.ts';
 import { waits } from './program.ts';
 import type { Readback } from './readback.ts';
+import {
+  firstBatch,
+  isPredictable,
+  largestBatch,
+  type Decider,
+  type Speculation,
+} from './speculation.ts';
 
 /** Dispatches after which commands are handed over, so that the device works while more are written. */
 const submitEvery = 256;
@@ -19,6 +26,8 @@ export interface Queue {
   readonly gpu: GPUDevice;
   readonly memory: Memory;
   readonly readback: Readback;
+  /** Ends loops on the device. */
+  readonly decider: Decider;
   /** The scratch buffer of the device, at least this large. */
   scratch(byteLength: number): Allocation;
 }
@@ -73,6 +82,11 @@ export class Recorder {
 
   async #while(step: Prepared & { kind: 'while' }): Promise<void> {
     const before = this.#places(step);
+    if (isPredictable(step)) {
+      await this.#ahead(step);
+      this.#restore(step, before);
+      return;
+    }
     for (let i = 0; ; i++) {
       if (step.trips === undefined) {
         await this.follow(step.cond);
@@ -83,6 +97,44 @@ export class Recorder {
       this.#turn(step);
     }
     this.#restore(step, before);
+  }
+
+  /** Dispatch iterations ahead of the answer whether they run; those after the end are empty. */
+  async #ahead(step: Prepared & { kind: 'while' }): Promise<void> {
+    const loop = this.#queue.decider.of(step);
+    this.#endPass();
+    this.#encoder ??= this.#queue.gpu.createCommandEncoder();
+    loop.reset(this.#encoder);
+    let turns = 0;
+    for (let batch = firstBatch; ; batch = Math.min(largestBatch, batch * 2)) {
+      for (let i = 0; i < batch; i++) {
+        let at = 0;
+        const run = (steps: readonly Prepared[]): void => {
+          for (const inner of steps)
+            if (inner.kind === 'kernel')
+              this.#dispatch(inner, { sizes: loop.sizes, at: 12 * at++ });
+        };
+        run(step.cond);
+        this.#decide(loop, this.#table[step.predicate]);
+        run(step.body);
+        this.#turn(step);
+        turns++;
+      }
+      const state = await this.#read(loop.state, 8);
+      const [goesOn, count] = new Uint32Array(state.buffer, state.byteOffset, 2);
+      if (goesOn !== 0) continue;
+      // The buffers changed places in empty iterations too.
+      if ((turns - count) % 2 === 1) this.#turn(step);
+      return;
+    }
+  }
+
+  #decide(loop: Speculation, predicate: Allocation): void {
+    const pass = this.#open();
+    pass.setPipeline(loop.pipeline);
+    this.#pipeline = loop.pipeline;
+    pass.setBindGroup(0, loop.group(predicate));
+    pass.dispatchWorkgroups(1);
   }
 
   /** The next values become the carried ones. */
@@ -106,29 +158,42 @@ export class Recorder {
     [...carried, ...next].forEach((id, i) => (this.#table[id] = before[i]));
   }
 
-  async #value(id: BufferId, byteLength: number): Promise<Uint8Array> {
+  #value(id: BufferId, byteLength: number): Promise<Uint8Array> {
+    return this.#read(this.#table[id], byteLength);
+  }
+
+  async #read(allocation: Allocation, byteLength: number): Promise<Uint8Array> {
     this.#endPass();
     this.#encoder ??= this.#queue.gpu.createCommandEncoder();
-    const wait = this.#queue.readback.record(this.#encoder, this.#table[id], byteLength);
+    const wait = this.#queue.readback.record(this.#encoder, allocation, byteLength);
     this.submit();
     return wait();
   }
 
-  #dispatch(step: Prepared & { kind: 'kernel' }): void {
-    const { kernel } = step;
-    const group = this.#group(step);
+  #open(): GPUComputePassEncoder {
     this.#encoder ??= this.#queue.gpu.createCommandEncoder();
     if (this.#pass === undefined) {
       this.#pass = this.#encoder.beginComputePass();
       this.#pipeline = undefined;
     }
+    return this.#pass;
+  }
+
+  #dispatch(
+    step: Prepared & { kind: 'kernel' },
+    from?: { readonly sizes: GPUBuffer; readonly at: number },
+  ): void {
+    const { kernel } = step;
+    const group = this.#group(step);
+    const pass = this.#open();
     const { pipeline } = kernel.pipeline;
     if (this.#pipeline !== pipeline) {
-      this.#pass.setPipeline(pipeline);
+      pass.setPipeline(pipeline);
       this.#pipeline = pipeline;
     }
-    this.#pass.setBindGroup(0, group);
-    this.#pass.dispatchWorkgroups(...kernel.code.workgroups);
+    pass.setBindGroup(0, group);
+    if (from === undefined) pass.dispatchWorkgroups(...kernel.code.workgroups);
+    else pass.dispatchWorkgroupsIndirect(from.sizes, from.at);
     if (++this.#count >= submitEvery) this.submit();
   }
 

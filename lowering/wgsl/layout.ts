@@ -180,6 +180,14 @@ export function componentOf(point: Point, component: number): Point {
   return { coords, width: 1, axis: -1 };
 }
 
+const keys = new WeakMap<Point, string>();
+
 /** A name for a place. */
-export const keyOf = (point: Point): string =>
-  `${point.coords.map((c) => affine.print(c.at)).join('|')}#${point.width}@${point.axis}`;
+export function keyOf(point: Point): string {
+  let key = keys.get(point);
+  if (key === undefined) {
+    key = `${point.coords.map((c) => affine.print(c.at)).join('|')}#${point.width}@${point.axis}`;
+    keys.set(point, key);
+  }
+  return key;
+}

@@ -223,6 +223,21 @@ describe('loops and branches', () => {
     expect(device.stream.isHeld).toBe(false);
   });
 
+  test('long loops that depend on data end where they should', async () => {
+    const program = device.executable(looping(undefined));
+    for (const [first, last] of [
+      [-100.5, 7.5],
+      [-9, 7],
+      [-8, 7],
+      [6, 7],
+      [7, 7],
+      [8, 8],
+    ]) {
+      const [y] = program.run([device.upload(bytes(first, 0, first, 0))]);
+      expect(await floats(y)).toEqual([last, last - first, last, last - first]);
+    }
+  });
+
   test('branches', async () => {
     const program = device.executable(
       schedule({
