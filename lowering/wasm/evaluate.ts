@@ -27,7 +27,8 @@ import type { Instance } from './pass.ts';
 import { valuesOf } from './pass.ts';
 import { spellSingle } from './single.ts';
 import { choose, spellVector } from './vector.ts';
-import { gatherSingle, gatherVector } from './gather.ts';
+import { gatherRow, gatherSingle, gatherVector, isRow } from './gather.ts';
+import type { Window } from './window.ts';
 
 /** What a row of an access needs: its address, whether it is inside, and coordinates of checks along the vector loop. */
 interface Row {
@@ -264,12 +265,8 @@ export class Evaluator {
         return this.#count(instance, u);
       case 'memory':
         return this.#loadVector(instance, u);
-      case 'gather': {
-        const rows = operands.map((operand) =>
-          this.#isSpread(operand) ? this.single(operand) : undefined,
-        );
-        return gatherVector(context, meaning, dtype, { x: x(), single: rows });
-      }
+      case 'gather':
+        return this.#gatherVector(instance, u);
       case 'scalar': {
         const known = operands.map(knownNumber);
         const single = operands.map((operand) =>
@@ -294,6 +291,35 @@ export class Evaluator {
       default:
         return this.vector(instance, u);
     }
+  }
+
+  #gatherVector(instance: Instance, u: number): Node {
+    const { meaning, dtype, operands } = instance;
+    invariant(meaning.kind === 'gather', 'only gathers gather');
+    const { plan } = this.#counters;
+    const indices = operands.slice(0, meaning.window.axes.length);
+    const singles = operands.map((operand) => (this.#isSpread(operand) ? this.single(operand) : undefined));
+    if (!this.isRow(meaning.window, indices) || plan.vectorAt < 0) {
+      const x = operands.map((operand) => this.vector(operand, u));
+      return gatherVector(this.#context, meaning, dtype, { x, single: singles });
+    }
+    const mask = meaning.masked ? this.vector(operands[operands.length - 1], u) : undefined;
+    return gatherRow(this.#context, meaning, dtype, { x: this.rowIndices(indices, u), mask });
+  }
+
+  /** Whether elements at these indices are neighbours along the vector loop. */
+  isRow(window: Window, indices: readonly Instance[]): boolean {
+    const { plan, options } = this.#counters;
+    return plan.vectorAt >= 0 && isRow(window, indices, plan.rowContext(options.symbols));
+  }
+
+  /** Indices of the first lane of vector `u` of a row. */
+  rowIndices(indices: readonly Instance[], u: number): Node[] {
+    return indices.map((index, i) => {
+      if (i < indices.length - 1) return this.single(index);
+      invariant(index.meaning.kind === 'iota', 'rows count along their last index');
+      return this.#fn.keep(add(this.#counters.value(index.meaning.form, true), int(4 * u)));
+    });
   }
 
   #isSpread(instance: Instance): boolean {

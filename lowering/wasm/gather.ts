@@ -2,11 +2,15 @@
 import type { DType } from '../../core/dtype.ts';
 import { laneBits, singleConstant } from './combine.ts';
 import type { Context } from './convert.ts';
-import { loadLanes, loadSingle } from './format.ts';
+import { loopCoefficient } from './access.ts';
+import type { Loop } from './access.ts';
+import type { Symbols } from './affine.ts';
+import { byteLengthOf, loadLanes, loadSingle, loadVector } from './format.ts';
 import { add, int, laneOp, mul, op, select } from './nodes.ts';
 import type { Node } from './nodes.ts';
-import type { Meaning } from './pass.ts';
+import type { Instance, Meaning } from './pass.ts';
 import { choose } from './vector.ts';
+import { axisStride, looseDims } from './window.ts';
 import type { Window } from './window.ts';
 
 type Gather = Extract<Meaning, { kind: 'gather' }>;
@@ -35,6 +39,26 @@ export function locate(
 
 const and = (a: Node, b: Node): Node =>
   a.kind === 'const' && a.value === 1 ? b : op('i32.and', a, b);
+
+/**
+ * Whether neighbouring points of the vector loop lie next to each other in memory: all indices but the last are equal along it, and the
+ * last counts up by one, inside the window.
+ */
+export function isRow(
+  window: Window,
+  indices: readonly Instance[],
+  at: { readonly symbols: Symbols; readonly loop: Loop; readonly shape: readonly number[]; readonly isVector: (axes: number) => boolean },
+): boolean {
+  const last = indices.length - 1;
+  const meaning = indices[last]?.meaning;
+  if (meaning?.kind !== 'iota' || indices.slice(0, -1).some((index) => at.isVector(index.axes))) return false;
+  const axis = window.axes[last];
+  const { form } = meaning;
+  if (axisStride(window, last) !== byteLengthOf(window.format) || loopCoefficient(at.loop, form) !== 1) return false;
+  if (looseDims(at.symbols, window).includes(axis.dim) || form.coefs.some((c) => c < 0)) return false;
+  const highest = form.coefs.reduce((sum, c, i) => sum + c * Math.max(0, at.shape[i] - 1), form.constant);
+  return form.constant >= 0 && highest < axis.size;
+}
 
 /** Gather one element. `x`: the indices, then the mask if there is one. */
 export function gatherSingle(
@@ -81,4 +105,20 @@ export function gatherVector(
   const inside = fn.keep(op('i32x4.ne', flags, fn.splat(0)));
   const wanted = masked ? op('v128.and', inside, x[x.length - 1]) : inside;
   return choose(context, fn.keep(wanted), loaded, fn.splat(laneBits(dtype, fill)));
+}
+
+/** Gather four neighbouring elements of a row. `x`: single indices of the first lane; `mask`: a vector. */
+export function gatherRow(
+  context: Context,
+  gather: Gather,
+  dtype: DType,
+  { x, mask }: { readonly x: readonly Node[]; readonly mask: Node | undefined },
+): Node {
+  const { fn } = context;
+  const { window, fill } = gather;
+  const { address, inside } = locate(context, window, x);
+  const loaded = fn.keep(loadVector(context, window.format, address, 0));
+  const row = fn.keep(op('i32x4.splat', op('i32.sub', int(0), inside)));
+  const wanted = mask === undefined ? row : fn.keep(op('v128.and', row, mask));
+  return choose(context, wanted, loaded, fn.splat(laneBits(dtype, fill)));
 }

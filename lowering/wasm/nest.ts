@@ -13,6 +13,7 @@ import { coldArms } from './cold.ts';
 import type { Arm } from './cold.ts';
 import type { Context } from './convert.ts';
 import type { Fn } from './fn.ts';
+import { isRow } from './gather.ts';
 import { add, int, minS, mul, op, sub } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Destination, Form, Instance, Pass, Root } from './pass.ts';
@@ -96,7 +97,8 @@ export class NestPlan {
     this.loops = mergeLoops(space, [...kept, ...reduced], forms);
     const firstReduced = this.loops.findIndex((loop) => loop.isReduced);
     this.reducedAt = firstReduced < 0 ? this.loops.length : firstReduced;
-    this.vectorAt = this.#canVectorise() ? this.#lastLoop(axes) : -1;
+    const last = this.#lastLoop(axes);
+    this.vectorAt = this.#canVectorise(symbols, last) ? last : -1;
     this.#vectorAxes = (this.loops[this.vectorAt]?.axes ?? []).reduce(
       (mask, axis) => mask | (1 << axis),
       0,
@@ -105,12 +107,28 @@ export class NestPlan {
     this.width = this.#chooseWidth();
   }
 
-  #canVectorise(): boolean {
+  /** What decides whether computed positions are neighbours. */
+  rowContext(symbols: Symbols, at: number = this.vectorAt): Parameters<typeof isRow>[2] {
+    const loop = this.loops[at];
+    const mask = loop.axes.reduce((axes, axis) => axes | (1 << axis), 0);
+    return { symbols, loop, shape: this.pass.space.shape, isVector: (axes) => (axes & mask) !== 0 };
+  }
+
+  #isVectorScatter(root: Root, symbols: Symbols, at: number): boolean {
+    if (root.kind !== 'scatter') return false;
+    const context = this.rowContext(symbols, at);
+    const isUniform = root.mask === undefined || !context.isVector(root.mask.axes);
+    return isUniform && isRow(root.window, root.indices, context);
+  }
+
+  #canVectorise(symbols: Symbols, at: number): boolean {
     const loose = this.pass.roots.some((root) =>
       destinationsOf(root).some((to) => this.accesses.get(to)!.guards.length > 0),
     );
-    const simple = this.pass.roots.every((root) => root.kind === 'write' || root.kind === 'reduce');
-    return this.pass.isNarrow && simple && !loose && this.loops.length > 0;
+    if (!this.pass.isNarrow || loose || this.loops.length === 0) return false;
+    return this.pass.roots.every(
+      (root) => root.kind === 'write' || root.kind === 'reduce' || this.#isVectorScatter(root, symbols, at),
+    );
   }
 
   #lastLoop(axes: readonly number[]): number {

@@ -252,6 +252,9 @@ export interface Touch {
   readonly at: Destination | undefined;
 }
 
+/** Roots that share one loop nest at the most. */
+const mostRoots = 16;
+
 /** A loop nest under construction. */
 export class Pass {
   readonly space: Space;
@@ -266,6 +269,9 @@ export class Pass {
   readonly #own = new Map<Tile, string>();
   readonly #reducedTiles = new Set<Tile>();
   #conflict = false;
+  #isNarrow = true;
+  /** Keys that the root being added has brought. */
+  #added: string[] = [];
 
   constructor(space: Space, resolver: Resolver) {
     this.space = space;
@@ -278,7 +284,7 @@ export class Pass {
 
   /** Whether everything fits 32-bit lanes. */
   get isNarrow(): boolean {
-    return this.instances.every((instance) => isNarrow(instance.dtype));
+    return this.#isNarrow;
   }
 
   /** Areas that the pass reads. */
@@ -297,9 +303,10 @@ export class Pass {
    */
   join(make: (pass: Pass) => Root): boolean {
     const [instances, reads] = [this.instances.length, this.#reads.length];
-    const known = new Set(this.#memo.keys());
+    if (this.roots.length >= mostRoots) return false;
+    this.#added = [];
     this.#conflict = false;
-    const wasNarrow = this.isNarrow;
+    const wasNarrow = this.#isNarrow;
     const root = make(this);
     const writes = touchesOf(root);
     const clash = (a: Touch, b: Touch): boolean => a.area === b.area && a.key !== b.key;
@@ -312,10 +319,11 @@ export class Pass {
           this.#reads.some((read) => clash(read, write)) ||
           this.#writes.some((other) => clash(other, write)),
       );
-    if (this.#conflict || meets || (wasNarrow !== this.isNarrow && this.roots.length > 0)) {
+    if (this.#conflict || meets || (wasNarrow !== this.#isNarrow && this.roots.length > 0)) {
       this.instances.length = instances;
       this.#reads.length = reads;
-      for (const key of this.#memo.keys()) if (!known.has(key)) this.#memo.delete(key);
+      for (const key of this.#added) this.#memo.delete(key);
+      this.#isNarrow = wasNarrow;
       return false;
     }
     this.#writes.push(...writes);
@@ -360,6 +368,7 @@ export class Pass {
       } else {
         stack.pop();
         this.#memo.set(key, this.#finish(top.child, top.expansion));
+        this.#added.push(key);
       }
     }
     return this.#memo.get(start.key)!;
@@ -385,6 +394,7 @@ export class Pass {
         at: undefined,
       });
     this.instances.push(instance);
+    this.#isNarrow &&= isNarrow(instance.dtype);
     return instance;
   }
 

@@ -129,11 +129,9 @@ export class Queue {
     counters.run(new PassBody(counters, { inline: this.#options.inline, cells }));
   }
 
-  #price(plan: NestPlan): number {
+  #price(plan: NestPlan, rows = 1): void {
     const work = plan.pass.instances.filter((instance) => instance.operands.length > 0).length + 1;
-    const price = plan.size * work * (plan.vectorAt >= 0 ? 0.1 : 1);
-    this.cost += price;
-    return price;
+    this.cost += rows * plan.size * work * (plan.vectorAt >= 0 ? 0.1 : 1);
   }
 
   #emitAlone(outer: Fn, pass: Pass): void {
@@ -233,8 +231,7 @@ export class Queue {
     const extents = passes[0].space.shape.slice(0, depth);
     const rows = extents.reduce((n, d) => n * d, 1);
     plans.forEach((plan) => {
-      this.#price(plan);
-      this.cost += this.#price(plan) * (rows - 1);
+      this.#price(plan, rows);
     });
     const perRow = plans.reduce((n, plan) => n + plan.size, 0);
     // The loops that the driver runs: until what is left for a call is small enough.

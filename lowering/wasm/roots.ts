@@ -22,6 +22,7 @@ import { locate } from './gather.ts';
 import {
   byteLengthOf,
   loadSingle,
+  loadVector,
   scratchFormat,
   storeOneLane,
   storeSingle,
@@ -112,7 +113,8 @@ export class PassBody implements Body {
           this.#fn.scope(() => this.#fold(root));
           break;
         case 'scatter':
-          this.#fn.scope(() => this.#scatter(root));
+          if (this.#isVector) this.#scatterVectors(root);
+          else this.#fn.scope(() => this.#scatter(root));
       }
     }
   }
@@ -397,6 +399,30 @@ export class PassBody implements Body {
       }
       storeSingle(this.#context, window.format, address, value);
     });
+  }
+
+  // Neighbours along the vector loop are neighbours in memory, so that the order of writes is kept.
+  #scatterVectors(root: Scatter): void {
+    const fn = this.#fn;
+    const context = this.#context;
+    const { window, combiner } = root;
+    const { dtype } = root.value;
+    this.#counters.bundle.forEach((lanes, u) =>
+      fn.scope(() => {
+        const { address, inside } = locate(context, window, this.#values.rowIndices(root.indices, u));
+        const wanted = root.mask === undefined ? inside : op('i32.and', inside, this.#values.single(root.mask));
+        fn.if(wanted, () => {
+          let value = this.#values.vector(root.value, u);
+          if (combiner !== 'set') {
+            const old = fn.keep(loadVector(context, window.format, address, 0));
+            const sum = fn.keep(combineVectors(context, combiner, dtype, [old, value]));
+            value = fn.keep(finishVector(context, dtype, sum));
+          }
+          storeVector(context, window.format, { address, offset: 0, lanes }, value);
+        });
+      }),
+    );
+    this.#values.done(root.value);
   }
 
   #fold(root: Fold): void {
