@@ -18,7 +18,7 @@ const halfPiParts = [
   1.5703125, 0.0004837512969970703, 7.549533620476723e-8, 2.5633440682570896e-12,
 ];
 /** π/2 in 12 bits and the rest. */
-const halfPiShort = [1.57080078125, -4.4544551033807685e-6];
+const halfPiShort = [1.57080078125, -4.454455103380769e-6];
 const boundWhole = 30000;
 const boundParts = 1500;
 

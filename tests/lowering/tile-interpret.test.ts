@@ -272,7 +272,9 @@ describe('blocks', () => {
       operands: [blocked('x', [3], [2], 'read')],
       body: () => {},
     };
-    expect(messageOf(() => run(spec, [[1, 2, 3]]))).toMatchInlineSnapshot(`"KernelError: index map of x: a block must not lie wholly outside its array; got a block of [2] at [4] of an array of [3] in program (2). Mend the index map or the grid."`);
+    expect(messageOf(() => run(spec, [[1, 2, 3]]))).toMatchInlineSnapshot(
+      `"KernelError: index map of x: a block must not lie wholly outside its array; got a block of [2] at [4] of an array of [3] in program (2). Mend the index map or the grid."`,
+    );
   });
   test('two programs that write one element are a race', () => {
     const spec: KernelSpec = {
@@ -282,7 +284,9 @@ describe('blocks', () => {
       operands: [blocked('y', [2], [2], 'write', (b) => [b.int(0)])],
       body: (b, [y]) => b.store(y, b.constant(1, 'f32', [2])),
     };
-    expect(messageOf(() => run(spec, []))).toMatchInlineSnapshot(`"KernelError: race: programs along parallel axes must not touch what others write; got program (1) that writes element [0] of its block of y, which program (0) wrote. Make the axis sequential, or give each program a block of its own."`);
+    expect(messageOf(() => run(spec, []))).toMatchInlineSnapshot(
+      `"KernelError: race: programs along parallel axes must not touch what others write; got program (1) that writes element [0] of its block of y, which program (0) wrote. Make the axis sequential, or give each program a block of its own."`,
+    );
   });
   test('a sequential axis keeps outputs and scratch', () => {
     const spec: KernelSpec = {

@@ -94,12 +94,24 @@ describe('text that is no kernel', () => {
   const body = (ops: string): string =>
     `kernel @k(%x: ref<4xf32, block 4 at (0)>) grid () {\n  ${ops}\n}`;
   test('messages name the place', () => {
-    expect(messageOf('')).toMatchInlineSnapshot(`"kernel: 1:1: expected \`kernel\`; got the end of the text."`);
-    expect(messageOf(body('%0 = load %y : tile<4xf32>'))).toMatchInlineSnapshot(`"kernel: 2:16: %y is not defined; got \`: tile<4xf32>\`."`);
-    expect(messageOf(body('%0 = load %x : tile<5xf32>'))).toMatchInlineSnapshot(`"kernel: 2:3: load gives (f32[4]); got \`%0 = load %x : tile<\`."`);
-    expect(messageOf(body('%0 = frob %x : tile<4xf32>'))).toMatchInlineSnapshot(`"kernel: 2:3: expected an op of kernels; got \`%0 = frob %x : tile<\`."`);
-    expect(messageOf(body('%0 = load %x : tile<4xf32>\n  store %x, %0'))).toMatchInlineSnapshot(`"kernel: 1:1: kernel @k: store: the operand may only be read; got store %x, %0."`);
-    expect(messageOf(body('%0 = constant 1.5 : tile<i32>'))).toMatchInlineSnapshot(`"kernel: 2:3: expected an integer of i32; got \`%0 = constant 1.5 : \`."`);
+    expect(messageOf('')).toMatchInlineSnapshot(
+      `"kernel: 1:1: expected \`kernel\`; got the end of the text."`,
+    );
+    expect(messageOf(body('%0 = load %y : tile<4xf32>'))).toMatchInlineSnapshot(
+      `"kernel: 2:16: %y is not defined; got \`: tile<4xf32>\`."`,
+    );
+    expect(messageOf(body('%0 = load %x : tile<5xf32>'))).toMatchInlineSnapshot(
+      `"kernel: 2:3: load gives (f32[4]); got \`%0 = load %x : tile<\`."`,
+    );
+    expect(messageOf(body('%0 = frob %x : tile<4xf32>'))).toMatchInlineSnapshot(
+      `"kernel: 2:3: expected an op of kernels; got \`%0 = frob %x : tile<\`."`,
+    );
+    expect(messageOf(body('%0 = load %x : tile<4xf32>\n  store %x, %0'))).toMatchInlineSnapshot(
+      `"kernel: 1:1: kernel @k: store: the operand may only be read; got store %x, %0."`,
+    );
+    expect(messageOf(body('%0 = constant 1.5 : tile<i32>'))).toMatchInlineSnapshot(
+      `"kernel: 2:3: expected an integer of i32; got \`%0 = constant 1.5 : \`."`,
+    );
     expect(
       messageOf(body('%0 = load %x : tile<4xf32>\n  %0 = load %x : tile<4xf32>')),
     ).toMatchInlineSnapshot(`"kernel: 3:3: %0 is defined twice; got \`%0 = load %x : tile<\`."`);
