@@ -298,7 +298,9 @@ export class Evaluator {
     invariant(meaning.kind === 'gather', 'only gathers gather');
     const { plan } = this.#counters;
     const indices = operands.slice(0, meaning.window.axes.length);
-    const singles = operands.map((operand) => (this.#isSpread(operand) ? this.single(operand) : undefined));
+    const singles = operands.map((operand) =>
+      this.#isSpread(operand) ? this.single(operand) : undefined,
+    );
     if (!this.isRow(meaning.window, indices) || plan.vectorAt < 0) {
       const x = operands.map((operand) => this.vector(operand, u));
       return gatherVector(this.#context, meaning, dtype, { x, single: singles });

@@ -47,16 +47,30 @@ const and = (a: Node, b: Node): Node =>
 export function isRow(
   window: Window,
   indices: readonly Instance[],
-  at: { readonly symbols: Symbols; readonly loop: Loop; readonly shape: readonly number[]; readonly isVector: (axes: number) => boolean },
+  at: {
+    readonly symbols: Symbols;
+    readonly loop: Loop;
+    readonly shape: readonly number[];
+    readonly isVector: (axes: number) => boolean;
+  },
 ): boolean {
   const last = indices.length - 1;
   const meaning = indices[last]?.meaning;
-  if (meaning?.kind !== 'iota' || indices.slice(0, -1).some((index) => at.isVector(index.axes))) return false;
+  if (meaning?.kind !== 'iota' || indices.slice(0, -1).some((index) => at.isVector(index.axes)))
+    return false;
   const axis = window.axes[last];
   const { form } = meaning;
-  if (axisStride(window, last) !== byteLengthOf(window.format) || loopCoefficient(at.loop, form) !== 1) return false;
-  if (looseDims(at.symbols, window).includes(axis.dim) || form.coefs.some((c) => c < 0)) return false;
-  const highest = form.coefs.reduce((sum, c, i) => sum + c * Math.max(0, at.shape[i] - 1), form.constant);
+  if (
+    axisStride(window, last) !== byteLengthOf(window.format) ||
+    loopCoefficient(at.loop, form) !== 1
+  )
+    return false;
+  if (looseDims(at.symbols, window).includes(axis.dim) || form.coefs.some((c) => c < 0))
+    return false;
+  const highest = form.coefs.reduce(
+    (sum, c, i) => sum + c * Math.max(0, at.shape[i] - 1),
+    form.constant,
+  );
   return form.constant >= 0 && highest < axis.size;
 }
 

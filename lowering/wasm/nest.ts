@@ -23,6 +23,9 @@ import { baseAddress } from './window.ts';
 /** A vector of a bundle: how many of its lanes count. */
 export type Bundle = readonly number[];
 
+/** Terms of a column's sum that are added to one accumulator before it joins a total: the error grows with the longer of both chains. */
+const sumBlock = 1024;
+
 /** What a nest needs from its surroundings. */
 export interface NestOptions {
   readonly context: Context;
@@ -39,6 +42,8 @@ export interface Body {
   enter(level: number): void;
   /** Emit the roots, at the innermost point. */
   roots(): void;
+  /** Between blocks of a long sum: move the accumulators into totals. */
+  settle(): void;
   /** At the end of a round of the vector loop. */
   endBundle(): void;
   /** Before the first reduced loop, and after it. */
@@ -127,7 +132,8 @@ export class NestPlan {
     );
     if (!this.pass.isNarrow || loose || this.loops.length === 0) return false;
     return this.pass.roots.every(
-      (root) => root.kind === 'write' || root.kind === 'reduce' || this.#isVectorScatter(root, symbols, at),
+      (root) =>
+        root.kind === 'write' || root.kind === 'reduce' || this.#isVectorScatter(root, symbols, at),
     );
   }
 
@@ -162,6 +168,12 @@ export class NestPlan {
   /** Whether reductions run along the vector loop. */
   get isRowReduction(): boolean {
     return this.vectorAt >= 0 && this.vectorAt >= this.reducedAt;
+  }
+
+  /** Whether sums down columns are so long that they are added up in blocks. */
+  get hasLongColumns(): boolean {
+    const isColumns = this.vectorAt >= 0 && this.vectorAt < this.reducedAt;
+    return isColumns && (this.loops[this.reducedAt]?.extent ?? 0) > 2 * sumBlock;
   }
 
   /** The number of loops that must be entered before something with these axes is known. */
@@ -279,11 +291,21 @@ export class Counters {
   }
 
   #scalars(body: Body, position: number): void {
+    const { fn } = this;
     const { from, to } = this.#bounds(position);
-    const counter = this.fn.local('i32', 'i');
-    this.fn.for(counter, { from, to }, () => {
-      this.#counters[position] = this.fn.get(counter);
-      this.run(body, position + 1);
+    const counter = fn.local('i32', 'i');
+    const loop = (range: { from: Node; to: Node }): void =>
+      fn.for(counter, range, () => {
+        this.#counters[position] = fn.get(counter);
+        this.run(body, position + 1);
+      });
+    if (position !== this.plan.reducedAt || !this.plan.hasLongColumns) return loop({ from, to });
+    const block = fn.local('i32', 'block');
+    const end = fn.local('i32', 'end');
+    return fn.for(block, { from, to, step: sumBlock }, () => {
+      fn.scope(() => fn.set(end, minS(fn.keep(add(fn.get(block), int(sumBlock))), to)));
+      loop({ from: fn.get(block), to: fn.get(end) });
+      body.settle();
     });
   }
 

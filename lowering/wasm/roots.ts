@@ -58,6 +58,8 @@ export class PassBody implements Body {
   readonly #inline: Inline;
   readonly #cells: Cells;
   readonly #accumulators = new Map<Root, Local[]>();
+  /** Sums of finished blocks of long columns. */
+  readonly #totals = new Map<Root, Local[]>();
   readonly #sides = new Map<Root, Sides>();
   readonly #bases = new Map<Destination, Node>();
 
@@ -201,6 +203,25 @@ export class PassBody implements Body {
       const locals = known ?? this.#makeAccumulators(root);
       this.#accumulators.set(root, locals);
       this.#initialise(root, locals);
+      if (!plan.hasLongColumns || root.kind !== 'reduce') continue;
+      const totals = this.#totals.get(root) ?? locals.map(() => this.#fn.local('v128', 'total'));
+      this.#totals.set(root, totals);
+      totals.forEach((total, i) => this.#fn.set(total, this.#fn.get(locals[i])));
+    }
+  }
+
+  settle(): void {
+    const fn = this.#fn;
+    for (const [root, totals] of this.#totals) {
+      if (root.kind !== 'reduce') continue;
+      const locals = this.#accumulators.get(root)!;
+      this.#counters.bundle.forEach((_, u) => {
+        const pair = [fn.get(totals[u]), fn.get(locals[u])];
+        fn.scope(() =>
+          fn.set(totals[u], combineVectors(this.#context, root.combiner, root.value.dtype, pair)),
+        );
+      });
+      this.#initialise(root, locals);
     }
   }
 
@@ -273,7 +294,7 @@ export class PassBody implements Body {
       return storeSingle(context, root.to.window.format, this.#base(root.to), fn.get(locals[1]));
     if (!this.#isVector) return this.#total(root, fn.get(locals[0]));
     if (this.#counters.plan.isRowReduction) return this.#finishRow(root, locals);
-    return this.#finishColumns(root, locals);
+    return this.#finishColumns(root, this.#totals.get(root) ?? locals);
   }
 
   #base(to: Destination): Node {
@@ -409,8 +430,13 @@ export class PassBody implements Body {
     const { dtype } = root.value;
     this.#counters.bundle.forEach((lanes, u) =>
       fn.scope(() => {
-        const { address, inside } = locate(context, window, this.#values.rowIndices(root.indices, u));
-        const wanted = root.mask === undefined ? inside : op('i32.and', inside, this.#values.single(root.mask));
+        const { address, inside } = locate(
+          context,
+          window,
+          this.#values.rowIndices(root.indices, u),
+        );
+        const wanted =
+          root.mask === undefined ? inside : op('i32.and', inside, this.#values.single(root.mask));
         fn.if(wanted, () => {
           let value = this.#values.vector(root.value, u);
           if (combiner !== 'set') {

@@ -146,6 +146,13 @@ describe('reductions', () => {
       { tolerance: near },
     );
     compare(
+      tileKernel('columns', [f32([5000, 9])], (b, [x]) => [
+        b.reduce(x, 'add', [0]),
+        b.reduce(x, 'max', [0]),
+      ]),
+      { tolerance: { absolute: 1e-4, relative: 1e-6 } },
+    );
+    compare(
       tileKernel('rows', [f32([3, 40000])], (b, [x]) => [
         b.reduce(x, 'add', [1]),
         b.reduce(x, 'min', [0]),
