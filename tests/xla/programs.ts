@@ -2,11 +2,13 @@
  * Programs whose StableHLO XLA must accept and compute like us. Each is a function and its arguments; arguments are all used, and nothing is
  * captured, so that the arguments are the inputs of the module. Add a program by adding an entry.
  */
-import { grad, valueAndGrad, vmap, type Value } from 'palladia';
+import { grad, tree, valueAndGrad, vmap, type Value } from 'palladia';
 import * as lax from 'palladia/lax';
 import * as np from 'palladia/numpy';
 import { ops } from 'palladia/pallas';
 import * as random from 'palladia/random';
+import { patchPixels, tokens } from '../../examples/digits/data.ts';
+import { makeTrainer, type State } from '../../examples/digits/model.ts';
 
 /** A program for XLA. */
 export interface Program {
@@ -118,6 +120,16 @@ const randomNumbers = (key: Value): Value[] => {
   ];
 };
 
+const trainer = makeTrainer(0.004, 100);
+const start = tree.flatten(trainer.init(0, 1));
+
+/** The digits demo's training step on flat arguments: parameters and optimizer state, then images and labels. */
+function trainingStep(...args: Value[]): unknown {
+  const leaves = args.slice(0, -2);
+  const [images, labels] = args.slice(-2);
+  return trainer.step(tree.unflatten(start.treedef, leaves) as State, images, labels);
+}
+
 /** The list. */
 export const programs = (): Program[] => [
   { name: 'elementwise', f: elementwise, args: [noise([5, 7])], tolerance: 2e-6 },
@@ -180,6 +192,16 @@ export const programs = (): Program[] => [
     f: wholeNumbers,
     args: [integers([7, -7, 0, 2 ** 31 - 1, -(2 ** 31), 100]), integers([2, 2, 5, 0, -1, -9])],
     tolerance: 0,
+  },
+  {
+    name: 'digits_training_step',
+    f: trainingStep,
+    args: [
+      ...(start.leaves as Value[]),
+      noise([4, tokens, patchPixels], 7),
+      integers([3, 1, 4, 1]),
+    ],
+    tolerance: 1e-3,
   },
   { name: 'random_numbers', f: randomNumbers, args: [random.key(7)], tolerance: 0 },
 ];
