@@ -8,6 +8,7 @@ import {
   type DeviceKind,
 } from '../../core/backend.ts';
 import { ArgumentError, DeviceError, DTypeError } from '../../core/errors.ts';
+import { checkOptions } from '../../core/options.ts';
 import { flatten, unflatten } from '../../core/tree.ts';
 import type { Value } from '../../core/value.ts';
 import { isArrayLike } from '../../transforms/flat-function.ts';
@@ -19,6 +20,7 @@ export interface InitOptions extends Omit<WasmOptions, 'id'>, Omit<WebGpuOptions
   readonly device?: DeviceKind;
 }
 
+const initOptions = ['device', 'threads', 'softLimit', 'maximumBytes', 'shared', 'powerPreference'];
 const kinds: readonly DeviceKind[] = ['wasm', 'webgpu', 'interpreter'];
 let wasmOptions: WasmOptions = {};
 let wasmStarted = false;
@@ -62,6 +64,7 @@ function checkKind(op: string, kind: unknown): DeviceKind {
  * device.kind; // → wasm
  */
 export async function init(options: InitOptions = {}): Promise<Device> {
+  checkOptions('init', options, initOptions);
   switch (checkKind('init', options.device ?? 'wasm')) {
     case 'wasm':
       return startWasm(options);

@@ -1,0 +1,118 @@
+/** The kit finds wrong rules and accepts right ones. */
+import { customJvp, jit, type Value } from 'palladia';
+import { definePrimitive, type None, type Primitive } from 'palladia/extend';
+import * as lax from 'palladia/lax';
+import * as nn from 'palladia/nn';
+import * as np from 'palladia/numpy';
+import {
+  assertClose,
+  checkGrads,
+  checkJit,
+  checkJvp,
+  checkVjp,
+  checkVmap,
+  LawError,
+} from 'palladia/testing';
+import { describe, expect, test } from 'vitest';
+
+const message = async (promise: Promise<unknown>): Promise<string> => {
+  const error: unknown = await promise.catch((reason: unknown) => reason);
+  return error instanceof Error ? error.message.split('\n')[0] : 'no error';
+};
+
+describe('right functions pass', () => {
+  test('derivatives of first and second order, of trees, with integers beside floats', async () => {
+    await checkGrads((x: Value) => np.tanh(x).sum(), [np.array([0.5, -1])], { order: 2 });
+    const layer = ({ w, b }: { w: Value; b: Value }, x: Value): Value =>
+      nn.gelu(np.matmul(x, w).add(b));
+    const params = {
+      w: np.array([
+        [0.1, 0.2],
+        [-0.3, 0.4],
+      ]),
+      b: np.array([0.5, -0.5]),
+    };
+    await checkGrads(
+      layer,
+      [
+        params,
+        np.array([
+          [1, 2],
+          [0.3, -0.7],
+        ]),
+      ],
+      { order: 2 },
+    );
+    await checkJvp((x: Value) => np.take(x, 1), [np.array([1, 2, 3])]);
+  });
+
+  test('jit and vmap', async () => {
+    await checkJit((x: Value) => ({ a: np.cumsum(x), b: x.mul(2) }), [np.arange(5)]);
+    await checkVmap(
+      (row: Value) => np.sort(row),
+      [
+        np.array([
+          [3, 1],
+          [2, 5],
+        ]),
+      ],
+    );
+    await checkVmap((x: Value, y: Value) => np.outer(x, y), [np.ones([2, 3]), np.arange(3)], {
+      inAxes: [1, null],
+    });
+  });
+});
+
+describe('wrong functions are found', () => {
+  test('a wrong forward rule', async () => {
+    const f = customJvp((x: Value) => np.sin(x)).defjvps((t: Value) => t.mul(2));
+    await expect(checkJvp(f, [np.array([0.5])])).rejects.toThrow(LawError);
+    await expect(checkGrads(f, [np.array([0.5])], { modes: ['fwd'] })).rejects.toThrow(LawError);
+  });
+
+  test('a wrong transpose', async () => {
+    const wrongP: Primitive<None> = definePrimitive<None>('test_wrong_transpose', {
+      abstractEval: ([x]) => [x],
+      lower: (b, [x]) => [b.scalar('add', x, x)],
+      jvp: 'linear',
+      transpose: ([ct]) => [ct === null ? null : lax.mul(ct, 3)],
+      batch: (args, dims) => [wrongP.bind(args, {}), dims],
+    });
+    const f = (x: Value): Value => wrongP.bind1([x], {});
+    await checkJvp(f, [np.array([0.5])]);
+    await expect(checkVjp(f, [np.array([0.5])])).rejects.toThrow(/^checkVjp: elements must differ/);
+  });
+
+  test('a wrong batching rule', async () => {
+    const wrongP: Primitive<None> = definePrimitive<None>('test_wrong_batch', {
+      abstractEval: ([x]) => [x],
+      lower: (b, [x]) => [b.scalar('neg', x)],
+      jvp: 'linear',
+      batch: (args, dims) => [[lax.rev(lax.neg(args[0]), [0])], dims],
+    });
+    const f = (x: Value): Value => wrongP.bind1([x], {});
+    await expect(checkVmap(f, [np.arange(3).astype('f32')])).rejects.toThrow(LawError);
+  });
+
+  test('a function that is not pure', async () => {
+    let calls = 0;
+    const f = (x: Value): Value => x.add(calls++);
+    await expect(checkJit(f, [np.ones([2])])).rejects.toThrow(/^checkJit: elements must differ/);
+  });
+});
+
+test('assertClose says what differs', async () => {
+  await assertClose({ a: np.array([1, NaN]) }, { a: np.array([1, NaN]) });
+  expect(await message(assertClose({ a: np.array([1, 2]) }, { a: np.array([1, 3]) }))).toBe(
+    "assertClose at ['a']: elements must differ by at most 0 + 0.000001 · |wanted|; got 2 for 3 (element 1 of f32[2]). Check the rule, or allow more.",
+  );
+  expect(await message(assertClose([np.ones([2])], [np.ones([3])]))).toBe(
+    'assertClose at [0]: types must be equal; got f32[2] for f32[3]. Compare shapes and dtypes.',
+  );
+  expect(await message(assertClose([np.ones([2])], np.ones([2])))).toMatch(
+    /^assertClose: trees must have one structure; got PyTreeDef/,
+  );
+  expect(await message(assertClose(jit(() => np.array(NaN))(), np.array(1)))).toMatch(
+    /got NaN for 1/,
+  );
+});
