@@ -1,4 +1,5 @@
 /** The one place for configuration. Each flag says whether it changes what a traced function means (and so enters jit's key). */
+import { ArgumentError } from './errors.ts';
 
 /** The flags and their defaults. */
 export interface Config {
@@ -26,14 +27,14 @@ const inKey: Readonly<Record<keyof Config, boolean>> = {
 };
 
 /** The current configuration; assign to change it, or use `withConfig` for a while. */
-export const config: Config = {
+export const config: Config = Object.preventExtensions({
   enableX64: false,
   numpyRankPromotion: 'allow',
   numpyDtypePromotion: 'standard',
   exact: false,
   disableJit: false,
   checkTracerLeaks: false,
-};
+});
 
 /** The flags that enter jit's key, as a string. */
 export const configKey = (): string =>
@@ -42,8 +43,28 @@ export const configKey = (): string =>
     .map((flag) => String(config[flag]))
     .join(',');
 
-/** Run `body` with some flags changed; they come back also after an error. */
+const values: Readonly<Record<keyof Config, readonly unknown[]>> = {
+  enableX64: [true, false],
+  numpyRankPromotion: ['allow', 'raise'],
+  numpyDtypePromotion: ['standard', 'strict'],
+  exact: [true, false],
+  disableJit: [true, false],
+  checkTracerLeaks: [true, false],
+};
+
+/** Run `body` with some flags changed; they come back also after an error. @throws ArgumentError for a flag or value that does not exist. */
 export function withConfig<T>(flags: Partial<Config>, body: () => T): T {
+  for (const [flag, value] of Object.entries(flags)) {
+    const allowed: readonly unknown[] | undefined = values[flag as keyof Config];
+    if (allowed === undefined)
+      throw new ArgumentError(
+        `withConfig: flags must be among ${Object.keys(values).join(', ')}; got ${flag}. Check the spelling.`,
+      );
+    if (!allowed.includes(value))
+      throw new ArgumentError(
+        `withConfig: ${flag} must be one of ${allowed.join(', ')}; got ${String(value)}. Check the value.`,
+      );
+  }
   const before = { ...config };
   Object.assign(config, flags);
   try {

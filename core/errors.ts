@@ -47,8 +47,12 @@ export class AsyncFunctionError extends PalladiaError {}
 
 /** A transformation met a primitive that does not define the rule that it needs. */
 export class MissingRuleError extends PalladiaError {
-  constructor(primitive: string, rule: string) {
-    super(`${primitive}: no ${rule} rule. Define \`${rule}\` in its definePrimitive(...) call.`);
+  constructor(
+    primitive: string,
+    rule: string,
+    remedy: string = `Define \`${rule}\` in its definePrimitive(...) call.`,
+  ) {
+    super(`${primitive}: no ${rule} rule. ${remedy}`);
   }
 }
 

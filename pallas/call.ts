@@ -7,6 +7,7 @@ import { Aval } from '../core/aval.ts';
 import { isInteger } from '../core/dtype.ts';
 import { ArgumentError, MissingRuleError, ShapeError, TreeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import type {
   AxisData,
   BatchDim,
@@ -24,15 +25,21 @@ import { batchTo } from '../lax/structure.ts';
 import { kernelComposite } from '../lowering/fuse/alone.ts';
 import { interpretKernel } from '../lowering/tile/interpret.ts';
 import { printKernel } from '../lowering/tile/print.ts';
-import { toValue } from '../transforms/flat-function.ts';
+import { checkSync, toValue } from '../transforms/flat-function.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { jvpJaxpr } from '../transforms/jvp.ts';
+import { definePartialEval } from '../transforms/linearize.ts';
 import { dropDead, reorder, traceToJaxpr } from '../transforms/stage.ts';
 import { ShapeDtypeStruct } from '../transforms/shape-struct.ts';
 import { isDifferentiable } from '../transforms/zeros.ts';
 import { emulate } from './emulate.ts';
-import type { BlockSpec } from './grid.ts';
-import { withGrid, type BlockSize, type DimensionSemantics, type IndexMap } from './grid.ts';
+import {
+  BlockSpec,
+  withGrid,
+  type BlockSize,
+  type DimensionSemantics,
+  type IndexMap,
+} from './grid.ts';
 import { kernelOf } from './lower.ts';
 import { refAval, type CostEstimate, type OperandBlocks, type PallasParams } from './params.ts';
 import { Ref } from './ref.ts';
@@ -42,10 +49,7 @@ export const pallasCallP: Primitive<PallasParams> = definePrimitive<PallasParams
   abstractEval: (_, { outputs }) => outputs.map((o) => o.array),
   jvp: (primals, tangents, params) => jvpCall(primals, tangents, params),
   transpose() {
-    throw new MissingRuleError(
-      'pallas_call',
-      'transpose (a kernel has no derivative in reverse mode by itself; wrap the call in customVjp with a backward kernel)',
-    );
+    throw noReverse();
   },
   batch: (args, dims, params, axis) => batchCall(args, dims, params, axis),
   lower(b, args, params, context) {
@@ -70,6 +74,21 @@ export const pallasCallP: Primitive<PallasParams> = definePrimitive<PallasParams
     name,
   }),
 });
+
+const tangentSuffix = '_jvp';
+
+// Linearization needs values and tangents apart, and a differentiated kernel computes both at once.
+definePartialEval(pallasCallP, (trace, args, unknown, params) => {
+  if (params.name.endsWith(tangentSuffix) && unknown.includes(false)) throw noReverse();
+  return trace.record(pallasCallP, args, params);
+});
+
+const noReverse = (): MissingRuleError =>
+  new MissingRuleError(
+    'pallas_call',
+    'transpose',
+    'A kernel has no derivative in reverse mode by itself: wrap the call in customVjp with a backward kernel.',
+  );
 
 /** Differentiate the body: every float ref gets a ref of tangents beside it. */
 function jvpCall(
@@ -102,7 +121,7 @@ function jvpCall(
   ];
   const results = pallasCallP.bind([...primals, ...tangents.filter((t) => t !== null)], {
     ...params,
-    name: `${params.name}_jvp`,
+    name: `${params.name}${tangentSuffix}`,
     jaxpr: reorder(jaxpr, order, []),
     inputs: [...params.inputs, ...params.inputs.filter((_, i) => nonzero[i])],
     outputs: [...params.outputs, ...params.outputs.filter((_, i) => outs[i])],
@@ -183,6 +202,19 @@ export interface PallasOptions {
   readonly dimensionSemantics?: readonly DimensionSemantics[];
 }
 
+const pallasOptions: readonly (keyof PallasOptions)[] = [
+  'outShape',
+  'grid',
+  'inSpecs',
+  'outSpecs',
+  'scratchShapes',
+  'inputOutputAliases',
+  'name',
+  'interpret',
+  'costEstimate',
+  'dimensionSemantics',
+];
+
 /** A kernel: reads its input refs and writes its output refs. */
 export type KernelFunction = (...refs: Ref[]) => void;
 
@@ -247,6 +279,10 @@ function blocksOf(
   what: string,
   grid: readonly number[],
 ): OperandBlocks {
+  if (spec !== null && spec !== undefined && !(spec instanceof BlockSpec))
+    throw new ArgumentError(
+      `pallasCall: the spec of ${what} must be a BlockSpec or null; got ${describe(spec)}. Write new pl.BlockSpec(blockShape, indexMap).`,
+    );
   const blockShape: readonly BlockSize[] = spec?.blockShape ?? array.shape;
   if (blockShape.length !== array.ndim)
     throw new ShapeError(
@@ -311,6 +347,7 @@ function traceKernel(
   const jaxpr = traceToJaxpr(
     (tracers) => {
       const returned: unknown = withGrid(grid, () => kernel(...tracers.map((t) => new Ref(t))));
+      checkSync('pallasCall', kernel, returned);
       if (returned !== undefined)
         throw new ArgumentError(
           `pallasCall: the kernel ${name} must return nothing; got ${describe(returned)}. Write results with \`ref.set(value)\`.`,
@@ -339,6 +376,11 @@ function paramsFor(
   if (semantics.length !== grid.length)
     throw new ArgumentError(
       `pallasCall: dimensionSemantics must have one entry per axis of the grid; got ${semantics.length} for grid (${grid.join(', ')}).`,
+    );
+  const unknown = semantics.find((s) => !['parallel', 'sequential', 'arbitrary'].includes(s));
+  if (unknown !== undefined)
+    throw new ArgumentError(
+      `pallasCall: dimensionSemantics must be 'parallel', 'sequential' or 'arbitrary'; got ${String(unknown)}. Leave it out to let the compiler find out.`,
     );
   const outSpecs =
     options.outSpecs === undefined || Array.isArray(options.outSpecs)
@@ -412,6 +454,8 @@ export function pallasCall<R = Value>(
   kernel: KernelFunction,
   options: PallasOptions,
 ): (...args: ArrayLike[]) => R {
+  checkFunction('pallasCall', kernel);
+  checkOptions('pallasCall', options, pallasOptions);
   const { leaves, treedef } = flatten(options.outShape);
   const outAvals = leaves.map(shapeOf);
   const traced = new Map<string, PallasParams>();

@@ -54,9 +54,13 @@ async function findGpu(options: OpenOptions): Promise<GPU> {
 export async function openGpu(options: OpenOptions = {}): Promise<Opened> {
   const gpu = await findGpu(options);
   const { powerPreference } = options;
-  const adapter = await gpu.requestAdapter(
-    powerPreference === undefined ? {} : { powerPreference },
-  );
+  const adapter = await gpu
+    .requestAdapter(powerPreference === undefined ? {} : { powerPreference })
+    .catch((cause: unknown) => {
+      throw new DeviceError(`webgpu: a GPU must be available; the engine refused. ${install}`, {
+        cause,
+      });
+    });
   if (adapter === null)
     throw new DeviceError(`webgpu: a GPU must be available; the engine found none. ${install}`);
   const requiredLimits: Record<string, number> = {};

@@ -2,6 +2,7 @@
  * Reads StableHLO text: pretty and generic forms, locations, aliases, one module or bare functions. What we do not have (dynamic shapes,
  * quantized types, other ops) is refused with line, column and what to do. Text may be hostile: depth is bounded, and nothing is guessed.
  */
+import { ArgumentError } from '../../core/errors.ts';
 import { HloBuilder } from './build.ts';
 import { isDecompositionSymbol } from './decompose-text.ts';
 import { functionOf } from './mnemonics.ts';
@@ -36,6 +37,10 @@ import { showType } from './type-text.ts';
  * @throws ParseError with line and column.
  */
 export function parseModule(text: string): HloModule {
+  if (typeof text !== 'string')
+    throw new ArgumentError(
+      `parse: a program must be text; got ${typeof text}. Pass what asText() gave.`,
+    );
   return new Parser(new Scanner(text)).module();
 }
 

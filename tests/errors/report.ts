@@ -4,7 +4,7 @@ import { PalladiaError } from 'palladia';
 /** One mistake per name. */
 export type Mistakes = Readonly<Record<string, () => unknown>>;
 
-const here = /tests\/errors\/[\w-]+\.test\.ts:\d+:\d+/;
+const here = /tests\/errors\/[\w.-]+\.ts:\d+:\d+/;
 
 function sentence(error: unknown): string {
   if (!(error instanceof PalladiaError)) return `NOT OURS ${String(error)}`;
