@@ -3,6 +3,7 @@
  * A transformation is one `Trace`: lift foreign values, process, and run its rules with the parent as current trace.
  */
 import type { Aval } from './aval.ts';
+import { config } from './config.ts';
 import { ConcretizationError, TracerLeakError } from './errors.ts';
 import type { Primitive } from './primitive.ts';
 import { userFrame } from './source.ts';
@@ -33,7 +34,7 @@ export abstract class Tracer extends Value {
   constructor(trace: Trace) {
     super();
     this.trace = trace;
-    this.frame = recordFrames ? userFrame() : undefined;
+    this.frame = config.checkTracerLeaks ? userFrame() : undefined;
   }
 
   override toString(): string {
@@ -63,13 +64,6 @@ export abstract class Tracer extends Value {
       `tracer: a traced value cannot be iterated over or destructured; got ${this.toString()}. Take parts with x.at(i).get() or np.split, or loop with lax.scan or vmap.`,
     );
   }
-}
-
-let recordFrames = false;
-
-/** Whether tracers remember the line that made them (costs time; installed by config). */
-export function setRecordFrames(on: boolean): void {
-  recordFrames = on;
 }
 
 /**

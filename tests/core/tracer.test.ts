@@ -1,8 +1,9 @@
 // What JavaScript may and may not do with a traced value, and where errors point.
 import { describe, expect, test } from 'vitest';
 import { Aval } from '../../core/aval.ts';
+import { withConfig } from '../../core/config.ts';
 import { ConcretizationError, PalladiaError, ShapeError } from '../../core/errors.ts';
-import { Trace, Tracer } from '../../core/trace.ts';
+import { checkAlive, Trace, Tracer } from '../../core/trace.ts';
 
 class TestTrace extends Trace {
   readonly name = 'jit';
@@ -44,6 +45,14 @@ describe('a traced value', () => {
   test('is no thenable', async () => {
     expect(await x).toBe(x);
   });
+});
+
+test('remembers its line while checkTracerLeaks is on', () => {
+  const made = withConfig({ checkTracerLeaks: true }, () => new TestTracer(new TestTrace()));
+  expect(made.frame).toMatch(/tests\/core\/tracer\.test\.ts:\d+:\d+$/);
+  expect(new TestTracer(new TestTrace()).frame).toBeUndefined();
+  made.trace.finish();
+  expect(() => checkAlive('add', made)).toThrow(/^add: a traced value was used after .* It was made at .*tracer\.test\.ts/);
 });
 
 describe('errors', () => {
