@@ -37,7 +37,8 @@ const arrayType: NodeType = {
 const objectType: NodeType = {
   name: 'object',
   flatten(node) {
-    const keys = Object.keys(node).sort();
+    const keys = Object.keys(node);
+    if (keys.length > 1) keys.sort();
     const record = node as Readonly<Record<string, unknown>>;
     return [keys.map((k) => record[k]), keys];
   },
@@ -98,7 +99,9 @@ export class TreeDef implements Keyed {
     this.#type = type as NodeType | undefined;
     this.#aux = aux;
     this.children = children;
-    this.numLeaves = type === undefined ? 1 : children.reduce((n, c) => n + c.numLeaves, 0);
+    let count = type === undefined ? 1 : 0;
+    for (const child of children) count += child.numLeaves;
+    this.numLeaves = count;
   }
 
   /** Whether this is the structure of a single leaf. */
@@ -196,11 +199,9 @@ function flattenInto(leaves: unknown[], tree: unknown, isLeaf: IsLeaf | undefine
     return leafDef;
   }
   const [children, aux] = type.flatten(tree as object);
-  return new TreeDef(
-    type,
-    aux,
-    children.map((c) => flattenInto(leaves, c, isLeaf)),
-  );
+  const defs: TreeDef[] = [];
+  for (const child of children) defs.push(flattenInto(leaves, child, isLeaf));
+  return new TreeDef(type, aux, defs);
 }
 
 /**
