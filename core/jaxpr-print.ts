@@ -112,11 +112,13 @@ function shownParams({ prim, params, inputs }: Eqn): [key: string, value: unknow
   const { printParams } = prim.rules;
   const shown =
     printParams === undefined
-      ? Object.entries(params ?? {}).map(([k, v]): [string, unknown] => [
-          snake(k),
-          defaultText(v),
-        ])
-      : Object.entries(printParams(params, inputs.map((x) => x.aval))).filter(([, v]) => v !== undefined);
+      ? Object.entries(params ?? {}).map(([k, v]): [string, unknown] => [snake(k), defaultText(v)])
+      : Object.entries(
+          printParams(
+            params,
+            inputs.map((x) => x.aval),
+          ),
+        ).filter(([, v]) => v !== undefined);
   const rank = (key: string): string => (key === 'name' ? '' : key);
   return shown.sort(([a], [b]) => (rank(a) < rank(b) ? -1 : 1));
 }
