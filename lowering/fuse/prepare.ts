@@ -4,11 +4,13 @@
  * (by sizes alone, so that results do not depend on the number of threads).
  */
 import { LoweringError } from '../../core/errors.ts';
+import type { DType } from '../../core/dtype.ts';
 import { keyOf } from '../../core/key.ts';
 import { sizeOf } from '../../core/shape.ts';
 import { HloBuilder, type FunctionTable } from '../hlo/build.ts';
 import type { HloFunction, HloModule, HloOp, HloValue, Region } from '../hlo/ir.ts';
 import { simplifyOp } from '../hlo/simplify.ts';
+import type { Combiner } from '../scalar.ts';
 import { kernelComposite } from './alone.ts';
 import { namedCombiner } from './classify.ts';
 
@@ -67,6 +69,35 @@ const withoutEmpty: Rule = (b, op, operands) => {
   }
 };
 
+/** A dot without rows and columns is a product and a sum: there is no matrix that a tile could hold. */
+const dotOfVectors: Rule = (b, op, operands) => {
+  if (op.kind !== 'dot_general') return undefined;
+  const { dims } = op.attrs;
+  const sides = [
+    [operands[0], dims.lhsBatch, dims.lhsContract],
+    [operands[1], dims.rhsBatch, dims.rhsContract],
+  ] as const;
+  if (sides.some(([x, batch, contract]) => x.type.shape.length > batch.length + contract.length))
+    return undefined;
+  const { dtype } = op.results[0].type;
+  // Halves are summed in f32, as every dot does.
+  const inside = dtype === 'f16' || dtype === 'bf16' ? 'f32' : dtype;
+  const convert = (x: HloValue, to: DType): HloValue =>
+    x.type.dtype === to ? x : b.convert(x, to);
+  const [x, y] = sides.map(([value, batch, contract]) => {
+    const order = [...batch, ...contract];
+    return convert(order.every((d, i) => d === i) ? value : b.transpose(value, order), inside);
+  });
+  const product = b.scalar('mul', x, y);
+  const first = dims.lhsBatch.length;
+  const axes = dims.lhsContract.map((_, i) => first + i);
+  if (axes.length === 0) return [convert(product, dtype)];
+  const parts = chunked(b, product, axes, 'add');
+  const sum =
+    parts === undefined ? b.reduce(product, 'add', axes) : b.reduce(parts, 'add', [first]);
+  return [convert(sum, dtype)];
+};
+
 /** Merge the contracted axes of a dot into one, so that a tile has rows, columns and one inner axis. */
 const oneContraction: Rule = (b, op, operands) => {
   if (op.kind !== 'dot_general' || op.attrs.dims.lhsContract.length === 1) return undefined;
@@ -114,34 +145,43 @@ function mergeContracted(
   return { value, batch: batch.map(place), contract: at };
 }
 
-/** Cut a long reduction of few results into chunks. */
-const cutReduction: Rule = (b, op, operands) => {
-  if (op.kind !== 'reduce' || op.results.length !== 1) return undefined;
-  const combiner = namedCombiner(op.regions[0]);
-  const { shape } = operands[0].type;
-  const axes = op.attrs.dims;
+/** A long reduction of few results over chunks, which are left along its first axis; undefined when it is not long. */
+function chunked(
+  b: HloBuilder,
+  x: HloValue,
+  axes: readonly number[],
+  combiner: Combiner,
+): HloValue | undefined {
+  const { shape } = x.type;
   const length = axes.reduce((n, d) => n * shape[d], 1);
-  if (
-    combiner === undefined ||
-    length <= 2 * chunkElements ||
-    sizeOf(op.results[0].type.shape) > fewResults
-  )
-    return undefined;
+  if (length <= 2 * chunkElements || sizeOf(shape) / length > fewResults) return undefined;
   const first = Math.min(...axes);
   const neighbours = axes.length === Math.max(...axes) - first + 1;
   const chunk = divisorNear(length, chunkElements);
   if (!neighbours || chunk === undefined) return undefined;
-  const cut = b.reshape(operands[0], [
+  const cut = b.reshape(x, [
     ...shape.slice(0, first),
     length / chunk,
     chunk,
     ...shape.slice(first + axes.length),
   ]);
-  const partial = b.reduce(cut, combiner, [first + 1]);
+  return b.reduce(cut, combiner, [first + 1]);
+}
+
+/** Cut a long reduction of few results into chunks. */
+const cutReduction: Rule = (b, op, operands) => {
+  if (op.kind !== 'reduce' || op.results.length !== 1) return undefined;
+  const combiner = namedCombiner(op.regions[0]);
+  const axes = op.attrs.dims;
+  const partial = combiner === undefined ? undefined : chunked(b, operands[0], axes, combiner);
+  if (partial === undefined) return undefined;
   const body = copyRegion(b, op.regions[0], new Map());
-  return b.emit('reduce', [partial, operands[1]], { attrs: { dims: [first] }, regions: [body] }, [
-    op.results[0].type,
-  ]);
+  return b.emit(
+    'reduce',
+    [partial, operands[1]],
+    { attrs: { dims: [Math.min(...axes)] }, regions: [body] },
+    [op.results[0].type],
+  );
 };
 
 /** The divisor of `n` in [target / 8, target · 2] that is nearest to the target. */
@@ -158,6 +198,7 @@ const rules: readonly Rule[] = [
   (_b, op, operands) => (op.kind === 'optimization_barrier' ? operands : undefined),
   withoutEmpty,
   simplifyOp,
+  dotOfVectors,
   oneContraction,
   cutReduction,
 ];
