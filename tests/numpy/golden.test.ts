@@ -1,12 +1,11 @@
-// The numpy functions against values recorded from jax.numpy (record.py): dtype, weak type, shape and elements, eager and jitted.
+// The numpy functions against values recorded from jax.numpy (record.py): dtype, weak type, shape and elements, eagerly on the
+// interpreter and jitted on wasm.
 import { describe, expect, test } from 'vitest';
 import { jit, setDefaultDevice, Value, type DType } from 'palladia';
 import * as np from 'palladia/numpy';
 import type { Index } from 'palladia/numpy';
 import { NDArray } from '../../core/array.ts';
 import golden from './golden.json' with { type: 'json' };
-
-setDefaultDevice('interpreter');
 
 interface Recorded {
   readonly dtype: string;
@@ -25,6 +24,16 @@ const numberOf = (x: number | boolean | string): number =>
   typeof x === 'string' ? special[x] : Number(x);
 const isRecorded = (x: unknown): x is Recorded =>
   typeof x === 'object' && x !== null && !Array.isArray(x) && 'values' in x;
+
+/** Run eagerly on the interpreter and jitted on wasm, and compare both with what was recorded. */
+function check(call: () => unknown, wanted: unknown): unknown {
+  setDefaultDevice('interpreter');
+  const eager = call();
+  compare(eager, wanted);
+  setDefaultDevice('wasm');
+  compare(jit(call as () => Value)(), wanted);
+  return eager;
+}
 
 /** Recorded arguments as arrays. */
 function decode(x: unknown): unknown {
@@ -81,17 +90,18 @@ describe('indices', () => {
       label: `${i} ${c.op} ${JSON.stringify(c.index).slice(0, 80)}`,
     })),
   )('$label', ({ op, x, index, values, options, result }) => {
-    const [array, entries] = [decode(x) as Value, index.map(decodeIndex)];
     const given = options === null ? [] : [options];
     const call = (): Value => {
+      const array = decode(x) as Value;
+      const entries = index.map(decodeIndex);
       const place = np.at(array, ...entries) as unknown as Readonly<
         Record<string, (...args: unknown[]) => Value>
       >;
       return values === null ? place[op](...given) : place[op](decode(values), ...given);
     };
-    compare(call(), result);
-    compare(jit(call)(), result);
-    if (op === 'get' && options === null) compare(np.slice(array, ...entries), result);
+    check(call, result);
+    if (op === 'get' && options === null)
+      compare(np.slice(decode(x) as Value, ...index.map(decodeIndex)), result);
   });
 });
 
@@ -106,11 +116,10 @@ describe.each([...new Set(golden.cases.map((c) => c.name))])('%s', (name) => {
       label: `${i} ${JSON.stringify(c.args).slice(0, 60)} ${JSON.stringify(c.options)}`,
     })),
   )('$label', ({ args, options, result }) => {
-    const given = [...args.map(decode), ...(options === null ? [] : [decode(options)])];
-    const call = (): unknown => functions[name](...given);
-    const eager = call();
-    compare(eager, result);
-    compare(jit(call as () => Value)(), result);
+    const eager = check(
+      () => functions[name](...args.map(decode), ...(options === null ? [] : [decode(options)])),
+      result,
+    );
     // The flag means nothing on bools.
     const weak = isRecorded(result) && result.weak === true;
     if (eager instanceof Value && eager.dtype !== 'bool')
