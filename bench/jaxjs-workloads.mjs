@@ -1,112 +1,252 @@
 // The workloads expressed in jax-js; runs in Node and in a browser page.
-import { ATT, CHAIN_N, CHAIN_OPS, chainOps, chainRef, COLS, CONV, EPS, EW, MLP, ROWS, cannot, median, now, report, spotCheck, timeIt } from "./common.mjs";
+import {
+  ATT,
+  CHAIN_N,
+  CHAIN_OPS,
+  chainOps,
+  chainRef,
+  COLS,
+  CONV,
+  EPS,
+  EW,
+  MLP,
+  ROWS,
+  cannot,
+  median,
+  now,
+  report,
+  spotCheck,
+  timeIt,
+} from './common.mjs';
 
 export async function runJax({ jax, meta, list, threads }) {
-const { numpy: np, lax, nn, jit, valueAndGrad, tree } = jax;
-const arr = (data, shape) => np.array(data).reshape(shape);
-const settle = async (x) => { await jax.blockUntilReady(x); };
+  const { numpy: np, lax, nn, jit, valueAndGrad, tree } = jax;
+  const arr = (data, shape) => np.array(data).reshape(shape);
+  const settle = async (x) => {
+    await jax.blockUntilReady(x);
+  };
 
-/** Time f(...ins) where every input is re-referenced and the output is dropped. */
-async function run(w, raw, f, ins, layout) {
-  const call = async () => { const y = f(...ins.map((x) => x.ref)); await settle(y); y.dispose(); };
-  const out = await f(...ins.map((x) => x.ref)).data();
-  const err = spotCheck(w, raw, out, layout);
-  report(meta, w, await timeIt(call, { warm: 2 }), { err: err && +err.toExponential(2) });
-}
+  /** Time f(...ins) where every input is re-referenced and the output is dropped. */
+  async function run(w, raw, f, ins, layout) {
+    const call = async () => {
+      const y = f(...ins.map((x) => x.ref));
+      await settle(y);
+      y.dispose();
+    };
+    const out = await f(...ins.map((x) => x.ref)).data();
+    const err = spotCheck(w, raw, out, layout);
+    report(meta, w, await timeIt(call, { warm: 2 }), { err: err && +err.toExponential(2) });
+  }
 
-for (const w of list) {
-  try {
-    const raw = w.inputs();
-    switch (w.kind) {
-      case "matmul": {
-        const sh = (r, c) => (w.B > 1 ? [w.B, r, c] : [r, c]);
-        if (w.transposed) { await run(w, raw, jit((a, b) => np.matmul(np.transpose(a), np.transpose(b))), [arr(raw.at, [w.K, w.M]), arr(raw.bt, [w.N, w.K])]); break; }
-        await run(w, raw, jit((a, b) => np.matmul(a, b)), [arr(raw.a, sh(w.M, w.K)), arr(raw.b, sh(w.K, w.N))]);
-        break;
-      }
-      case "many": await run({ ...w, ref: undefined }, raw, jit((x) => { let y = x; for (let i = 0; i < w.kernels; i++) y = np.matmul(y.ref, y).add(0.001); return y; }), [arr(raw.x, [8, 8])]); break;
-      case "matvec": await run(w, raw, jit((a, x) => np.matmul(a, x)), [arr(raw.a, [w.n, w.n]), arr(raw.x, [w.n])]); break;
-      case "ew": await run(w, raw, jit((x) => np.tanh(x.ref.mul(EW.a).add(EW.b)).mul(nn.sigmoid(x))), [arr(raw.x, [EW.n])]); break;
-      case "softmax": await run(w, raw, jit((x) => nn.softmax(x, -1)), [arr(raw.x, [ROWS, COLS])]); break;
-      case "layernorm":
-        await run(w, raw, jit((x, g, b) => {
-          const c = x.ref.sub(x.mean(-1, { keepdims: true }));
-          const v = c.ref.mul(c.ref).mean(-1, { keepdims: true });
-          return c.mul(np.reciprocal(np.sqrt(v.add(EPS)))).mul(g).add(b);
-        }), [arr(raw.x, [ROWS, COLS]), arr(raw.g, [COLS]), arr(raw.b, [COLS])]);
-        break;
-      case "sum": await run(w, raw, jit((x) => x.sum()), [np.array(raw.x)]); break;
-      case "attention":
-        await run(w, raw, jit((q, k, v) => nn.dotProductAttention(q, k, v)), ["q", "k", "v"].map((n) => arr(raw[n], [ATT.B, ATT.S, ATT.H, ATT.D])));
-        break;
-      case "conv": {
-        const conv = (x, k) => lax.conv(x, k, [1, 1], "SAME"), ins = [arr(raw.x, [1, CONV.C, CONV.H, CONV.W]), arr(raw.w, [CONV.O, CONV.C, 3, 3])];
-        await run(w, raw, jit(conv), ins);
-        await run({ ...w, name: w.name + " (eager)" }, raw, conv, ins); // its Wasm backend copies the padding only outside jit
-        break;
-      }
-      case "mlp": {
-        const loss = (p, x, y) => {
-          let h = x;
-          for (let i = 0; i < 3; i++) { h = np.matmul(h, p.w[i]).add(p.b[i]); if (i < 2) h = nn.relu(h); }
-          return nn.logSoftmax(h, -1).mul(y).sum().mul(-1 / MLP.batch);
-        };
-        const step = jit((p, x, y) => {
-          const [l, g] = valueAndGrad(loss)(tree.ref(p), x, y);
-          return [l, tree.map((a, d) => a.sub(d.mul(MLP.lr)), p, g)];
-        });
-        let p = { w: raw.w.map((d, i) => arr(d, [MLP.sizes[i], MLP.sizes[i + 1]])), b: raw.b.map((d) => np.array(d)) };
-        const x = arr(raw.x, [MLP.batch, 784]);
-        const hot = new Float32Array(MLP.batch * 10); raw.y.forEach((c, i) => (hot[i * 10 + c] = 1));
-        const y = arr(hot, [MLP.batch, 10]);
-        const losses = []; let last = null;
-        const one = async () => {
-          const [l, q] = step(p, x.ref, y.ref); p = q;
-          await settle([l, q]); last?.dispose(); last = l; if (losses.length === 0) losses.push((await l.ref.data())[0]);
-        };
-        const t = await timeIt(one, { warm: 3 });
-        losses.push((await last.data())[0]);
-        if (!(losses[1] < losses[0])) throw new Error(`loss did not fall: ${losses}`);
-        report(meta, w, t, { loss: losses.map((v) => +v.toFixed(4)) });
-        break;
-      }
-      case "call": {
-        const f = jit((x) => x.mul(2).add(1));
-        const x = np.array(raw.x);
-        const N = 300;
-        const sync = async () => { for (let i = 0; i < N; i++) f(x.ref).dataSync(); };
-        const pipelined = async () => { let y = x.ref; for (let i = 0; i < N; i++) y = f(y); await y.data(); };
-        const awaited = async () => { for (let i = 0; i < N; i++) await f(x.ref).data(); };
-        const record = async () => { for (let i = 0; i < N; i++) f(x.ref).dispose(); };
-        for (const [mode, g] of [["await", awaited], ...(threads > 1 || meta.backend === "webgpu" ? [] : [["sync", sync]]), ["chained", pipelined], ["record-only", record]]) {
-          const t = (await timeIt(g, { warm: 3, minRuns: 5, maxRuns: 20 })).map((v) => v / N);
-          report(meta, { ...w, name: `${w.name}-${mode}` }, t);
-        }
-        break;
-      }
-      case "compile": {
-        jit((x) => x.add(3))(np.array(raw.x)).dispose(); // library warm, this graph not
-        const build = (variant) => jit((x) => {
-          let y = x.ref;
-          for (const [op, c] of chainOps(variant)) {
-            if (op === "mulc") y = y.mul(c); else if (op === "addx") y = y.add(x.ref); else if (op === "sin") y = np.sin(y);
-            else if (op === "maxc") y = np.maximum(y, c); else y = y.mul(x.ref);
+  for (const w of list) {
+    try {
+      const raw = w.inputs();
+      switch (w.kind) {
+        case 'matmul': {
+          const sh = (r, c) => (w.B > 1 ? [w.B, r, c] : [r, c]);
+          if (w.transposed) {
+            await run(
+              w,
+              raw,
+              jit((a, b) => np.matmul(np.transpose(a), np.transpose(b))),
+              [arr(raw.at, [w.K, w.M]), arr(raw.bt, [w.N, w.K])],
+            );
+            break;
           }
-          x.dispose();
-          return y;
-        });
-        const t = []; let f;
-        for (let v = 0; v < 7; v++) {
-          f = build(v);
-          const x = np.array(raw.x); await settle(x);
-          const s = now(); const out = await f(x).data(); t.push(now() - s);
-          const e = Math.abs(out[17] - chainRef(raw.x[17], v)); if (!(e < 1e-2)) throw new Error(`chain wrong by ${e}`);
+          await run(
+            w,
+            raw,
+            jit((a, b) => np.matmul(a, b)),
+            [arr(raw.a, sh(w.M, w.K)), arr(raw.b, sh(w.K, w.N))],
+          );
+          break;
         }
-        const x = np.array(raw.x), steady = await timeIt(async () => { await f(x.ref).data(); });
-        report(meta, w, t, { first_ms: +t[0].toFixed(2), steady_ms: +median(steady).toFixed(4), ops: CHAIN_OPS, n: CHAIN_N });
-        break;
+        case 'many':
+          await run(
+            { ...w, ref: undefined },
+            raw,
+            jit((x) => {
+              let y = x;
+              for (let i = 0; i < w.kernels; i++) y = np.matmul(y.ref, y).add(0.001);
+              return y;
+            }),
+            [arr(raw.x, [8, 8])],
+          );
+          break;
+        case 'matvec':
+          await run(
+            w,
+            raw,
+            jit((a, x) => np.matmul(a, x)),
+            [arr(raw.a, [w.n, w.n]), arr(raw.x, [w.n])],
+          );
+          break;
+        case 'ew':
+          await run(
+            w,
+            raw,
+            jit((x) => np.tanh(x.ref.mul(EW.a).add(EW.b)).mul(nn.sigmoid(x))),
+            [arr(raw.x, [EW.n])],
+          );
+          break;
+        case 'softmax':
+          await run(
+            w,
+            raw,
+            jit((x) => nn.softmax(x, -1)),
+            [arr(raw.x, [ROWS, COLS])],
+          );
+          break;
+        case 'layernorm':
+          await run(
+            w,
+            raw,
+            jit((x, g, b) => {
+              const c = x.ref.sub(x.mean(-1, { keepdims: true }));
+              const v = c.ref.mul(c.ref).mean(-1, { keepdims: true });
+              return c
+                .mul(np.reciprocal(np.sqrt(v.add(EPS))))
+                .mul(g)
+                .add(b);
+            }),
+            [arr(raw.x, [ROWS, COLS]), arr(raw.g, [COLS]), arr(raw.b, [COLS])],
+          );
+          break;
+        case 'sum':
+          await run(
+            w,
+            raw,
+            jit((x) => x.sum()),
+            [np.array(raw.x)],
+          );
+          break;
+        case 'attention':
+          await run(
+            w,
+            raw,
+            jit((q, k, v) => nn.dotProductAttention(q, k, v)),
+            ['q', 'k', 'v'].map((n) => arr(raw[n], [ATT.B, ATT.S, ATT.H, ATT.D])),
+          );
+          break;
+        case 'conv': {
+          const conv = (x, k) => lax.conv(x, k, [1, 1], 'SAME'),
+            ins = [arr(raw.x, [1, CONV.C, CONV.H, CONV.W]), arr(raw.w, [CONV.O, CONV.C, 3, 3])];
+          await run(w, raw, jit(conv), ins);
+          await run({ ...w, name: w.name + ' (eager)' }, raw, conv, ins); // its Wasm backend copies the padding only outside jit
+          break;
+        }
+        case 'mlp': {
+          const loss = (p, x, y) => {
+            let h = x;
+            for (let i = 0; i < 3; i++) {
+              h = np.matmul(h, p.w[i]).add(p.b[i]);
+              if (i < 2) h = nn.relu(h);
+            }
+            return nn
+              .logSoftmax(h, -1)
+              .mul(y)
+              .sum()
+              .mul(-1 / MLP.batch);
+          };
+          const step = jit((p, x, y) => {
+            const [l, g] = valueAndGrad(loss)(tree.ref(p), x, y);
+            return [l, tree.map((a, d) => a.sub(d.mul(MLP.lr)), p, g)];
+          });
+          let p = {
+            w: raw.w.map((d, i) => arr(d, [MLP.sizes[i], MLP.sizes[i + 1]])),
+            b: raw.b.map((d) => np.array(d)),
+          };
+          const x = arr(raw.x, [MLP.batch, 784]);
+          const hot = new Float32Array(MLP.batch * 10);
+          raw.y.forEach((c, i) => (hot[i * 10 + c] = 1));
+          const y = arr(hot, [MLP.batch, 10]);
+          const losses = [];
+          let last = null;
+          const one = async () => {
+            const [l, q] = step(p, x.ref, y.ref);
+            p = q;
+            await settle([l, q]);
+            last?.dispose();
+            last = l;
+            if (losses.length === 0) losses.push((await l.ref.data())[0]);
+          };
+          const t = await timeIt(one, { warm: 3 });
+          losses.push((await last.data())[0]);
+          if (!(losses[1] < losses[0])) throw new Error(`loss did not fall: ${losses.join()}`);
+          report(meta, w, t, { loss: losses.map((v) => +v.toFixed(4)) });
+          break;
+        }
+        case 'call': {
+          const f = jit((x) => x.mul(2).add(1));
+          const x = np.array(raw.x);
+          const N = 300;
+          const sync = async () => {
+            for (let i = 0; i < N; i++) f(x.ref).dataSync();
+          };
+          const pipelined = async () => {
+            let y = x.ref;
+            for (let i = 0; i < N; i++) y = f(y);
+            await y.data();
+          };
+          const awaited = async () => {
+            for (let i = 0; i < N; i++) await f(x.ref).data();
+          };
+          const record = async () => {
+            for (let i = 0; i < N; i++) f(x.ref).dispose();
+          };
+          for (const [mode, g] of [
+            ['await', awaited],
+            ...(threads > 1 || meta.backend === 'webgpu' ? [] : [['sync', sync]]),
+            ['chained', pipelined],
+            ['record-only', record],
+          ]) {
+            const t = (await timeIt(g, { warm: 3, minRuns: 5, maxRuns: 20 })).map((v) => v / N);
+            report(meta, { ...w, name: `${w.name}-${mode}` }, t);
+          }
+          break;
+        }
+        case 'compile': {
+          jit((x) => x.add(3))(np.array(raw.x)).dispose(); // library warm, this graph not
+          const build = (variant) =>
+            jit((x) => {
+              let y = x.ref;
+              for (const [op, c] of chainOps(variant)) {
+                if (op === 'mulc') y = y.mul(c);
+                else if (op === 'addx') y = y.add(x.ref);
+                else if (op === 'sin') y = np.sin(y);
+                else if (op === 'maxc') y = np.maximum(y, c);
+                else y = y.mul(x.ref);
+              }
+              x.dispose();
+              return y;
+            });
+          const t = [];
+          let f;
+          for (let v = 0; v < 7; v++) {
+            f = build(v);
+            const x = np.array(raw.x);
+            await settle(x);
+            const s = now();
+            const out = await f(x).data();
+            t.push(now() - s);
+            const e = Math.abs(out[17] - chainRef(raw.x[17], v));
+            if (!(e < 1e-2)) throw new Error(`chain wrong by ${e}`);
+          }
+          const x = np.array(raw.x),
+            steady = await timeIt(async () => {
+              await f(x.ref).data();
+            });
+          report(meta, w, t, {
+            first_ms: +t[0].toFixed(2),
+            steady_ms: +median(steady).toFixed(4),
+            ops: CHAIN_OPS,
+            n: CHAIN_N,
+          });
+          break;
+        }
       }
+    } catch (e) {
+      cannot(meta, w, e?.stack ?? e);
     }
-  } catch (e) { cannot(meta, w, e?.stack ?? e); }
-}
+  }
 }

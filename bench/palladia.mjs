@@ -1,5 +1,24 @@
 // Palladia adapter.  node palladia.mjs device=wasm|webgpu [threads=1] [only=mm64,ew]
-import { ATT, CHAIN_N, CHAIN_OPS, chainOps, chainRef, COLS, EPS, EW, MLP, ROWS, args, cannot, median, now, report, selected, spotCheck, timeIt } from './common.mjs';
+import {
+  ATT,
+  CHAIN_N,
+  CHAIN_OPS,
+  chainOps,
+  chainRef,
+  COLS,
+  EPS,
+  EW,
+  MLP,
+  ROWS,
+  args,
+  cannot,
+  median,
+  now,
+  report,
+  selected,
+  spotCheck,
+  timeIt,
+} from './common.mjs';
 
 const o = args();
 const device = o.device ?? 'wasm';
@@ -33,7 +52,12 @@ async function matmul(w, raw) {
     const f = jit((a, b) => np.matmul(np.transpose(a), np.transpose(b)));
     return run(w, raw, f, [arr(raw.at, [w.K, w.M]), arr(raw.bt, [w.N, w.K])]);
   }
-  return run(w, raw, jit((a, b) => np.matmul(a, b)), [arr(raw.a, shape(w.M, w.K)), arr(raw.b, shape(w.K, w.N))]);
+  return run(
+    w,
+    raw,
+    jit((a, b) => np.matmul(a, b)),
+    [arr(raw.a, shape(w.M, w.K)), arr(raw.b, shape(w.K, w.N))],
+  );
 }
 
 function layerNorm(x, g, b) {
@@ -46,7 +70,12 @@ async function attention(w, raw) {
   const kernel = vmap((q, k, v) => pl.ops.flashAttention(q, k, v));
   const heads = (x) => np.transpose(x, [1, 0, 2]);
   const f = jit((q, k, v) => np.transpose(kernel(heads(q), heads(k), heads(v)), [1, 0, 2]));
-  await run(w, raw, f, ['q', 'k', 'v'].map((n) => arr(raw[n], [ATT.S, ATT.H, ATT.D])));
+  await run(
+    w,
+    raw,
+    f,
+    ['q', 'k', 'v'].map((n) => arr(raw[n], [ATT.S, ATT.H, ATT.D])),
+  );
 }
 
 async function mlp(w, raw) {
@@ -66,7 +95,10 @@ async function mlp(w, raw) {
     },
     { donateArgnums: [0] },
   );
-  let p = { w: raw.w.map((d, i) => arr(d, [MLP.sizes[i], MLP.sizes[i + 1]])), b: raw.b.map((d) => np.array(d)) };
+  let p = {
+    w: raw.w.map((d, i) => arr(d, [MLP.sizes[i], MLP.sizes[i + 1]])),
+    b: raw.b.map((d) => np.array(d)),
+  };
   const x = arr(raw.x, [MLP.batch, 784]);
   const hot = new Float32Array(MLP.batch * 10);
   raw.y.forEach((c, i) => (hot[i * 10 + c] = 1));
@@ -82,7 +114,7 @@ async function mlp(w, raw) {
   };
   const t = await timeIt(one, { warm: 3 });
   losses.push((await last.data())[0]);
-  if (!(losses[1] < losses[0])) throw new Error(`loss did not fall: ${losses}`);
+  if (!(losses[1] < losses[0])) throw new Error(`loss did not fall: ${losses.join()}`);
   report(meta, w, t, { loss: losses.map((v) => +v.toFixed(4)) });
 }
 
@@ -143,7 +175,12 @@ async function compile(w, raw) {
   const steady = await timeIt(async () => {
     await f(x).data();
   });
-  report(meta, w, t, { first_ms: +t[0].toFixed(2), steady_ms: +median(steady).toFixed(4), ops: CHAIN_OPS, n: CHAIN_N });
+  report(meta, w, t, {
+    first_ms: +t[0].toFixed(2),
+    steady_ms: +median(steady).toFixed(4),
+    ops: CHAIN_OPS,
+    n: CHAIN_N,
+  });
 }
 
 /** A hundred small kernels in one jitted call: they cannot fuse, because each is a reduction that the next one needs. */
@@ -161,12 +198,40 @@ for (const w of selected(o)) {
   try {
     const raw = w.inputs();
     if (w.kind === 'matmul') await matmul(w, raw);
-    else if (w.kind === 'matvec') await run(w, raw, jit((a, x) => np.matmul(a, x)), [arr(raw.a, [w.n, w.n]), arr(raw.x, [w.n])]);
+    else if (w.kind === 'matvec')
+      await run(
+        w,
+        raw,
+        jit((a, x) => np.matmul(a, x)),
+        [arr(raw.a, [w.n, w.n]), arr(raw.x, [w.n])],
+      );
     else if (w.kind === 'ew')
-      await run(w, raw, jit((x) => np.multiply(np.tanh(np.add(np.multiply(x, EW.a), EW.b)), nn.sigmoid(x))), [np.array(raw.x)]);
-    else if (w.kind === 'softmax') await run(w, raw, jit((x) => nn.softmax(x)), [arr(raw.x, [ROWS, COLS])]);
-    else if (w.kind === 'layernorm') await run(w, raw, jit(layerNorm), [arr(raw.x, [ROWS, COLS]), np.array(raw.g), np.array(raw.b)]);
-    else if (w.kind === 'sum') await run(w, raw, jit((x) => np.sum(x)), [np.array(raw.x)]);
+      await run(
+        w,
+        raw,
+        jit((x) => np.multiply(np.tanh(np.add(np.multiply(x, EW.a), EW.b)), nn.sigmoid(x))),
+        [np.array(raw.x)],
+      );
+    else if (w.kind === 'softmax')
+      await run(
+        w,
+        raw,
+        jit((x) => nn.softmax(x)),
+        [arr(raw.x, [ROWS, COLS])],
+      );
+    else if (w.kind === 'layernorm')
+      await run(w, raw, jit(layerNorm), [
+        arr(raw.x, [ROWS, COLS]),
+        np.array(raw.g),
+        np.array(raw.b),
+      ]);
+    else if (w.kind === 'sum')
+      await run(
+        w,
+        raw,
+        jit((x) => np.sum(x)),
+        [np.array(raw.x)],
+      );
     else if (w.kind === 'attention') await attention(w, raw);
     else if (w.kind === 'mlp') await mlp(w, raw);
     else if (w.kind === 'call') await smallCalls(w, raw);

@@ -24,20 +24,50 @@ function moduleOf(relaxed) {
     relaxed
       ? [...get(x), ...get(y), ...get(acc), ...simd(0x105), ...set(acc)]
       : [...get(x), ...get(y), ...simd(0xe6), ...get(acc), ...simd(0xe4), ...set(acc)];
-  const steps = Array.from({ length: unroll }, () => Array.from({ length: accumulators }, (_, i) => step(1 + i)).flat()).flat();
+  const steps = Array.from({ length: unroll }, () =>
+    Array.from({ length: accumulators }, (_, i) => step(1 + i)).flat(),
+  ).flat();
   const splat = (value, local) => {
     const bytes = [...new Uint8Array(Float32Array.of(value).buffer)];
     return [0x43, ...bytes, ...simd(0x13), ...set(local)];
   };
-  const sum = Array.from({ length: accumulators }, (_, i) => get(1 + i)).reduce((all, g) => [...all, ...g, ...simd(0xe4)]);
+  const sum = Array.from({ length: accumulators }, (_, i) => get(1 + i)).reduce((all, g) => [
+    ...all,
+    ...g,
+    ...simd(0xe4),
+  ]);
   const body = [
-    1, accumulators + 2, 0x7b,
-    ...splat(0.999, x), ...splat(1e-3, y),
-    0x03, 0x40, ...steps, ...get(0), 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b,
-    ...sum, ...simd(0x1f), 0, 0x0b,
+    1,
+    accumulators + 2,
+    0x7b,
+    ...splat(0.999, x),
+    ...splat(1e-3, y),
+    0x03,
+    0x40,
+    ...steps,
+    ...get(0),
+    0x41,
+    1,
+    0x6b,
+    0x22,
+    0,
+    0x0d,
+    0,
+    0x0b,
+    ...sum,
+    ...simd(0x1f),
+    0,
+    0x0b,
   ];
   return Uint8Array.from([
-    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+    0,
+    0x61,
+    0x73,
+    0x6d,
+    1,
+    0,
+    0,
+    0,
     ...section(1, [1, 0x60, 1, 0x7f, 1, 0x7d]),
     ...section(3, [1, 0]),
     ...section(7, [1, 3, 0x72, 0x75, 0x6e, 0, 0]),
@@ -59,7 +89,10 @@ export function peak() {
     for (let i = 0; i < 15; i++) {
       const start = performance.now();
       run(turns);
-      rate = Math.max(rate, (turns * unroll * accumulators * 8) / (performance.now() - start) / 1e6);
+      rate = Math.max(
+        rate,
+        (turns * unroll * accumulators * 8) / (performance.now() - start) / 1e6,
+      );
     }
     forms[relaxed ? 'relaxed_madd' : 'mul+add'] = +rate.toFixed(1);
     best = Math.max(best, rate);

@@ -11,7 +11,11 @@ import { WORKLOADS, args, median } from './common.mjs';
 const o = args();
 const newest = () => {
   try {
-    return join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node');
+    return join(
+      dirname(createRequire(import.meta.url).resolve('node/package.json')),
+      'bin',
+      'node',
+    );
   } catch {
     return process.execPath;
   }
@@ -27,11 +31,19 @@ const PEERS = {
   'ort-web': ['ort.mjs', 'flavour=web', 'threads=1'],
   'ort-web-2': ['ort.mjs', 'flavour=web', 'threads=2'],
 };
-const names = o.peers ? String(o.peers).split(',') : ['palladia', 'palladia-2', 'jax-js', 'tfjs', 'ort-web'];
+const names = o.peers
+  ? String(o.peers).split(',')
+  : ['palladia', 'palladia-2', 'jax-js', 'tfjs', 'ort-web'];
 const only = o.only ? new Set(String(o.only).split(',')) : undefined;
 const list = WORKLOADS.filter((w) => w.kind !== 'conv' && (only === undefined || only.has(w.key)));
 
-const spawn = (argv) => spawnSync(node, argv, { encoding: 'utf8', cwd: import.meta.dirname, maxBuffer: 1 << 26, timeout: 240_000 });
+const spawn = (argv) =>
+  spawnSync(node, argv, {
+    encoding: 'utf8',
+    cwd: import.meta.dirname,
+    maxBuffer: 1 << 26,
+    timeout: 240_000,
+  });
 const rows = [];
 for (let round = 0; round < +(o.rounds ?? 1); round++) {
   for (const w of list) {
@@ -40,11 +52,20 @@ for (let round = 0; round < +(o.rounds ?? 1); round++) {
       const [script, ...rest] = PEERS[name];
       const r = spawn([script, ...rest, `only=${w.key}`]);
       const lines = (r.stdout ?? '').split('\n').filter((l) => l.startsWith('{'));
-      if (lines.length === 0) rows.push({ name, workload: w.name, size: w.size, note: `no result: ${(r.stderr ?? '').trim().split('\n').pop()}`, round });
+      if (lines.length === 0)
+        rows.push({
+          name,
+          workload: w.name,
+          size: w.size,
+          note: `no result: ${(r.stderr ?? '').trim().split('\n').pop()}`,
+          round,
+        });
       for (const line of lines) rows.push({ name, ...JSON.parse(line), peak: peak.best, round });
       for (const line of lines) {
         const j = JSON.parse(line);
-        process.stderr.write(`${name.padEnd(16)} ${j.workload} ${j.size}: ${j.gflops_or_gbps ?? j.note} ${j.unit ?? ''}\n`);
+        process.stderr.write(
+          `${name.padEnd(16)} ${j.workload} ${j.size}: ${j.gflops_or_gbps ?? j.note} ${j.unit ?? ''}\n`,
+        );
       }
     }
   }
@@ -52,23 +73,46 @@ for (let round = 0; round < +(o.rounds ?? 1); round++) {
 
 /** Median over rounds of the rate (or time, where smaller is better). */
 function cell(name, workload, size) {
-  const found = rows.filter((r) => r.name === name && r.workload === workload && r.size === size && typeof r.gflops_or_gbps === 'number');
+  const found = rows.filter(
+    (r) =>
+      r.name === name &&
+      r.workload === workload &&
+      r.size === size &&
+      typeof r.gflops_or_gbps === 'number',
+  );
   return found.length === 0 ? undefined : median(found.map((r) => r.gflops_or_gbps));
 }
 
 const keys = [...new Map(rows.map((r) => [`${r.workload}|${r.size}`, r])).values()];
-console.log(`\n${cpus()[0].model}, ${cpus().length} cores, ${spawn(['--version']).stdout.trim()}, ${new Date().toISOString().slice(0, 10)}`);
+console.log(
+  `\n${cpus()[0].model}, ${cpus().length} cores, ${spawn(['--version']).stdout.trim()}, ${new Date().toISOString().slice(0, 10)}`,
+);
 console.log(['workload', 'size', 'unit', ...names, 'best peer ÷', 'of peak'].join(' | '));
 for (const { workload, size } of keys) {
   const unit = rows.find((r) => r.workload === workload && r.unit !== undefined)?.unit ?? '';
   const cells = names.map((n) => cell(n, workload, size));
   const ours = cells[0];
   const smaller = unit === 'us/call' || unit === 'ms';
-  const peers = names.flatMap((n, i) => (n.startsWith('palladia') || cells[i] === undefined ? [] : [cells[i]]));
+  const peers = names.flatMap((n, i) =>
+    n.startsWith('palladia') || cells[i] === undefined ? [] : [cells[i]],
+  );
   const best = peers.length === 0 ? undefined : smaller ? Math.min(...peers) : Math.max(...peers);
-  const ratio = ours === undefined || best === undefined ? '' : (smaller ? best / ours : ours / best).toFixed(2);
-  const peaks = rows.filter((r) => r.workload === workload && r.size === size && r.peak).map((r) => r.peak);
-  const share = unit === 'GFLOP/s' && ours !== undefined && peaks.length > 0 ? (ours / median(peaks)).toFixed(2) : '';
-  console.log([workload, size, unit, ...cells.map((c) => c?.toFixed(2) ?? '—'), ratio, share].join(' | '));
+  const ratio =
+    ours === undefined || best === undefined
+      ? ''
+      : (smaller ? best / ours : ours / best).toFixed(2);
+  const peaks = rows
+    .filter((r) => r.workload === workload && r.size === size && r.peak)
+    .map((r) => r.peak);
+  const share =
+    unit === 'GFLOP/s' && ours !== undefined && peaks.length > 0
+      ? (ours / median(peaks)).toFixed(2)
+      : '';
+  console.log(
+    [workload, size, unit, ...cells.map((c) => c?.toFixed(2) ?? '—'), ratio, share].join(' | '),
+  );
 }
-writeFileSync(new URL(o.out ?? 'results.json', import.meta.url), `${JSON.stringify({ date: new Date().toISOString(), node: spawn(['--version']).stdout.trim(), cpu: cpus()[0].model, rows }, null, 1)}\n`);
+writeFileSync(
+  new URL(o.out ?? 'results.json', import.meta.url),
+  `${JSON.stringify({ date: new Date().toISOString(), node: spawn(['--version']).stdout.trim(), cpu: cpus()[0].model, rows }, null, 1)}\n`,
+);

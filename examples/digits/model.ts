@@ -79,7 +79,7 @@ function attend(x: Value, block: Block): Value {
   const qkv = np.reshape(linear(x, block.qkv), [batch, tokens, 3, heads, width / heads]);
   const parts = np.transpose(qkv, [2, 0, 3, 1, 4]);
   const part = (i: number): Value => parts.slice(i);
-  const mixed = attention(part(0), part(1), part(2)) as Value;
+  const mixed = attention(part(0), part(1), part(2));
   return linear(np.reshape(np.transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]), block.out);
 }
 
@@ -139,7 +139,7 @@ export function makeTrainer(learningRate: number, totalSteps: number): Trainer {
     const [[value, right], grads] = gradient(params, images, labels);
     const [updates, after] = optimizer.update(grads, before, params);
     return {
-      state: { params: optim.applyUpdates(params, updates) as Params, optimizer: after },
+      state: { params: optim.applyUpdates(params, updates), optimizer: after },
       loss: value,
       right,
     };

@@ -189,7 +189,8 @@ function joinOfDot(op: HloOp<'dot_general'>): Join {
   };
 }
 
-const workOf = (op: HloOp): number => (op.kind === 'scalar' && !scalarInfo[op.attrs.fn].native ? 16 : 1);
+const workOf = (op: HloOp): number =>
+  op.kind === 'scalar' && !scalarInfo[op.attrs.fn].native ? 16 : 1;
 
 /** A value that a joining op reads from memory, and along which axes (undefined: as a whole). */
 interface Leaf {

@@ -102,7 +102,7 @@ describe('flashAttention', () => {
     expect(text.match(/pallas_call\[/g)?.length).toBe(1);
     expect(text).toContain('grid=(2, 3, 3)');
     const gradient = makeJaxpr(
-      grad((a: Value, b: Value, c: Value) => reduceSum(mapped(a, b, c) as Value)),
+      grad((a: Value, b: Value, c: Value) => reduceSum(mapped(a, b, c))),
     )(q, k, v).toString();
     expect(gradient).toContain('name=flash_attention_dq');
   });
@@ -135,7 +135,7 @@ describe('matmul', () => {
 describe('rows', () => {
   test('softmax and its gradient, any rank', () => {
     const [x, w] = [random(3, 5, 7), random(3, 5, 7)];
-    const plain = (v: Value): Value => vmap(softmaxRows)(v) as Value;
+    const plain = (v: Value): Value => vmap(softmaxRows)(v);
     close(ops.softmax(x, { blockRows: 4 }), plain(x));
     const got = grad((v: Value) => reduceSum(mul(ops.softmax(v, { blockRows: 4 }), w)))(x);
     close(got, grad((v: Value) => reduceSum(mul(plain(v), w)))(x));
@@ -177,7 +177,7 @@ test('the compiled kernels mean what their emulation means', () => {
     ops.flashAttention(a, b, c, { causal: true, blockQ: 4, blockK: 4 }),
   );
   const gradient = grad(
-    (a: Value, b: Value, c: Value) => reduceSum(mul(attention(a, b, c) as Value, a)),
+    (a: Value, b: Value, c: Value) => reduceSum(mul(attention(a, b, c), a)),
     { argnums: [0, 1, 2] },
   );
   const module = parseModule(jit(gradient).lower(inputs[0], inputs[1], inputs[2]).asText());

