@@ -92,7 +92,7 @@ function transposeLeft(
     [ctBatch, yb],
   ];
   const raw = dotGeneral(ct, y, numbers, {
-    preferredElementType: ct.dtype,
+    ...(ct.dtype === y.dtype ? {} : { preferredElementType: ct.dtype }),
     ...(precision === undefined ? {} : { precision }),
   });
   // The free axes of y that are left in `raw` are its contracted ones, in increasing order.

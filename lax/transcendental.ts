@@ -128,7 +128,7 @@ export const sinP: Primitive<None> = unary('sin', (x) => (t) => mul(t, cos(x)));
 /** `cos`: d cos x = -sin x dx. */
 export const cosP: Primitive<None> = unary('cos', (x) => (t) => neg(mul(t, sin(x))));
 /** `tan`: d tan x = (1 + tan² x) dx. */
-export const tanP: Primitive<None> = unary('tan', (_x, y) => (t) => mul(t, add(square(y), 1)));
+export const tanP: Primitive<None> = unary('tan', (_x, y) => (t) => mul(t, add(1, square(y))));
 /** `asin`: d asin x = dx / √(1 - x²). */
 export const asinP: Primitive<None> = unary('asin', (x) => (t) => mul(t, rsqrt(sub(1, square(x)))));
 /** `acos`: d acos x = -dx / √(1 - x²). */
@@ -137,7 +137,7 @@ export const acosP: Primitive<None> = unary(
   (x) => (t) => mul(t, neg(rsqrt(sub(1, square(x))))),
 );
 /** `atan`: d atan x = dx / (1 + x²). */
-export const atanP: Primitive<None> = unary('atan', (x) => (t) => div(t, add(square(x), 1)));
+export const atanP: Primitive<None> = unary('atan', (x) => (t) => div(t, add(1, square(x))));
 /** `atan2`: d atan2(x, y) = (y dx - x dy) / (x² + y²). */
 export const atan2P: Primitive<None> = binary('atan2', (x, y) => [
   (t) => mul(t, div(y, add(square(x), square(y)))),
@@ -165,7 +165,7 @@ export const acoshP: Primitive<None> = unary(
 /** `atanh`: d atanh x = dx / ((1 + x) (1 - x)). */
 export const atanhP: Primitive<None> = unary(
   'atanh',
-  (x) => (t) => mul(integerPow(add(x, 1), -1), div(t, sub(1, x))),
+  (x) => (t) => mul(integerPow(add(1, x), -1), div(t, sub(1, x))),
 );
 
 /**

@@ -19,19 +19,33 @@ test('devices', async () => {
     a device that was not started
       DeviceError: device: "webgpu" is not available; have wasm, interpreter. Call \`await init({ device: 'webgpu' })\` first."
   `);
-  expect(await reportLater(() => init({ device: 'cuda' as 'webgpu' }))).toMatchInlineSnapshot(`"DeviceError: init: a device is one of wasm, webgpu, interpreter; got cuda. Check the name."`);
-  expect(await reportLater(() => init({ devices: 'wasm' } as never))).toMatchInlineSnapshot(`"ArgumentError: init: options must be among device, threads, softLimit, maximumBytes, shared, powerPreference; got devices. Check the spelling."`);
-  expect(await reportLater(() => init({ device: 'wasm', threads: 64 }))).toMatchInlineSnapshot(`"DeviceError: init: options of the wasm device must be given before it is used; got threads afterwards. Call init before making arrays."`);
-  expect(await reportLater(() => devicePut(x, 'webgpu'))).toMatchInlineSnapshot(`"DeviceError: device: "webgpu" is not available; have wasm, interpreter. Call \`await init({ device: 'webgpu' })\` first."`);
-  expect(await reportLater(() => devicePut('text', 'wasm'))).toMatchInlineSnapshot(`"ArgumentError: devicePut: leaves must be arrays or numbers; got text. Make an array of it with np.array(…)."`);
+  expect(await reportLater(() => init({ device: 'cuda' as 'webgpu' }))).toMatchInlineSnapshot(
+    `"DeviceError: init: a device is one of wasm, webgpu, interpreter; got cuda. Check the name."`,
+  );
+  expect(await reportLater(() => init({ devices: 'wasm' } as never))).toMatchInlineSnapshot(
+    `"ArgumentError: init: options must be among device, threads, softLimit, maximumBytes, shared, powerPreference; got devices. Check the spelling."`,
+  );
+  expect(await reportLater(() => init({ device: 'wasm', threads: 64 }))).toMatchInlineSnapshot(
+    `"DeviceError: init: options of the wasm device must be given before it is used; got threads afterwards. Call init before making arrays."`,
+  );
+  expect(await reportLater(() => devicePut(x, 'webgpu'))).toMatchInlineSnapshot(
+    `"DeviceError: device: "webgpu" is not available; have wasm, interpreter. Call \`await init({ device: 'webgpu' })\` first."`,
+  );
+  expect(await reportLater(() => devicePut('text', 'wasm'))).toMatchInlineSnapshot(
+    `"ArgumentError: devicePut: leaves must be arrays or numbers; got text. Make an array of it with np.array(…)."`,
+  );
   expect(
     report(() => jit((v: Value) => untyped(devicePut)(v, 'wasm') as Value)(x)),
-  ).toMatchInlineSnapshot(`"AsyncFunctionError: jit: transformed functions must be synchronous; got a promise from <lambda>. Await what it needs before the call, and pass the values as arguments."`);
+  ).toMatchInlineSnapshot(
+    `"AsyncFunctionError: jit: transformed functions must be synchronous; got a promise from <lambda>. Await what it needs before the call, and pass the values as arguments."`,
+  );
 });
 
 test('WebGPU where there is none', async () => {
   vi.stubGlobal('navigator', { gpu: { requestAdapter: async () => null } });
-  expect(await reportLater(() => init({ device: 'webgpu' }))).toMatchInlineSnapshot(`"DeviceError: webgpu: a GPU must be available; the engine found none. In Node, install the package "webgpu" (it needs a Vulkan, Metal or D3D12 driver); in a browser, use one with WebGPU on a page served over https."`);
+  expect(await reportLater(() => init({ device: 'webgpu' }))).toMatchInlineSnapshot(
+    `"DeviceError: webgpu: a GPU must be available; the engine found none. In Node, install the package "webgpu" (it needs a Vulkan, Metal or D3D12 driver); in a browser, use one with WebGPU on a page served over https."`,
+  );
   vi.stubGlobal('navigator', {
     gpu: {
       requestAdapter: async () => {
@@ -39,7 +53,9 @@ test('WebGPU where there is none', async () => {
       },
     },
   });
-  expect(await reportLater(() => init({ device: 'webgpu' }))).toMatchInlineSnapshot(`"DeviceError: webgpu: a GPU must be available; the engine refused. In Node, install the package "webgpu" (it needs a Vulkan, Metal or D3D12 driver); in a browser, use one with WebGPU on a page served over https."`);
+  expect(await reportLater(() => init({ device: 'webgpu' }))).toMatchInlineSnapshot(
+    `"DeviceError: webgpu: a GPU must be available; the engine refused. In Node, install the package "webgpu" (it needs a Vulkan, Metal or D3D12 driver); in a browser, use one with WebGPU on a page served over https."`,
+  );
   vi.unstubAllGlobals();
   expect(String(x.add(1))).toBe('[2. 3. 4.]');
 });
