@@ -160,7 +160,7 @@ test('control flow', () => {
   const id = (c: Value, v: Value): readonly [Value, Value] => [c, v];
   expect(
     reports({
-      'a carry of another shape': () => scan((_: Value, v: Value) => [x as Value, v], 0, x),
+      'a carry of another shape': () => scan((_: Value, v: Value) => [x, v], 0, x),
       'a carry of another dtype': () =>
         scan((c: Value, v: Value) => [c.add(0.5), v], np.array(0, 'i32'), n),
       'a carry of another tree': () => scan((c: Value, v: Value) => [[c] as never, v], 0, x),
@@ -185,14 +185,14 @@ test('control flow', () => {
       'branches of unequal shapes': () =>
         cond(
           true,
-          () => x as Value,
+          () => x,
           () => np.ones([2]),
         ),
       'branches of unequal dtypes': () =>
         cond(
           true,
-          () => x as Value,
-          () => n as Value,
+          () => x,
+          () => n,
         ),
       'branches of unequal trees': () =>
         cond(
