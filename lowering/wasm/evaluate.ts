@@ -102,8 +102,7 @@ export class Evaluator {
 
   // Lanes that do not take the arm keep whatever its locals held: the selection does not look at them.
   #arm({ mask, isFirst, instances }: Arm): void {
-    const { bundle } = this.#counters;
-    const masks = bundle.map((_, u) => this.vector(mask, u));
+    const masks = this.#counters.bundle.map((_, u) => this.vector(mask, u));
     const wanted = masks
       .map((vector) => (isFirst ? vector : op('v128.not', vector)))
       .reduce((a, b) => op('v128.or', a, b));
@@ -245,12 +244,11 @@ export class Evaluator {
   // --- bundles
 
   #vector(instance: Instance): void {
-    const { bundle } = this.#counters;
     const made: Local[] = [];
-    bundle.forEach((_, u) => {
+    this.#counters.eachVector((_, u) => {
       const local = this.#fn.local('v128', 'v');
       this.#fn.scope(() => this.#fn.set(local, this.#vectorValue(instance, u)));
-      made.push(local);
+      made[u] = local;
     });
     instance.operands.forEach((operand) => this.done(operand));
     this.#vectors.set(instance, made);

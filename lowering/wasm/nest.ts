@@ -155,14 +155,23 @@ export class NestPlan {
   #chooseWidth(): number {
     if (this.vectorAt < 0) return 1;
     const loop = this.loops[this.vectorAt];
-    const cold = [...this.arms.values()].reduce((n, arm) => n + arm.instances.length, 0);
-    const work = this.pass.instances.filter((i) => i.operands.length > 0).length - cold;
+    const work = this.#work;
     const reductions = this.pass.roots.filter((root) => root.kind === 'reduce').length;
     let width = work > 150 ? 1 : work > 90 ? 2 : 4;
     if (reductions === 1 && work <= 3) width = 8;
     if (reductions > 0) while (width > 1 && width * reductions > 8) width /= 2;
     while (width > 1 && 4 * width > loop.extent) width /= 2;
     return width;
+  }
+
+  /** Whether the vectors of a bundle are better computed one after the other: few operations keep few values alive that way. */
+  get isSimple(): boolean {
+    return this.vectorAt === this.loops.length - 1 && this.arms.size === 0 && this.#work <= 8;
+  }
+
+  get #work(): number {
+    const cold = [...this.arms.values()].reduce((n, arm) => n + arm.instances.length, 0);
+    return this.pass.instances.filter((i) => i.operands.length > 0).length - cold;
   }
 
   /** Whether reductions run along the vector loop. */
@@ -220,6 +229,8 @@ export class Counters {
   readonly #counters: (Node | undefined)[] = [];
   /** Vectors of the bundle that is being emitted. */
   bundle: Bundle = [];
+  /** The one vector of the bundle that is being emitted, where they are emitted one after the other. */
+  #only: number | undefined;
   /** i · n for every needed n, in the vector loop. */
   readonly #scaled = new Map<number, Node>();
 
@@ -230,6 +241,13 @@ export class Counters {
 
   get fn(): Fn {
     return this.options.context.fn;
+  }
+
+  /** Visit the vectors that are being emitted: lanes and number of each. */
+  eachVector(visit: (lanes: number, u: number) => void): void {
+    this.bundle.forEach((lanes, u) => {
+      if (this.#only === undefined || this.#only === u) visit(lanes, u);
+    });
   }
 
   /** Σ coefficient · counter + constant, over the leading axes and the loops entered; `vector`: whether the vector loop takes part. */
@@ -366,7 +384,13 @@ export class Counters {
       fn.set(local, product);
       this.#scaled.set(factor, fn.get(local));
     }
-    this.run(body, plan.vectorAt + 1);
+    if (plan.isSimple) {
+      bundle.forEach((_, u) => {
+        this.#only = u;
+        this.run(body, plan.vectorAt + 1);
+      });
+      this.#only = undefined;
+    } else this.run(body, plan.vectorAt + 1);
     if (isLoop) body.endBundle();
     held.forEach((local) => fn.release(local));
     this.#scaled.clear();

@@ -15,8 +15,8 @@ import {
 import { classOf, singleType } from './convert.ts';
 import type { Context } from './convert.ts';
 import { Evaluator } from './evaluate.ts';
-import { finishExtreme, startSides, takeExtreme } from './extreme.ts';
-import type { Sides } from './extreme.ts';
+import { finishExtreme, startExtremes, takeExtreme, takeRegisters } from './extreme.ts';
+import type { Extremes } from './extreme.ts';
 import type { Fn } from './fn.ts';
 import { locate } from './gather.ts';
 import {
@@ -60,7 +60,7 @@ export class PassBody implements Body {
   readonly #accumulators = new Map<Root, Local[]>();
   /** Sums of finished blocks of long columns. */
   readonly #totals = new Map<Root, Local[]>();
-  readonly #sides = new Map<Root, Sides>();
+  readonly #extremes = new Map<Root, Extremes>();
   readonly #bases = new Map<Destination, Node>();
 
   constructor(counters: Counters, options: { readonly inline: Inline; readonly cells: Cells }) {
@@ -124,14 +124,14 @@ export class PassBody implements Body {
   // --- writes
 
   #writeVectors(root: Write): void {
-    const { bundle, plan } = this.#counters;
+    const { plan } = this.#counters;
     const { window, forms } = root.to;
     invariant(forms.length === window.axes.length, 'a destination has one form per axis');
     const access = plan.accesses.get(root.to)!;
     const step = loopCoefficient(plan.loops[plan.vectorAt], access.form);
     const bytes = byteLengthOf(window.format);
     const isStraight = step === bytes;
-    bundle.forEach((lanes, u) => {
+    this.#counters.eachVector((lanes, u) => {
       this.#fn.scope(() => {
         const address = add(this.#bases.get(root.to)!, this.#counters.vectorOffset(access.form));
         const value = this.#values.vector(root.value, u);
@@ -215,7 +215,7 @@ export class PassBody implements Body {
     for (const [root, totals] of this.#totals) {
       if (root.kind !== 'reduce') continue;
       const locals = this.#accumulators.get(root)!;
-      this.#counters.bundle.forEach((_, u) => {
+      this.#counters.eachVector((_, u) => {
         const pair = [fn.get(totals[u]), fn.get(locals[u])];
         fn.scope(() =>
           fn.set(totals[u], combineVectors(this.#context, root.combiner, root.value.dtype, pair)),
@@ -233,6 +233,10 @@ export class PassBody implements Body {
     const { dtype } = root.value;
     if (root.kind === 'argreduce') return [fn.local(singleType(dtype), 'a'), fn.local('i32', 'n')];
     if (!this.#isVector) return [fn.local(singleType(dtype), 'a')];
+    if (isExtreme(root) && plan.isRowReduction) {
+      this.#extremes.set(root, takeRegisters(this.#context, plan.width > 1 ? 2 : 1));
+      return [];
+    }
     return Array.from({ length: plan.width }, () => fn.local('v128', 'a'));
   }
 
@@ -242,8 +246,9 @@ export class PassBody implements Body {
       return locals.forEach((local, i) => fn.set(local, this.#values.single(root.inits[i])));
     const { dtype } = root.value;
     const identity = identityOf(root.kind === 'reduce' ? root.combiner : root.which, dtype);
-    if (isExtreme(root) && this.#isVector && this.#counters.plan.isRowReduction)
-      this.#sides.set(root, startSides(this.#context, root.combiner, this.#sides.get(root)));
+    const extremes = this.#extremes.get(root);
+    if (extremes !== undefined && isExtreme(root))
+      return startExtremes(this.#context, root.combiner, extremes);
     if (root.kind === 'reduce' && this.#isVector)
       return locals.forEach((local) => fn.set(local, fn.splat(laneBits(dtype, identity))));
     fn.set(locals[0], singleConstant(this.#context, dtype, identity));
@@ -259,13 +264,12 @@ export class PassBody implements Body {
       return fn.set(locals[0], combineSingles(this.#context, root.combiner, dtype, x));
     }
     const identity = fn.splat(laneBits(dtype, identityOf(root.combiner, dtype)));
-    this.#counters.bundle.forEach((lanes, u) => {
+    const extremes = this.#extremes.get(root);
+    this.#counters.eachVector((lanes, u) => {
       let value = this.#values.vector(root.value, u);
       if (lanes < 4 && this.#counters.plan.isRowReduction)
         value = fn.keep(choose(this.#context, fn.vector(laneMask(lanes)), value, identity));
-      const sides = this.#sides.get(root);
-      if (sides !== undefined && isExtreme(root))
-        takeExtreme(this.#context, root.combiner, { acc: locals[u], sides }, value);
+      if (extremes !== undefined) takeExtreme(this.#context, extremes, u, value);
       else
         fn.set(
           locals[u],
@@ -304,11 +308,11 @@ export class PassBody implements Body {
   }
 
   #finishColumns(root: Reduce, locals: readonly Local[]): void {
-    const { bundle, plan } = this.#counters;
+    const { plan } = this.#counters;
     const access = plan.accesses.get(root.to)!;
     const bytes = byteLengthOf(root.to.window.format);
     const step = loopCoefficient(plan.loops[plan.vectorAt], access.form);
-    bundle.forEach((lanes, u) => {
+    this.#counters.eachVector((lanes, u) => {
       const value = this.#fn.keep(
         finishVector(this.#context, root.value.dtype, this.#fn.get(locals[u])),
       );
@@ -336,21 +340,15 @@ export class PassBody implements Body {
   #finishRow(root: Reduce, locals: readonly Local[]): void {
     const fn = this.#fn;
     const { dtype } = root.value;
-    const sides = this.#sides.get(root);
-    const isPlain = sides !== undefined && isExtreme(root);
+    const extremes = this.#extremes.get(root);
+    if (extremes !== undefined && isExtreme(root))
+      return this.#total(root, fn.keep(finishExtreme(this.#context, root.combiner, extremes)));
     for (let half = locals.length / 2; half >= 1; half /= 2)
       for (let i = 0; i < half; i++) {
         const pair = [fn.get(locals[i]), fn.get(locals[i + half])];
-        fn.set(
-          locals[i],
-          isPlain
-            ? op(`f32x4.p${root.combiner}`, ...pair)
-            : combineVectors(this.#context, root.combiner, dtype, pair),
-        );
+        fn.set(locals[i], combineVectors(this.#context, root.combiner, dtype, pair));
       }
     const vector = fn.get(locals[0]);
-    if (isPlain)
-      return this.#total(root, fn.keep(finishExtreme(this.#context, root.combiner, vector, sides)));
     const cell = this.#cells.get(root);
     if (cell !== undefined && isDoubleSum(root)) {
       const address = cell(fn);
@@ -428,7 +426,7 @@ export class PassBody implements Body {
     const context = this.#context;
     const { window, combiner } = root;
     const { dtype } = root.value;
-    this.#counters.bundle.forEach((lanes, u) =>
+    this.#counters.eachVector((lanes, u) =>
       fn.scope(() => {
         const { address, inside } = locate(
           context,
