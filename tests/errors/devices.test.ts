@@ -130,3 +130,15 @@ test('configuration', () => {
       ArgumentError: withConfig: enableX64 must be one of true, false; got yes. Check the value."
   `);
 });
+
+test('more memory than there is', () => {
+  const message = report(() => np.zeros([2 ** 40]));
+  expect(
+    message
+      .replaceAll(/live \(.*?\)/g, 'live (…)')
+      .replaceAll(/with \S+ \S+ of \S+ \S+/g, 'with … of …'),
+  ).toMatchInlineSnapshot(
+    `"OutOfMemoryError: wasm: the memory is full; got a request for 4.40e+3 GB (arrays) with … of … live (…). Drop references to arrays that are not needed, or work on smaller batches."`,
+  );
+  expect(String(x.add(1))).toBe('[2. 3. 4.]');
+});
