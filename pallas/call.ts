@@ -249,7 +249,7 @@ function traceIndexMap(
         : [returned as Value | number];
       if (indices.length !== rank)
         throw new ShapeError(
-          `pallasCall: the index map of ${what} must return one index per axis of its block; got ${indices.length} for ${rank} axes.`,
+          `pallasCall: the index map of ${what} must return one index per axis of its block; got ${indices.length} for ${rank} axes. Return one index per axis, in units of blocks.`,
         );
       return indices.map((index, i) => scalarIndex(index, what, i));
     },
@@ -269,7 +269,7 @@ function scalarIndex(index: Value | number, what: string, axis: number): Value {
   if (typeof index === 'number' && Number.isInteger(index)) return NDArray.fromScalar(index, 'i32');
   if (index instanceof Value && index.ndim === 0 && isInteger(index.dtype)) return index;
   throw new ArgumentError(
-    `pallasCall: the index map of ${what} must return integer scalars; got ${describe(index)} for axis ${axis}.`,
+    `pallasCall: the index map of ${what} must return integer scalars; got ${describe(index)} for axis ${axis}. Compute it from the grid indices with integer arithmetic.`,
   );
 }
 
@@ -320,11 +320,11 @@ function aliasesOf(
     const [a, b] = [inputs[input]?.array, outputs[output]?.array];
     if (a === undefined || b === undefined)
       throw new ArgumentError(
-        `pallasCall: inputOutputAliases must name inputs and outputs that exist; got ${input} → ${output} with ${inputs.length} inputs and ${outputs.length} outputs.`,
+        `pallasCall: inputOutputAliases must name inputs and outputs that exist; got ${input} → ${output} with ${inputs.length} inputs and ${outputs.length} outputs. Write { [input]: output } with positions that exist.`,
       );
     if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape))
       throw new ShapeError(
-        `pallasCall: an input and the output that it becomes must have one type; got ${a.toString()} for input ${input} and ${b.toString()} for output ${output}.`,
+        `pallasCall: an input and the output that it becomes must have one type; got ${a.toString()} for input ${input} and ${b.toString()} for output ${output}. Convert the input, or change outShape.`,
       );
     return [input, output] as const;
   });
@@ -334,7 +334,7 @@ function shapeOf(x: unknown): Aval {
   if (x instanceof Value) return x.aval.strong();
   if (x instanceof ShapeDtypeStruct) return new Aval(x.shape, x.dtype);
   throw new TreeError(
-    `pallasCall: outShape and scratchShapes must be arrays or shapeDtypeStruct(shape, dtype); got ${describe(x)}.`,
+    `pallasCall: outShape and scratchShapes must be arrays or ShapeDtypeStructs; got ${describe(x)}. Write new ShapeDtypeStruct(shape, dtype), or pass an array like it.`,
   );
 }
 
@@ -375,7 +375,7 @@ function paramsFor(
   const semantics = options.dimensionSemantics ?? grid.map(() => 'arbitrary' as const);
   if (semantics.length !== grid.length)
     throw new ArgumentError(
-      `pallasCall: dimensionSemantics must have one entry per axis of the grid; got ${semantics.length} for grid (${grid.join(', ')}).`,
+      `pallasCall: dimensionSemantics must have one entry per axis of the grid; got ${semantics.length} for grid (${grid.join(', ')}). Write one entry per axis, or leave it out.`,
     );
   const unknown = semantics.find((s) => !['parallel', 'sequential', 'arbitrary'].includes(s));
   if (unknown !== undefined)

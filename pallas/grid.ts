@@ -48,7 +48,9 @@ function extentOf(op: string, axis: number): number {
       `${op}: only kernels and index maps have a grid; got a call outside of pallasCall. Call it inside the kernel.`,
     );
   if (!Number.isInteger(axis) || axis < 0 || axis >= current.length)
-    throw new ShapeError(`${op}: axis ${axis} is out of bounds for grid (${current.join(', ')}).`);
+    throw new ShapeError(
+      `${op}: the axis must be one of the grid; got ${axis} for grid (${current.join(', ')}). Name an axis of the grid.`,
+    );
   return current[axis];
 }
 

@@ -30,7 +30,7 @@ export class Slice {
 export function ds(start: number | Value, size: number, stride = 1): Slice {
   if (!Number.isInteger(size) || size < 0 || !Number.isInteger(stride) || stride < 1)
     throw new ArgumentError(
-      `ds: size must be a non-negative and stride a positive integer; got size ${size}, stride ${stride}.`,
+      `ds: size must be a non-negative and stride a positive integer; got size ${size}, stride ${stride}. Write pl.ds(start, size).`,
     );
   return new Slice(start, size, stride);
 }
@@ -101,7 +101,7 @@ function axisOf(index: RefIndex, size: number, axis: number): WindowAxis {
   if (typeof index === 'number') {
     if (!Number.isInteger(index) || index < -size || index >= size)
       throw new ShapeError(
-        `ref: index must be an integer in [${-size}, ${size}) on axis ${axis}; got ${index}.`,
+        `ref: index must be an integer in [${-size}, ${size}) on axis ${axis}; got ${index}. Choose an index inside of the block.`,
       );
     return { start: index < 0 ? index + size : index, size: 1, stride: 1, dropped: true };
   }
@@ -114,7 +114,7 @@ function axisOf(index: RefIndex, size: number, axis: number): WindowAxis {
       (start < 0 || (count > 0 && start + (count - 1) * stride >= size))
     )
       throw new ShapeError(
-        `ref: a slice must lie inside the axis; got start ${start}, size ${count}, stride ${stride} on axis ${axis} of size ${size}.`,
+        `ref: a slice must lie inside the axis; got start ${start}, size ${count}, stride ${stride} on axis ${axis} of size ${size}. Use a smaller slice, or a larger block.`,
       );
     return {
       start: typeof start === 'number' ? start : scalarIndex(start),
@@ -127,12 +127,12 @@ function axisOf(index: RefIndex, size: number, axis: number): WindowAxis {
     const [start, stop] = index as readonly [number, number];
     if (!(start >= 0 && start <= stop && stop <= size))
       throw new ShapeError(
-        `ref: [start, stop] must lie inside the axis; got [${start}, ${stop}] on axis ${axis} of size ${size}.`,
+        `ref: [start, stop] must lie inside the axis; got [${start}, ${stop}] on axis ${axis} of size ${size}. Use a smaller slice, or a larger block.`,
       );
     return { start, size: stop - start, stride: 1, dropped: false };
   }
   throw new ArgumentError(
-    `ref: an index is a number, a scalar, pl.ds(…), [start, stop], null or '...'; got ${describe(index)} on axis ${axis}.`,
+    `ref: an index is a number, a scalar, pl.ds(…), [start, stop], null or '...'; got ${describe(index)} on axis ${axis}. Choose one of these.`,
   );
 }
 
