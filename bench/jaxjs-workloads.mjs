@@ -201,7 +201,7 @@ export async function runJax({ jax, meta, list, threads }) {
             ['record-only', record],
           ]) {
             const t = (await timeIt(g, { warm: 3, minRuns: 5, maxRuns: 20 })).map((v) => v / N);
-            report(meta, { ...w, name: `${w.name}-${mode}` }, t);
+            report(meta, { ...w, name: `${w.name}-${String(mode)}` }, t);
           }
           break;
         }

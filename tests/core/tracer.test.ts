@@ -52,7 +52,9 @@ test('remembers its line while checkTracerLeaks is on', () => {
   expect(made.frame).toMatch(/tests\/core\/tracer\.test\.ts:\d+:\d+$/);
   expect(new TestTracer(new TestTrace()).frame).toBeUndefined();
   made.trace.finish();
-  expect(() => checkAlive('add', made)).toThrow(/^add: a traced value was used after .* It was made at .*tracer\.test\.ts/);
+  expect(() => checkAlive('add', made)).toThrow(
+    /^add: a traced value was used after .* It was made at .*tracer\.test\.ts/,
+  );
 });
 
 describe('errors', () => {

@@ -101,9 +101,11 @@ describe('flashAttention', () => {
     const text = makeJaxpr(mapped)(q, k, v).toString();
     expect(text.match(/pallas_call\[/g)?.length).toBe(1);
     expect(text).toContain('grid=(2, 3, 3)');
-    const gradient = makeJaxpr(
-      grad((a: Value, b: Value, c: Value) => reduceSum(mapped(a, b, c))),
-    )(q, k, v).toString();
+    const gradient = makeJaxpr(grad((a: Value, b: Value, c: Value) => reduceSum(mapped(a, b, c))))(
+      q,
+      k,
+      v,
+    ).toString();
     expect(gradient).toContain('name=flash_attention_dq');
   });
 });
@@ -176,10 +178,9 @@ test('the compiled kernels mean what their emulation means', () => {
   const attention = vmap((a: Value, b: Value, c: Value) =>
     ops.flashAttention(a, b, c, { causal: true, blockQ: 4, blockK: 4 }),
   );
-  const gradient = grad(
-    (a: Value, b: Value, c: Value) => reduceSum(mul(attention(a, b, c), a)),
-    { argnums: [0, 1, 2] },
-  );
+  const gradient = grad((a: Value, b: Value, c: Value) => reduceSum(mul(attention(a, b, c), a)), {
+    argnums: [0, 1, 2],
+  });
   const module = parseModule(jit(gradient).lower(inputs[0], inputs[1], inputs[2]).asText());
   const schedule = compileModule(module, cpu);
   const bytes = inputs.map((x) => new Uint8Array((x.dataSync() as Float32Array).slice().buffer));

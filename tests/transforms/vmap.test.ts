@@ -60,7 +60,7 @@ test('axisSize, unmapped results, empty axes', () => {
       [5, 6],
     ],
   ]);
-  expect(js(vmap((x: Value, y: Value) => y, { inAxes: [0, null] })(array([1, 2]), 7))).toEqual([
+  expect(js(vmap((_x: Value, y: Value) => y, { inAxes: [0, null] })(array([1, 2]), 7))).toEqual([
     7, 7,
   ]);
   expect(vmap((x: Value) => sin(x))(array([], [0, 4])).shape).toEqual([0, 4]);
