@@ -92,6 +92,8 @@ function assign(p: Program, targets: readonly Resident[], values: readonly TileV
   const pending: { to: string; from: string }[] = [];
   values.forEach((value, i) => {
     const target = targets[i];
+    p.force(value);
+    if (target.names === undefined) p.toArray(value);
     const held = p.force(value);
     const pairs =
       target.names === undefined
@@ -121,7 +123,10 @@ export function emitFor(r: Runner, op: TileOp<'for'>): void {
   const carried = carry(p, op.operands.slice(3), body.args.slice(1));
   const i = p.text.fresh('i');
   const [first, last, by] = [affine.rangeOf(lo), affine.rangeOf(hi), affine.rangeOf(step)];
-  const limit = p.text.let('end', affine.print(hi));
+  const limit =
+    affine.isConstant(hi) && hi.constant > 1
+      ? p.trips(hi.constant)
+      : p.text.let('end', affine.print(hi));
   const test =
     by.lo > 0
       ? `${i} < ${limit}`

@@ -56,7 +56,7 @@ export function emitDirect(c: Contraction, block: Block): void {
   ];
   const walk: Walk = { layout: c.layout, rolled: [], tuples: [] };
   p.within(wanted, walk, () =>
-    p.block(`for (var ${name} = 0; ${name} < ${depth}; ${name} += ${width})`, () =>
+    p.block(`for (var ${name} = 0; ${name} < ${p.trips(depth)}; ${name} += ${width})`, () =>
       step(c, block, k, width),
     ),
   );

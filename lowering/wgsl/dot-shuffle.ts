@@ -53,7 +53,7 @@ function chunk(
   }
   const u = p.text.fresh('u');
   const limit = isFull
-    ? String(lanes)
+    ? p.trips(lanes)
     : p.text.let(
         'lanes',
         `min(${lanes}, (${depth + at.stride - 1} - ${affine.atom(at.base)}) / ${at.stride})`,
@@ -80,7 +80,7 @@ function fromMemory(c: Contraction, block: Block): void {
   const lanes = p.threads.tx;
   const name = p.text.fresh('k');
   const k = affine.variable(name, { lo: 0, hi: Math.floor((depth - 1) / lanes) * lanes }, lanes);
-  p.block(`for (var ${name} = 0; ${name} < ${depth}; ${name} += ${lanes})`, () => {
+  p.block(`for (var ${name} = 0; ${name} < ${p.trips(depth)}; ${name} += ${lanes})`, () => {
     const own = affine.add(k, tx(p.threads));
     const elements = block.rows.map((_, i) =>
       operandText(
@@ -117,7 +117,7 @@ function fromRegisters(c: Contraction, block: Block): void {
     return;
   }
   const name = p.text.fresh('c');
-  p.block(`for (var ${name} = 0; ${name} < ${layout.columnRegisters}; ${name}++)`, () =>
+  p.block(`for (var ${name} = 0; ${name} < ${p.trips(layout.columnRegisters)}; ${name}++)`, () =>
     column(affine.variable(name, { lo: 0, hi: layout.columnRegisters - 1 })),
   );
 }

@@ -41,9 +41,12 @@ export function dot(p: Program, op: TileOp<'dot'>): void {
   const { rowRegisters, columnRegisters } = layout;
   const rowsAtOnce = Math.max(
     1,
-    Math.min(rowRegisters, Math.floor(mostAccumulators / columnRegisters)),
+    Math.min(
+      rowRegisters,
+      Math.floor((p.features.fallback ? 16 : mostAccumulators) / columnRegisters),
+    ),
   );
-  const isWhole = layout.registers <= p.unroll && rowsAtOnce === rowRegisters;
+  const isWhole = layout.registers <= mostAccumulators;
   const mode = chooseMode(p, c);
   if (isWhole) {
     const names: string[] = [];
@@ -57,11 +60,14 @@ export function dot(p: Program, op: TileOp<'dot'>): void {
   if (acc !== undefined) p.force(acc);
   const held: Resident = arrayOf(p, result, layout);
   const blocks = Math.ceil(rowRegisters / rowsAtOnce);
-  const inner: Walk = p.walk({
-    ...layout,
-    loops: [...layout.loops.slice(0, rank - 2), blocks, 1],
-    registers: p.unroll + 1,
-  });
+  const inner: Walk = p.walk(
+    {
+      ...layout,
+      loops: [...layout.loops.slice(0, rank - 2), blocks, 1],
+      registers: p.unroll + 1,
+    },
+    1,
+  );
   p.rolled(inner.rolled, () =>
     p.barriers.loop(() => {
       for (const tuple of inner.tuples) {

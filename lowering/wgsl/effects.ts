@@ -304,7 +304,7 @@ function applyUpdates(
   const total = p.threads.tx * p.threads.ty;
   // Elements that share a word must have one owner.
   const perWord = Math.max(1, 32 / dtypeInfo[memory.dtype].bits);
-  p.block(`for (var ${k} = 0; ${k} < ${s.count}; ${k}++)`, () => {
+  p.block(`for (var ${k} = 0; ${k} < ${p.trips(s.count)}; ${k}++)`, () => {
     const at = affine.variable(k, { lo: 0, hi: s.count - 1 });
     const target = p.text.let('target', s.targets.read(at, 1));
     const owner = perWord === 1 ? target : `(${target} / ${perWord})`;

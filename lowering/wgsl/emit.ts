@@ -84,7 +84,7 @@ class Emitter implements Runner {
       return;
     }
     const name = `pid${next}`;
-    p.block(`for (var ${name} = 0; ${name} < ${grid[next].extent}; ${name}++)`, () =>
+    p.block(`for (var ${name} = 0; ${name} < ${p.trips(grid[next].extent)}; ${name}++)`, () =>
       p.barriers.loop(() => this.#steps(next + 1)),
     );
   }

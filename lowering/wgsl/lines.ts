@@ -172,7 +172,7 @@ function walkAxes(
     const name = p.text.fresh('l');
     const extent = shape[rest[i]];
     const index = affine.variable(name, { lo: 0, hi: Math.max(1, extent - 1) });
-    p.block(`for (var ${name} = 0; ${name} < ${extent}; ${name}++)`, () =>
+    p.block(`for (var ${name} = 0; ${name} < ${p.trips(extent)}; ${name}++)`, () =>
       open(i + 1, affine.add(offset, affine.scale(index, strides[rest[i]]))),
     );
   };

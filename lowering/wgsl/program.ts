@@ -272,15 +272,14 @@ export class Program implements Surroundings {
 
   // --- loops over registers
 
-  /** Plan a loop over the registers of a layout. */
-  walk(layout: Layout): Walk {
+  /** Plan a loop over the registers of a layout; an innermost loop of at most `short` iterations stays written out. */
+  walk(layout: Layout, short = 4): Walk {
     const isRolled = layout.registers > this.unroll;
     const rolled: { name: string; extent: number }[] = [];
-    // The innermost loop stays written out when it is short.
     const inner = layout.loops.findLastIndex((n) => n > 1);
     let tuples: Affine[][] = [[]];
     layout.loops.forEach((extent, i) => {
-      if (isRolled && extent > 1 && (i !== inner || extent > 4)) {
+      if (isRolled && extent > 1 && (i !== inner || extent > short)) {
         const name = this.text.fresh('r');
         rolled.push({ name, extent });
         const v = affine.variable(name, { lo: 0, hi: extent - 1 });
@@ -293,6 +292,14 @@ export class Program implements Surroundings {
     return { layout, rolled, tuples };
   }
 
+  /**
+   * Spell the end of a loop. Software drivers would write out loops of known length, and then compile for seconds: there it comes from a
+   * number that they do not know.
+   */
+  trips(count: number): string {
+    return this.features.fallback && count > 1 ? `min(${count}, many)` : String(count);
+  }
+
   /** Open the rolled loops of a walk. */
   rolled(loops: Walk['rolled'], body: () => void): void {
     if (loops.length === 0) {
@@ -300,7 +307,7 @@ export class Program implements Surroundings {
       return;
     }
     const [{ name, extent }, ...rest] = loops;
-    this.block(`for (var ${name} = 0; ${name} < ${extent}; ${name}++)`, () =>
+    this.block(`for (var ${name} = 0; ${name} < ${this.trips(extent)}; ${name}++)`, () =>
       this.rolled(rest, body),
     );
   }
@@ -393,7 +400,7 @@ export class Program implements Surroundings {
       for (const part of needOf(held.op, value, point).parts) stack.push(part);
     }
     this.#fetches++;
-    for (const [value, how] of fetched) if (how === 'array') this.#toArray(value);
+    for (const [value, how] of fetched) if (how === 'array') this.toArray(value);
     const shared = [...fetched].filter(([, how]) => how === 'shared');
     for (const [value] of shared) this.share(value, `fetch ${this.#fetches}`);
     for (const [value] of shared) this.#awaitShared(value);
@@ -444,7 +451,8 @@ export class Program implements Surroundings {
     return held;
   }
 
-  #toArray(value: TileValue): void {
+  /** Copy the names of a value to an array, for loops. */
+  toArray(value: TileValue): void {
     const held = this.#resident(value);
     if (held.array !== undefined || held.names === undefined) return;
     const array = this.text.fresh('a');

@@ -96,6 +96,9 @@ export function assemble(kernel: Kernel, p: Program, features: WgslFeatures): Wg
     below *= Math.max(1, extent);
   }
   lines.push(...ids);
+  const [array] = kernel.operands.map((o, i) => bindingName(o.name, i));
+  const many = array === undefined ? '0x40000000' : `i32(arrayLength(&${array}) | 0x40000000u)`;
+  if (/\bmany\b/.test(p.text.body)) lines.push(`  let many = ${many};`);
   if (words > 0) lines.push(`  let scratch_base = program * ${words};`);
   const body = p.text.body;
   const usesSubgroups = body.includes('subgroup');
