@@ -126,5 +126,7 @@ const zeroFor = (dtype: DType): number | bigint | boolean =>
 
 function checkShape(op: string, shape: Shape): void {
   if (shape.some((n) => !Number.isInteger(n) || n < 0))
-    throw new ShapeError(`${op}: shape must hold non-negative integers; got ${showShape(shape)}.`);
+    throw new ShapeError(
+      `${op}: shape must hold non-negative integers; got ${showShape(shape)}. Compute it with JavaScript numbers.`,
+    );
 }

@@ -160,7 +160,9 @@ export function checkGather(
   if (sliceSizes.length !== operand.ndim)
     throw new ShapeError(`gather: one slice size per axis of the operand is needed; got ${facts}.`);
   if (sliceSizes.some((n, i) => !Number.isInteger(n) || n < 0 || n > operand.shape[i]))
-    throw new ShapeError(`gather: slices must fit into the operand; got ${facts}.`);
+    throw new ShapeError(
+      `gather: slices must fit into the operand; got ${facts}. Take smaller slices.`,
+    );
   if (
     [...dims.collapsedSliceDims, ...dims.operandBatchingDims].some((axis) => sliceSizes[axis] > 1)
   )

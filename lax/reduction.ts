@@ -239,7 +239,7 @@ function checkArg(name: string, x: Aval, axis: number, indexDtype: DType): Aval 
     );
   if (x.shape[axis] === 0)
     throw new ShapeError(
-      `${name}: an empty axis has no extremum; got ${x.toString()} (axis ${axis}).`,
+      `${name}: an empty axis has no extremum; got ${x.toString()} (axis ${axis}). Skip the call when there is nothing.`,
     );
   return x.without([axis]).withDType(indexDtype);
 }

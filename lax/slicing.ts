@@ -53,18 +53,22 @@ function checkSlice(
   const facts = `starts ${showShape(starts)}, limits ${showShape(limits)}${strides === undefined ? '' : `, strides ${showShape(strides)}`} for ${x.toString()}`;
   if (starts.length !== x.ndim || limits.length !== x.ndim || (strides ?? starts).length !== x.ndim)
     throw new ShapeError(
-      `slice: starts, limits and strides need one entry per axis; got ${facts}.`,
+      `slice: starts, limits and strides need one entry per axis; got ${facts}. Write one entry per axis.`,
     );
   if ([...starts, ...limits, ...(strides ?? [])].some((n) => !Number.isInteger(n)))
-    throw new ShapeError(`slice: starts, limits and strides must be integers; got ${facts}.`);
+    throw new ShapeError(
+      `slice: starts, limits and strides must be integers; got ${facts}. Round them.`,
+    );
   const bad = starts.findIndex((start, i) => start < 0 || start > limits[i]);
   if (bad >= 0)
     throw new ShapeError(
-      `slice: starts must lie between 0 and the limits; got ${facts} (axis ${bad}).`,
+      `slice: starts must lie between 0 and the limits; got ${facts} (axis ${bad}). Mind the order: starts, then limits.`,
     );
   const over = limits.findIndex((limit, i) => limit > x.shape[i]);
   if (over >= 0)
-    throw new ShapeError(`slice: limits must not exceed the shape; got ${facts} (axis ${over}).`);
+    throw new ShapeError(
+      `slice: limits must not exceed the shape; got ${facts} (axis ${over}). Lower the limits.`,
+    );
   if (strides?.some((s) => s < 1) === true)
     throw new ShapeError(
       `slice: strides must be positive; got ${facts}. Use lax.rev for reverse order.`,
@@ -133,18 +137,22 @@ export const padP: Primitive<PadParams> = definePrimitive<PadParams>('pad', {
     const facts = `padding ${config.map((c) => `(${c.join(', ')})`).join(' ')} for ${x.toString()} with value ${value.toString()}`;
     commonDType('pad', [x, value]);
     if (value.ndim !== 0)
-      throw new ShapeError(`pad: the padding value must be a scalar; got ${facts}.`);
+      throw new ShapeError(
+        `pad: the padding value must be a scalar; got ${facts}. Pass a number, or an array without axes.`,
+      );
     if (config.length !== x.ndim)
-      throw new ShapeError(`pad: one (low, high, interior) per axis is needed; got ${facts}.`);
+      throw new ShapeError(
+        `pad: one (low, high, interior) per axis is needed; got ${facts}. Write [0, 0, 0] for axes that stay.`,
+      );
     if (config.some((c) => c.some((n) => !Number.isInteger(n)) || c[2] < 0))
       throw new ShapeError(
-        `pad: amounts must be integers, interior ones not negative; got ${facts}.`,
+        `pad: amounts must be integers, interior ones not negative; got ${facts}. Round them.`,
       );
     const shape = padShape(x.shape, column(config, 0), column(config, 1), column(config, 2));
     const bad = shape.findIndex((n) => n < 0);
     if (bad >= 0)
       throw new ShapeError(
-        `pad: negative padding must not cut more than there is; got ${facts} (axis ${bad}).`,
+        `pad: negative padding must not cut more than there is; got ${facts} (axis ${bad}). Cut with lax.slice, or cut less.`,
       );
     return [x.withShape(shape).withDType(x.dtype, x.weakType && value.weakType)];
   },
@@ -285,7 +293,7 @@ export const concatenateP: Primitive<ConcatenateParams> = definePrimitive<Concat
       const bad = xs.find((x) => x.ndim <= dimension || !sameShape(rest(x), rest(xs[0])));
       if (bad !== undefined)
         throw new ShapeError(
-          `concatenate: shapes must agree except along axis ${dimension}; got ${xs.map((x) => x.toString()).join(', ')}.`,
+          `concatenate: shapes must agree except along axis ${dimension}; got ${xs.map((x) => x.toString()).join(', ')}. Slice, pad or reshape the others.`,
         );
       const size = xs.reduce((n, x) => n + x.shape[dimension], 0);
       const weak = xs.every((x) => x.weakType);
@@ -321,7 +329,10 @@ export const concatenateP: Primitive<ConcatenateParams> = definePrimitive<Concat
  * String(lax.concatenate([lax.iota('i32', 2), lax.iota('i32', 3)], 0)); // → [0 1 0 1 2]
  */
 export function concatenate(xs: readonly ArrayLike[], dimension: number): Value {
-  if (xs.length === 0) throw new ShapeError('concatenate: at least one array is needed; got none.');
+  if (xs.length === 0)
+    throw new ShapeError(
+      'concatenate: at least one array is needed; got none. Pass a list of arrays.',
+    );
   const values = operands('concatenate', ...xs);
   const axis = canonicalAxis('concatenate', dimension, values[0].ndim);
   return values.length === 1 ? values[0] : concatenateP.bind1(values, { dimension: axis });
@@ -337,15 +348,19 @@ export interface DynamicSliceParams {
 function checkStarts(op: string, x: Aval, starts: readonly Aval[], sizes: Shape): void {
   const facts = `${x.toString()}, sizes ${showShape(sizes)}, starts ${starts.map((s) => s.toString()).join(', ')}`;
   if (starts.length !== x.ndim || sizes.length !== x.ndim)
-    throw new ShapeError(`${op}: one start and one size per axis are needed; got ${facts}.`);
+    throw new ShapeError(
+      `${op}: one start and one size per axis are needed; got ${facts}. Write one entry per axis.`,
+    );
   if (starts.some((s) => s.ndim !== 0))
-    throw new ShapeError(`${op}: starts must be scalars; got ${facts}.`);
+    throw new ShapeError(`${op}: starts must be scalars; got ${facts}. Index the array of starts.`);
   if (starts.some((s) => !isInteger(s.dtype) || s.dtype !== starts[0].dtype))
     throw new DTypeError(
       `${op}: starts must be integers of one dtype; got ${facts}. Convert them with lax.convertElementType.`,
     );
   if (sizes.some((n, i) => !Number.isInteger(n) || n < 0 || n > x.shape[i]))
-    throw new ShapeError(`${op}: sizes must not exceed the shape; got ${facts}.`);
+    throw new ShapeError(
+      `${op}: sizes must not exceed the shape; got ${facts}. Take a smaller slice.`,
+    );
 }
 
 /** Starts of the lanes as index vectors: `[ndim]`, or `[size, ndim]` when one is batched. */

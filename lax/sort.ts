@@ -134,7 +134,7 @@ export function sortMany(
   const values = xs.map((x, i) => operand('sort', x, `operand ${i}`));
   if (values.length === 0 || numKeys < 1 || numKeys > values.length)
     throw new ArgumentError(
-      `sort: the number of keys must lie between 1 and the number of arrays; got ${numKeys} keys and ${values.length} arrays.`,
+      `sort: the number of keys must lie between 1 and the number of arrays; got ${numKeys} keys and ${values.length} arrays. Change numKeys.`,
     );
   if (values.slice(0, numKeys).some((v) => kindOf(v.dtype) === 'complex'))
     throw new DTypeError(

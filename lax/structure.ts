@@ -61,18 +61,20 @@ function checkBroadcast(x: Aval, { shape, broadcastDimensions: dims }: Broadcast
   const facts = `operand ${x.toString()}, shape ${showShape(shape)}, dims ${showShape(dims)}`;
   if (dims.length !== x.ndim)
     throw new ShapeError(
-      `broadcastInDim: dims must name one result axis per operand axis; got ${facts}.`,
+      `broadcastInDim: dims must name one result axis per operand axis; got ${facts}. Write one entry per axis of the operand.`,
     );
   if (shape.some((n) => !Number.isInteger(n) || n < 0))
-    throw new ShapeError(`broadcastInDim: shape must hold non-negative integers; got ${facts}.`);
+    throw new ShapeError(
+      `broadcastInDim: shape must hold non-negative integers; got ${facts}. Compute it with JavaScript numbers.`,
+    );
   if (dims.some((d, i) => d < 0 || d >= shape.length || (i > 0 && d <= dims[i - 1])))
     throw new ShapeError(
-      `broadcastInDim: dims must be increasing axes of the result; got ${facts}.`,
+      `broadcastInDim: dims must be increasing axes of the result; got ${facts}. Transpose the operand first.`,
     );
   const bad = dims.findIndex((d, i) => x.shape[i] !== 1 && x.shape[i] !== shape[d]);
   if (bad >= 0)
     throw new ShapeError(
-      `broadcastInDim: each operand axis must have size 1 or the size of its result axis; got ${facts} (axis ${bad}).`,
+      `broadcastInDim: each operand axis must have size 1 or the size of its result axis; got ${facts} (axis ${bad}). Change dims, or slice the operand.`,
     );
 }
 
@@ -183,7 +185,7 @@ export const reshapeP: Primitive<ReshapeParams> = definePrimitive<ReshapeParams>
   abstractEval: ([x], { newSizes }) => {
     if (newSizes.some((n) => !Number.isInteger(n) || n < 0) || sizeOf(newSizes) !== x.size)
       throw new ShapeError(
-        `reshape: the new sizes must hold as many elements as the operand; got ${x.toString()} to ${showShape(newSizes)}.`,
+        `reshape: the new sizes must hold as many elements as the operand; got ${x.toString()} to ${showShape(newSizes)}. Choose sizes with the same product.`,
       );
     return [x.withShape(newSizes)];
   },
@@ -246,7 +248,7 @@ export const transposeP: Primitive<TransposeParams> = definePrimitive<TransposeP
         permutation.length === x.ndim && x.shape.every((_, i) => permutation.includes(i));
       if (!isPermutation)
         throw new ShapeError(
-          `transpose: the permutation must name each axis once; got ${showShape(permutation)} for ${x.toString()}.`,
+          `transpose: the permutation must name each axis once; got ${showShape(permutation)} for ${x.toString()}. Write one entry per axis.`,
         );
       return [x.withShape(permutation.map((axis) => x.shape[axis]))];
     },
@@ -295,7 +297,7 @@ function inferSize(x: Value, newSizes: Shape): Shape {
   const known = sizeOf(newSizes.toSpliced(open, 1));
   if (newSizes.indexOf(-1, open + 1) >= 0 || known === 0 || x.size % known !== 0)
     throw new ShapeError(
-      `reshape: one size may be -1 when the others divide the number of elements; got ${x.aval.toString()} to ${showShape(newSizes)}.`,
+      `reshape: one size may be -1 when the others divide the number of elements; got ${x.aval.toString()} to ${showShape(newSizes)}. Choose sizes whose product divides the number of elements.`,
     );
   return newSizes.toSpliced(open, 1, x.size / known);
 }

@@ -66,19 +66,19 @@ test('shapes', () => {
     einsum that is no formula
       ArgumentError: einsum: axes are named by single letters, with at most one '...' per operand; got 'i j > k'. Write for example 'ij,jk->ik'.
     reshape
-      ShapeError: reshape: the new sizes must hold as many elements as the operand; got f32[2,3] to [4].
+      ShapeError: reshape: the new sizes must hold as many elements as the operand; got f32[2,3] to [4]. Choose sizes with the same product.
     reshape with two unknown sizes
       ShapeError: reshape: one size may be -1, and the others must divide the number of elements; got shape [-1, -1] for f32[2,3]. Choose sizes whose product is 6.
     transpose
-      ShapeError: transpose: the permutation must name each axis once; got [0, 0] for f32[2,3].
+      ShapeError: transpose: the permutation must name each axis once; got [0, 0] for f32[2,3]. Write one entry per axis.
     an axis that does not exist
-      ShapeError: sum: axis must be an integer in [-2, 2); got 2 for an array of 2 axes.
+      ShapeError: sum: axis must be an integer in [-2, 2); got 2 for an array of 2 axes. Choose an axis that exists.
     an axis twice
       ShapeError: sum: axes must be distinct; got [0, 0]. Name each axis once.
     squeeze
       ShapeError: squeeze: only axes of size 1 can be dropped; got f32[2,3] (axis 0). Reduce or index the axis instead.
     concatenate
-      ShapeError: concatenate: shapes must agree except along axis 0; got f32[2,3], f32[4].
+      ShapeError: concatenate: shapes must agree except along axis 0; got f32[2,3], f32[4]. Slice, pad or reshape the others.
     stack
       ShapeError: stack: arrays must have one shape; got f32[2,3] and f32[4]. Use np.concatenate for different sizes.
     stack of nothing
@@ -98,7 +98,7 @@ test('shapes', () => {
     a ragged list
       ShapeError: array: nested lists must all have one length per level; got a ragged list that begins like shape [2, 2]. Pad the rows.
     softmax
-      ShapeError: softmax: axis must be an integer in [-2, 2); got 3 for an array of 2 axes.
+      ShapeError: softmax: axis must be an integer in [-2, 2); got 3 for an array of 2 axes. Choose an axis that exists.
     oneHot
       ArgumentError: oneHot: the number of classes must be a non-negative integer; got -1. It is a size: compute it with JavaScript numbers.
     randint

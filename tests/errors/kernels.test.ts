@@ -67,13 +67,13 @@ test('blocks and index maps', () => {
     "a block of another rank
       ShapeError: pallasCall: the block of input 0 must have one entry per axis of the array; got block (6) for array f32[4,6]. Write null for an axis that the kernel does not see.
     an index map with too few results
-      ShapeError: pallasCall: the index map of input 0 must return one index per axis of its block; got 1 for 2 axes.
+      ShapeError: pallasCall: the index map of input 0 must return one index per axis of its block; got 1 for 2 axes. Return one index per axis, in units of blocks.
     an index map with too many results
-      ShapeError: pallasCall: the index map of output 0 must return one index per axis of its block; got 3 for 2 axes.
+      ShapeError: pallasCall: the index map of output 0 must return one index per axis of its block; got 3 for 2 axes. Return one index per axis, in units of blocks.
     an index map with too many parameters
-      ArgumentError: pallasCall: the index map of input 0 must return integer scalars; got undefined for axis 1.
+      ArgumentError: pallasCall: the index map of input 0 must return integer scalars; got undefined for axis 1. Compute it from the grid indices with integer arithmetic.
     an index map that gives floats
-      ArgumentError: pallasCall: the index map of input 0 must return integer scalars; got number 0.5 for axis 0.
+      ArgumentError: pallasCall: the index map of input 0 must return integer scalars; got number 0.5 for axis 0. Compute it from the grid indices with integer arithmetic.
     an index map that captures an array
       ArgumentError: pallasCall: the index map of input 0 must not capture arrays; got i32[8]. Use JavaScript numbers and the grid indices.
     a block of size 0
@@ -140,13 +140,13 @@ test('loads and stores', () => {
     a store into a window of another shape
       ShapeError: store: the value must have the shape of the window; got f32[4,6] for [2, 6]. Stores do not broadcast: use np.broadcastTo or np.full.
     a window beyond the block
-      ShapeError: ref: a slice must lie inside the axis; got start 2, size 4, stride 1 on axis 0 of size 4.
+      ShapeError: ref: a slice must lie inside the axis; got start 2, size 4, stride 1 on axis 0 of size 4. Use a smaller slice, or a larger block.
     an index beyond the block
-      ShapeError: ref: index must be an integer in [-4, 4) on axis 0; got 7.
+      ShapeError: ref: index must be an integer in [-4, 4) on axis 0; got 7. Choose an index inside of the block.
     too many indices
       ShapeError: ref: there must not be more indices than axes; got 3 indices for 2 axes. Leave some out.
     an index that is text
-      ArgumentError: ref: an index is a number, a scalar, pl.ds(…), [start, stop], null or '...'; got string first on axis 0.
+      ArgumentError: ref: an index is a number, a scalar, pl.ds(…), [start, stop], null or '...'; got string first on axis 0. Choose one of these.
     a float index
       DTypeError: ref: an index must be an integer scalar; got f32[]. Use pl.ds(start, size) for a slice.
     a mask of another shape
@@ -232,25 +232,25 @@ test('kernels', () => {
     no kernel
       ArgumentError: pallasCall: there must be a function to transform or to run; got number 3. Pass the function itself, not its result.
     no outShape
-      TreeError: pallasCall: outShape and scratchShapes must be arrays or shapeDtypeStruct(shape, dtype); got undefined.
+      TreeError: pallasCall: outShape and scratchShapes must be arrays or ShapeDtypeStructs; got undefined. Write new ShapeDtypeStruct(shape, dtype), or pass an array like it.
     an outShape that is a list of numbers
-      TreeError: pallasCall: outShape and scratchShapes must be arrays or shapeDtypeStruct(shape, dtype); got number 4.
+      TreeError: pallasCall: outShape and scratchShapes must be arrays or ShapeDtypeStructs; got number 4. Write new ShapeDtypeStruct(shape, dtype), or pass an array like it.
     a parallel axis whose programs write one block
       KernelError: pallasCall: axis 0 of the grid is declared parallel, but its 4 programs write the same block of output 0 (kernel copy). Declare it 'arbitrary', or make the output's index map depend on it.
     too many dimensionSemantics
-      ArgumentError: pallasCall: dimensionSemantics must have one entry per axis of the grid; got 2 for grid (4).
+      ArgumentError: pallasCall: dimensionSemantics must have one entry per axis of the grid; got 2 for grid (4). Write one entry per axis, or leave it out.
     dimensionSemantics that do not exist
       ArgumentError: pallasCall: dimensionSemantics must be 'parallel', 'sequential' or 'arbitrary'; got serial. Leave it out to let the compiler find out.
     an alias of another type
-      ShapeError: pallasCall: an input and the output that it becomes must have one type; got i32[8] for input 0 and f32[4,6] for output 0.
+      ShapeError: pallasCall: an input and the output that it becomes must have one type; got i32[8] for input 0 and f32[4,6] for output 0. Convert the input, or change outShape.
     an alias that does not exist
-      ArgumentError: pallasCall: inputOutputAliases must name inputs and outputs that exist; got 3 → 0 with 1 inputs and 1 outputs.
+      ArgumentError: pallasCall: inputOutputAliases must name inputs and outputs that exist; got 3 → 0 with 1 inputs and 1 outputs. Write { [input]: output } with positions that exist.
     an option that does not exist
       ArgumentError: pallasCall: options must be among outShape, grid, inSpecs, outSpecs, scratchShapes, inputOutputAliases, name, interpret, costEstimate, dimensionSemantics; got numWarps. Check the spelling.
     programId outside of a kernel
       ArgumentError: programId: only kernels and index maps have a grid; got a call outside of pallasCall. Call it inside the kernel.
     programId of an axis that does not exist
-      ShapeError: programId: axis 1 is out of bounds for grid (4).
+      ShapeError: programId: the axis must be one of the grid; got 1 for grid (4). Name an axis of the grid.
     a number where an array is expected
       TreeError: pallasCall: leaves must be arrays or numbers; got string text at argument 0. Make an array of it with np.array(…), or take it out of the tree.
     an if on a value
@@ -266,6 +266,6 @@ test('kernels', () => {
     flashAttention of unequal heads
       ShapeError: flashAttention: q, k and v must be matrices [s,d], [t,d], [t,d]; got f32[4,6], f32[4,5], f32[4,6]. Map it over heads and batch with vmap.
     a size that is no integer
-      ArgumentError: ds: size must be a non-negative and stride a positive integer; got size 1.5, stride 1."
+      ArgumentError: ds: size must be a non-negative and stride a positive integer; got size 1.5, stride 1. Write pl.ds(start, size)."
   `);
 });

@@ -47,7 +47,7 @@ test('as JavaScript values', () => {
     a size
       ConcretizationError: zeros: the shape must be known when the program is traced; got Traced<f32[]> with jit. Use x.shape and JavaScript numbers, or make the argument static.
     an axis
-      ShapeError: sum: axis must be an integer in [-2, 2); got Traced<f32[]> with jit for an array of 2 axes.
+      ShapeError: sum: axis must be an integer in [-2, 2); got Traced<f32[]> with jit for an array of 2 axes. Choose an axis that exists.
     iteration
       ConcretizationError: tracer: a traced value cannot be iterated over or destructured; got Traced<f32[3]> with jit. Take parts with x.at(i).get() or np.split, or loop with lax.scan or vmap.
     destructuring

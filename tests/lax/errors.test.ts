@@ -105,41 +105,41 @@ test('messages', () => {
     clamp with another shape
       ShapeError: clamp: bounds must be scalars or have the shape of x; got f32[2] beside f32[2,3]. Broadcast them first.
     broadcastInDim that does not fit
-      ShapeError: broadcastInDim: each operand axis must have size 1 or the size of its result axis; got operand f32[2], shape [3, 3], dims [0] (axis 0).
+      ShapeError: broadcastInDim: each operand axis must have size 1 or the size of its result axis; got operand f32[2], shape [3, 3], dims [0] (axis 0). Change dims, or slice the operand.
     broadcastInDim without order
-      ShapeError: broadcastInDim: dims must be increasing axes of the result; got operand f32[2,3], shape [3, 2], dims [1, 0].
+      ShapeError: broadcastInDim: dims must be increasing axes of the result; got operand f32[2,3], shape [3, 2], dims [1, 0]. Transpose the operand first.
     reshape to another size
-      ShapeError: reshape: the new sizes must hold as many elements as the operand; got f32[2,3] to [4].
+      ShapeError: reshape: the new sizes must hold as many elements as the operand; got f32[2,3] to [4]. Choose sizes with the same product.
     reshape with two open sizes
-      ShapeError: reshape: one size may be -1 when the others divide the number of elements; got f32[2,3] to [-1, -1].
+      ShapeError: reshape: one size may be -1 when the others divide the number of elements; got f32[2,3] to [-1, -1]. Choose sizes whose product divides the number of elements.
     squeeze of an axis of size 3
       ShapeError: squeeze: only axes of size 1 can be dropped; got f32[2,3] (axis 1). Reduce or index the axis instead.
     transpose twice
-      ShapeError: transpose: the permutation must name each axis once; got [0, 0] for f32[2,3].
+      ShapeError: transpose: the permutation must name each axis once; got [0, 0] for f32[2,3]. Write one entry per axis.
     an axis out of range
-      ShapeError: reduceSum: axis must be an integer in [-2, 2); got 2 for an array of 2 axes.
+      ShapeError: reduceSum: axis must be an integer in [-2, 2); got 2 for an array of 2 axes. Choose an axis that exists.
     an axis twice
       ShapeError: reduceMax: axes must be distinct; got [0, 0]. Name each axis once.
     slice beyond the end
-      ShapeError: slice: limits must not exceed the shape; got starts [0, 0], limits [2, 4] for f32[2,3] (axis 1).
+      ShapeError: slice: limits must not exceed the shape; got starts [0, 0], limits [2, 4] for f32[2,3] (axis 1). Lower the limits.
     slice backwards
-      ShapeError: slice: starts must lie between 0 and the limits; got starts [2], limits [1] for f32[2] (axis 0).
+      ShapeError: slice: starts must lie between 0 and the limits; got starts [2], limits [1] for f32[2] (axis 0). Mind the order: starts, then limits.
     slice with stride 0
       ShapeError: slice: strides must be positive; got starts [0], limits [2], strides [0] for f32[2]. Use lax.rev for reverse order.
     pad that cuts too much
-      ShapeError: pad: negative padding must not cut more than there is; got padding (-2, -2, 0) for f32[2] with value f32[] (axis 0).
+      ShapeError: pad: negative padding must not cut more than there is; got padding (-2, -2, 0) for f32[2] with value f32[] (axis 0). Cut with lax.slice, or cut less.
     pad with an array
-      ShapeError: pad: the padding value must be a scalar; got padding (1, 1, 0) for f32[2] with value f32[2].
+      ShapeError: pad: the padding value must be a scalar; got padding (1, 1, 0) for f32[2] with value f32[2]. Pass a number, or an array without axes.
     concatenate of unequal shapes
-      ShapeError: concatenate: shapes must agree except along axis 0; got f32[2,3], f32[1,2].
+      ShapeError: concatenate: shapes must agree except along axis 0; got f32[2,3], f32[1,2]. Slice, pad or reshape the others.
     concatenate of nothing
-      ShapeError: concatenate: at least one array is needed; got none.
+      ShapeError: concatenate: at least one array is needed; got none. Pass a list of arrays.
     dynamicSlice with too few starts
-      ShapeError: dynamicSlice: one start and one size per axis are needed; got f32[2,3], sizes [1, 1], starts i32[].
+      ShapeError: dynamicSlice: one start and one size per axis are needed; got f32[2,3], sizes [1, 1], starts i32[]. Write one entry per axis.
     dynamicSlice by floats
       DTypeError: dynamicSlice: starts must be integers of one dtype; got f32[2], sizes [1], starts f32[]. Convert them with lax.convertElementType.
     dynamicSlice that is too large
-      ShapeError: dynamicSlice: sizes must not exceed the shape; got f32[2], sizes [3], starts i32[].
+      ShapeError: dynamicSlice: sizes must not exceed the shape; got f32[2], sizes [3], starts i32[]. Take a smaller slice.
     dot of unequal sizes
       ShapeError: dotGeneral: contracted axes must have equal sizes; got f32[2,3] and f32[2] with contracting axes [1] × [0] and batch axes [] × []. Transpose or reshape an operand.
     dot of scalars
@@ -147,23 +147,23 @@ test('messages', () => {
     gather with float indices
       DTypeError: gather: indices must be integers; got f32[1,1]. Convert them with lax.convertElementType.
     gather with too large slices
-      ShapeError: gather: slices must fit into the operand; got slice sizes [1, 4] of f32[2,3].
+      ShapeError: gather: slices must fit into the operand; got slice sizes [1, 4] of f32[2,3]. Take smaller slices.
     gather with too few offset axes
       ShapeError: gather: each kept axis of the operand needs one offset axis; got operand f32[2,3], indices i32[1,1], GatherDimensionNumbers(offset_dims=(), collapsed_slice_dims=(0,), start_index_map=(0,), operand_batching_dims=(), start_indices_batching_dims=()).
     argmax of nothing
-      ShapeError: argmax: an empty axis has no extremum; got f32[0] (axis 0).
+      ShapeError: argmax: an empty axis has no extremum; got f32[0] (axis 0). Skip the call when there is nothing.
     cumsum of bools
       DTypeError: cumsum: takes int, uint, float, complex operands; got bool[2]. Convert with lax.convertElementType.
     iota of bools
       DTypeError: iota: bool cannot count; got dtype bool. Choose an integer or float dtype.
     a negative size
-      ShapeError: full: shape must hold non-negative integers; got [-1].
+      ShapeError: full: shape must hold non-negative integers; got [-1]. Compute it with JavaScript numbers.
     full of an array
       ShapeError: full: the value must be a scalar; got f32[2]. Use lax.broadcastInDim to repeat an array.
     a key of another shape
       ShapeError: randomBits: a key is u32[2]; got f32[2]. Make one with random.key(seed), and use vmap over many keys.
     sort with too many keys
-      ArgumentError: sort: the number of keys must lie between 1 and the number of arrays; got 2 keys and 1 arrays.
+      ArgumentError: sort: the number of keys must lie between 1 and the number of arrays; got 2 keys and 1 arrays. Change numKeys.
     bitcast of the wrong width
       ShapeError: bitcastConvertType: the last axis must hold the 2 parts of one uint32; got u16[3]. Reshape it first."
   `);
