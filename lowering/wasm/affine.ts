@@ -38,6 +38,7 @@ export function affineSum(a: Affine, b: Affine, factor = 1): Affine {
 /** Symbols with their bounds, and the rules by which scalar functions make new ones. */
 export class Symbols {
   readonly #bounds = new Map<string, Bounds>();
+  readonly #names = new Map<string, string>();
   #unknown = 0;
 
   /** A symbol with known bounds. Equal names mean equal values. */
@@ -86,7 +87,10 @@ export class Symbols {
   }
 
   #opaque(fn: ScalarFn, xs: readonly Affine[]): Affine {
-    const name = `${fn}(${xs.map(affineKey).join(',')})`;
+    const text = `${fn}(${xs.map(affineKey).join(',')})`;
+    // Short names: texts of long chains would grow with their length.
+    const name = this.#names.get(text) ?? `#${this.#names.size}`;
+    this.#names.set(text, name);
     return this.symbol(
       name,
       boundsOfFunction(

@@ -79,8 +79,9 @@ const compares = (prefix: 'f32x4' | 'i32x4', sign: '' | '_s' | '_u'): Table => (
 
 const floats: Table = {
   ...compares('f32x4', ''),
-  neg: unary('f32x4.neg'),
-  abs: unary('f32x4.abs'),
+  // V8 builds the masks of f32x4.neg and f32x4.abs anew each time; these stay in registers.
+  neg: ({ fn }, { x }) => op('v128.xor', x[0], fn.splat(signBit)),
+  abs: ({ fn }, { x }) => op('v128.and', x[0], fn.splat(0x7fffffff)),
   floor: unary('f32x4.floor'),
   ceil: unary('f32x4.ceil'),
   trunc: unary('f32x4.trunc'),
@@ -100,19 +101,20 @@ const floats: Table = {
   // ±1 with the sign of x; zeros and NaN stay.
   sign: ({ fn }, { x: [x] }) => {
     const one = op('v128.or', op('v128.and', x, fn.splat(signBit)), fn.float(1));
-    const isNumber = op('f32x4.gt', op('f32x4.abs', x), fn.splat(0));
+    const isNumber = op('f32x4.gt', op('v128.and', x, fn.splat(0x7fffffff)), fn.splat(0));
     return op('v128.bitselect', one, x, isNumber);
   },
   // trunc(x) + ±1 when the fraction is at least a half; the fraction is exact.
   roundNearestAfz: ({ fn }, { x: [x] }) => {
     const whole = fn.keep(op('f32x4.trunc', x));
-    const fraction = op('f32x4.abs', op('f32x4.sub', x, whole));
+    const fraction = op('v128.and', op('f32x4.sub', x, whole), fn.splat(0x7fffffff));
     const one = op('v128.or', op('v128.and', x, fn.splat(signBit)), fn.float(1));
     const up = op('v128.and', op('f32x4.ge', fraction, fn.float(0.5)), one);
     const rounded = op('f32x4.add', whole, up);
     return op('v128.or', rounded, op('v128.and', x, fn.splat(signBit)));
   },
-  isFinite: ({ fn }, { x }) => op('f32x4.lt', op('f32x4.abs', x[0]), fn.float(Infinity)),
+  isFinite: ({ fn }, { x }) =>
+    op('f32x4.lt', op('v128.and', x[0], fn.splat(0x7fffffff)), fn.float(Infinity)),
 };
 
 const lane = (x: Node, index: number): Node => laneOp('i32x4.extract_lane', index, 0, x);
