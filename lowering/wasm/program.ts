@@ -3,20 +3,21 @@
  * walks the ops; the files for structured ops and for dots use this.
  */
 import type { DType } from '../../core/dtype.ts';
-import { InternalError } from '../../core/errors.ts';
+import { InternalError, LoweringError } from '../../core/errors.ts';
 import type { Shape } from '../../core/shape.ts';
 import { sizeOf } from '../../core/shape.ts';
 import type { Tile, TileRegion, TileValue } from '../tile/ir.ts';
 import type { Affine } from './affine.ts';
 import { Symbols } from './affine.ts';
-import { singleType } from './convert.ts';
+import { castSingle, singleType } from './convert.ts';
 import type { Context, WasmFeatures } from './convert.ts';
 import { Evaluator } from './evaluate.ts';
 import type { Fn, WasmModule } from './fn.ts';
 import { byteLengthOf, scratchFormat } from './format.ts';
 import type { Format } from './format.ts';
 import { Counters, NestPlan } from './nest.ts';
-import { add, int, op } from './nodes.ts';
+import { add, int, op, select } from './nodes.ts';
+import { spellSingle } from './single.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Form, Instance, Place, Resolver, Space } from './pass.ts';
 import { identityForms, Pass } from './pass.ts';
@@ -236,6 +237,8 @@ export class Program implements Resolver {
   single(tile: Tile, forms: readonly Form[] = []): Node {
     const place = this.place(tile);
     if (place?.kind === 'single') return place.read(this.fn);
+    const direct = this.#directly(tile);
+    if (direct !== undefined) return direct;
     const pass = new Pass(fullSpace([]), this);
     const instance = pass.instance(tile, forms);
     if (pass.reads.some((touch) => this.queue.touches(touch.area, 'writes'))) this.flush();
@@ -245,6 +248,37 @@ export class Program implements Resolver {
     const local = this.fn.local(singleType(tile.type.dtype), 'x');
     this.fn.set(local, node);
     return this.fn.get(local);
+  }
+
+  // A scalar function of scalars that are at hand needs no pass.
+  #directly(tile: Tile): Node | undefined {
+    const op = tile.def;
+    if (op === undefined || !(op.kind === 'scalar' || op.kind === 'select' || op.kind === 'cast'))
+      return undefined;
+    const places = op.operands.map((operand) => this.place(operand as Tile));
+    if (
+      op.operands.some((operand) => operand.type.shape.length > 0) ||
+      !places.every((place) => place?.kind === 'single')
+    )
+      return undefined;
+    const { fn, context } = this;
+    const x = places.map((place) => (place?.kind === 'single' ? place.read(fn) : int(0)));
+    const from = op.operands[0].type.dtype;
+    const local = fn.local(singleType(tile.type.dtype), 'x');
+    fn.scope(() => {
+      const value =
+        op.kind === 'scalar'
+          ? spellSingle(context, op.attrs.fn, x, from)
+          : op.kind === 'select'
+            ? select(x[0], x[1], x[2])
+            : castSingle(context, from, tile.type.dtype, x[0]);
+      if (value === undefined)
+        throw new LoweringError(
+          `wasm: ${op.kind === 'scalar' ? op.attrs.fn : op.kind} of ${from} has no code on this target.`,
+        );
+      fn.set(local, value);
+    });
+    return fn.get(local);
   }
 
   #evaluate(pass: Pass, instance: Instance): Node {
