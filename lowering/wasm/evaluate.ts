@@ -19,7 +19,7 @@ import {
 import type { Context } from './convert.ts';
 import type { Fn } from './fn.ts';
 import { byteLengthOf, loadLanes, loadSingle, loadVector } from './format.ts';
-import { add, int, intValue, lanesOf, mul, op, select } from './nodes.ts';
+import { add, int, lanesOf, mul, op, select } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Counters } from './nest.ts';
 import { unspelled } from './nest.ts';
@@ -424,6 +424,3 @@ function knownNumber(instance: Instance): number | undefined {
   if (meaning.kind !== 'constant') return undefined;
   return classOf(instance.dtype) === 'bool' ? undefined : Number(meaning.value);
 }
-
-/** Whether an i32 node is a known non-zero constant. */
-export const isKnownTrue = (node: Node): boolean => (intValue(node) ?? 0) !== 0;

@@ -10,7 +10,7 @@ import { classOf, toSingle, wrapSingle } from './convert.ts';
 import type { Context } from './convert.ts';
 import { callNode } from './fn.ts';
 import { integerHelper } from './integer.ts';
-import { constant, int, intValue, op, select } from './nodes.ts';
+import { constant, intValue, op, select } from './nodes.ts';
 import type { Node } from './nodes.ts';
 import type { OpName } from './ops.ts';
 import { spellVector } from './vector.ts';
@@ -197,6 +197,3 @@ function imported({ module }: Context, fn: ScalarFn, x: readonly Node[]): Node {
   );
   return callNode(callee, x);
 }
-
-/** An i32 condition from a bool single value. */
-export const isTrue = (value: Node): Node => op('i32.ne', value, int(0));

@@ -9,7 +9,7 @@ import { classOf, roundTo, wrapVector } from './convert.ts';
 import type { Context } from './convert.ts';
 import { integerHelper } from './integer.ts';
 import { callNode, type Fn } from './fn.ts';
-import { int, intValue, laneOp, op } from './nodes.ts';
+import { int, laneOp, op } from './nodes.ts';
 import type { Node } from './nodes.ts';
 
 /** What a spelling sees. */
@@ -247,6 +247,3 @@ export function spellVector(context: Context, fn: ScalarFn, operands: Operands):
   if (held === 'f32') return roundTo(context, operands.dtype, value);
   return held === 'i32' ? wrapVector(context, operands.dtype, value) : value;
 }
-
-/** The number that an i32 constant node holds, for `Operands.known`. */
-export const knownInteger = (node: Node): number | undefined => intValue(node);
