@@ -7,7 +7,7 @@ import type { Device, DeviceBuffer, LoweredModule } from '../../core/backend.ts'
 import { unregisterDevice } from '../../core/backend.ts';
 import { config } from '../../core/config.ts';
 import { dtypeInfo, isComplex } from '../../core/dtype.ts';
-import { DeviceError, invariant } from '../../core/errors.ts';
+import { DeviceError, OutOfMemoryError, invariant } from '../../core/errors.ts';
 import { compileModule } from '../../lowering/compile.ts';
 import type { Schedule, Target } from '../../lowering/fuse/ir.ts';
 import type { HloModule } from '../../lowering/hlo/ir.ts';
@@ -91,6 +91,7 @@ export class WebGpuDevice implements Device {
   #newBytes = 0;
   #lastYield = 0;
   #lost: DeviceError | undefined;
+  #uncaptured: DeviceError | undefined;
 
   constructor(opened: Opened, options: WebGpuOptions = {}) {
     const { device, adapter } = opened;
@@ -110,6 +111,7 @@ export class WebGpuDevice implements Device {
     this.#readback = new Readback(device);
     this.#registry = new FinalizationRegistry((held) => this.#release(held));
     this.#runtime = this.#makeRuntime();
+    device.addEventListener('uncapturederror', (event) => this.#report(event));
     void device.lost.then(({ reason, message }) => this.#lose(reason, message));
   }
 
@@ -131,6 +133,18 @@ export class WebGpuDevice implements Device {
       handle: (allocation, byteLength, failure) => this.#handle(allocation, byteLength, failure),
       fill: (allocation, bytes) => this.#fill(allocation, bytes),
     };
+  }
+
+  /** Keep an error that no call claims; the next read throws it. */
+  #report(event: GPUUncapturedErrorEvent): void {
+    event.preventDefault();
+    const { message } = event.error;
+    const isMemory = event.error.constructor.name === 'GPUOutOfMemoryError';
+    this.#uncaptured ??= isMemory
+      ? new OutOfMemoryError(
+          `${this.description}: the driver has no memory left; ${this.#liveBytes} bytes of arrays are live. Free arrays, or lower memoryLimit to hear of it earlier.`,
+        )
+      : new DeviceError(`${this.description}: the driver reports "${message}".`);
   }
 
   #lose(reason: string, message: string): void {
@@ -247,6 +261,9 @@ export class WebGpuDevice implements Device {
 
   #checkAlive(): void {
     if (this.#lost !== undefined) throw this.#lost;
+    const error = this.#uncaptured;
+    this.#uncaptured = undefined;
+    if (error !== undefined) throw error;
   }
 
   liveBytes(): number {
@@ -275,7 +292,8 @@ export class WebGpuDevice implements Device {
     const { features } = this;
     return {
       kind: 'webgpu',
-      maxOperands: features.maxBindings,
+      // One binding is left for the scratch buffer that a kernel may need.
+      maxOperands: features.maxBindings - 1,
       parallelism: features.fallback ? 4 : 256,
       subgroupSize: features.subgroupSize,
       fallback: features.fallback,

@@ -108,7 +108,7 @@ export class WebGpuExecutable implements Executable {
 
   run(inputs: readonly DeviceBuffer[], donated?: readonly boolean[]): DeviceBuffer[] {
     invariant(!this.#disposed, `${this.#schedule.name}: a disposed program was run.`);
-    const { memory, stream } = this.#runtime;
+    const { stream } = this.#runtime;
     const schedule = this.#schedule;
     const buffers = inputs as readonly WebGpuBuffer[];
     const failure = this.#failure(buffers);
@@ -116,9 +116,7 @@ export class WebGpuExecutable implements Executable {
     schedule.inputs.forEach((id, i) => {
       if (id !== undefined) table[id] = buffers[i].allocation;
     });
-    schedule.buffers.forEach(({ role, byteLength }, id) => {
-      if (role === 'output') table[id] = memory.take(byteLength);
-    });
+    this.#takeOutputs(table);
     const results = this.#results(table, failure);
     // Inputs may be disposed before a task that is held back runs.
     const used = stream.isHeld || this.#waits ? buffers.map((b) => b.allocation) : [];
@@ -127,6 +125,20 @@ export class WebGpuExecutable implements Executable {
     if (donated !== undefined)
       for (let i = 0; i < donated.length; i++) if (donated[i]) buffers[i].dispose();
     return results;
+  }
+
+  /** Take memory for the outputs: all of it, or none. */
+  #takeOutputs(table: (Allocation | undefined)[]): void {
+    const { memory } = this.#runtime;
+    const taken: Allocation[] = [];
+    try {
+      this.#schedule.buffers.forEach(({ role, byteLength }, id) => {
+        if (role === 'output') taken.push((table[id] = memory.take(byteLength)));
+      });
+    } catch (error) {
+      for (const allocation of taken) memory.release(allocation);
+      throw error;
+    }
   }
 
   /** Handles to the results; memory that several of them show, or an argument too, gets a reference for each. */
