@@ -344,25 +344,30 @@ export function emitStaged(c: Contraction, block: Block): void {
     return;
   }
   const name = p.text.fresh('k');
-  const isEven = c.depth % depth === 0;
-  const k = affine.variable(name, { lo: 0, hi: Math.floor((c.depth - 1) / depth) * depth }, depth);
+  const isOnce = c.depth === depth;
+  const last = Math.floor((c.depth - 1) / depth) * depth;
+  const k = isOnce ? affine.zero : affine.variable(name, { lo: 0, hi: last }, depth);
   const wanted = operandPoint(lead, c.a.type.shape, {
     row: affine.variable('row', { lo: 0, hi: 1 }),
     column: k,
   });
-  p.within(stages.a.isResident ? [] : [{ value: c.a, point: wanted }], walk, () =>
-    p.block(`for (var ${name} = 0; ${name} < ${c.depth}; ${name} += ${depth})`, () =>
-      p.barriers.loop(() => {
-        if (!stages.a.isResident) stageMemory(c, stages.a, { lead, k, depth });
-        if (!stages.b.isResident) stageMemory(c, stages.b, { lead, k, depth });
-        // A resident operand has no zeros beyond its end.
-        const limit =
-          isEven || !(stages.a.isResident || stages.b.isResident)
-            ? String(depth)
-            : p.text.let('depth', `min(${depth}, ${c.depth} - ${name})`);
-        const from = (stage: Stage): Affine => (stage.isResident ? k : affine.zero);
-        multiply(c, block, stages, { a: from(stages.a), b: from(stages.b), depth: limit });
-      }),
-    ),
-  );
+  const step = (): void => {
+    if (!stages.a.isResident) stageMemory(c, stages.a, { lead, k, depth });
+    if (!stages.b.isResident) stageMemory(c, stages.b, { lead, k, depth });
+    // A resident operand has no zeros beyond its end.
+    const isZeroed = !stages.a.isResident && !stages.b.isResident;
+    const limit =
+      c.depth % depth === 0 || isZeroed
+        ? String(depth)
+        : p.text.let('depth', `min(${depth}, ${c.depth} - ${name})`);
+    const from = (stage: Stage): Affine => (stage.isResident ? k : affine.zero);
+    multiply(c, block, stages, { a: from(stages.a), b: from(stages.b), depth: limit });
+  };
+  p.within(stages.a.isResident ? [] : [{ value: c.a, point: wanted }], walk, () => {
+    if (isOnce) step();
+    else
+      p.block(`for (var ${name} = 0; ${name} < ${c.depth}; ${name} += ${depth})`, () =>
+        p.barriers.loop(step),
+      );
+  });
 }
