@@ -18,6 +18,8 @@ export interface MathOptions {
   readonly nanBits?: boolean;
   /** Functions that the target computes well enough by itself, and that stay. */
   readonly native?: ReadonlySet<ScalarFn>;
+  /** Functions of floats that a kernel holds at least this often stay: the target calls `expansionOf` them. None when left out. */
+  readonly outlineFrom?: number;
 }
 
 /** A tile, or a constant of the dtype of its neighbour. */

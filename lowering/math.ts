@@ -14,7 +14,7 @@ import { MathWriter, type MathOptions } from './math-writer.ts';
 import { scalarInfo, type ScalarFn } from './scalar.ts';
 import { TileBuilder, makeOp, makeValue } from './tile/build.ts';
 import type { Kernel, Tile, TileOp, TileRegion, TileValue } from './tile/ir.ts';
-import { simplifyKernel } from './tile/simplify.ts';
+import { simplifyKernel, simplifyRegion } from './tile/simplify.ts';
 
 export type { MathOptions } from './math-writer.ts';
 
@@ -127,12 +127,54 @@ export function expandScalar(
   return b.cast(expansions[fn](m, b.cast(x, 'f32'), b.cast(y, 'f32')), dtype);
 }
 
+const regionsOf = new Map<string, TileRegion>();
+
+/** The expansion of a function of floats as a region from rank-0 tiles of the dtype to one. */
+export function expansionOf(fn: ScalarFn, dtype: DType, options: MathOptions): TileRegion {
+  const key = `${fn} ${dtype} ${options.fma} ${options.strict} ${options.nanBits}`;
+  const known = regionsOf.get(key);
+  if (known !== undefined) return known;
+  const args = Array.from({ length: scalarInfo[fn].arity }, (_, i) =>
+    makeValue({ kind: 'tile', dtype, shape: [] } as const, i),
+  );
+  const region: TileRegion = { args, ops: [], results: [] };
+  region.results = [expandScalar(new TileBuilder(region), fn as ExpandedFn, args, options)];
+  const made = simplifyRegion(region);
+  regionsOf.set(key, made);
+  return made;
+}
+
+const outlineKey = (op: TileOp<'scalar'>): string => `${op.attrs.fn} ${op.results[0].type.dtype}`;
+
+/** Whether an op can stay for the target to call: a function of floats, of something else than constants. */
+const canStay = (op: TileOp, options: MathOptions): op is TileOp<'scalar'> =>
+  op.kind === 'scalar' &&
+  !isInteger(op.results[0].type.dtype) &&
+  isExpanded(op.attrs.fn, op.results[0].type.dtype, options) &&
+  !op.operands.some((x) => x.def?.kind === 'constant');
+
+/** The functions that occur often enough to stay. */
+function outlined(regions: readonly TileRegion[], options: MathOptions): ReadonlySet<string> {
+  const counts = new Map<string, number>();
+  const count = (region: TileRegion): void => {
+    for (const op of region.ops) {
+      if (canStay(op, options)) counts.set(outlineKey(op), (counts.get(outlineKey(op)) ?? 0) + 1);
+      op.regions.forEach(count);
+    }
+  };
+  const { outlineFrom = Infinity } = options;
+  if (outlineFrom !== Infinity) regions.forEach(count);
+  return new Set([...counts].filter(([, n]) => n >= outlineFrom).map(([key]) => key));
+}
+
 class Expander {
   readonly #options: MathOptions;
+  readonly #outlined: ReadonlySet<string>;
   readonly #map = new Map<TileValue, TileValue>();
 
-  constructor(options: MathOptions) {
+  constructor(options: MathOptions, outlinedKeys: ReadonlySet<string>) {
     this.#options = options;
+    this.#outlined = outlinedKeys;
   }
 
   region(region: TileRegion): TileRegion {
@@ -155,7 +197,12 @@ class Expander {
   #op(op: TileOp, b: TileBuilder): void {
     b.frame = op.frame;
     const operands = op.operands.map((x) => this.#of(x));
-    if (op.kind === 'scalar' && isExpanded(op.attrs.fn, op.results[0].type.dtype, this.#options)) {
+    const stays = canStay(op, this.#options) && this.#outlined.has(outlineKey(op));
+    if (
+      !stays &&
+      op.kind === 'scalar' &&
+      isExpanded(op.attrs.fn, op.results[0].type.dtype, this.#options)
+    ) {
       // What is not native and not left to the target has an expansion: `math.test.ts` holds the two tables together.
       const result = expandScalar(b, op.attrs.fn as ExpandedFn, operands as Tile[], this.#options);
       this.#map.set(op.results[0], result);
@@ -183,11 +230,14 @@ function hasExpandable(region: TileRegion, options: MathOptions): boolean {
   );
 }
 
-/** An equal kernel in which every scalar function is one that the target has, up to the errors of `docs/numerics.md`. */
+/**
+ * An equal kernel in which every scalar function is one that the target has, up to the errors of `docs/numerics.md`, or one that
+ * occurs often (`outlineFrom`).
+ */
 export function expandMath(kernel: Kernel, options: MathOptions): Kernel {
   const regions = [kernel.body, ...kernel.operands.map((o) => o.block.indexMap)];
   if (!regions.some((r) => hasExpandable(r, options))) return kernel;
-  const expander = new Expander(options);
+  const expander = new Expander(options, outlined(regions, options));
   const operands = kernel.operands.map((o) => ({
     ...o,
     block: { ...o.block, indexMap: expander.region(o.block.indexMap) },

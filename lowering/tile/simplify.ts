@@ -212,6 +212,14 @@ function sweepable(region: TileRegion): boolean {
 const isReadOnly = (kernel: Kernel, at: number): boolean =>
   at < kernel.operands.length && kernel.operands[at].access === 'read';
 
+/** An equal region of ops on tiles with less in it; the argument is not changed. */
+export function simplifyRegion(region: TileRegion): TileRegion {
+  const around: Kernel = { name: 'region', grid: [], operands: [], scratch: [], body: region };
+  const made = new Simplifier(around).region(region);
+  sweep(made, new Set());
+  return made;
+}
+
 /** An equal kernel with less in it; the argument is not changed. */
 export function simplifyKernel(kernel: Kernel): Kernel {
   const clean = (region: TileRegion): TileRegion => {

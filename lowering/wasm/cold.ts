@@ -2,8 +2,7 @@
  * Arms of selections that are dear and seldom taken (the far range of a sine, the tail of an error function): what only one arm needs is
  * computed under a branch that is skipped when no lane of the bundle takes it.
  */
-import { valuesOf } from './pass.ts';
-import type { Instance, Root } from './pass.ts';
+import type { Instance } from './pass.ts';
 
 /** What an arm needs: computed only where some lane of `mask` is set (or, for the second arm, clear). */
 export interface Arm {
@@ -21,14 +20,17 @@ type Tag = { readonly mask: Instance; readonly isFirst: boolean } | 'always';
 const sameTag = (a: Tag, b: Tag): boolean =>
   a !== 'always' && b !== 'always' && a.mask === b.mask && a.isFirst === b.isFirst;
 
-/** Find the arms among instances (operands first) that are computed at one place: by the selection before which each must be computed. */
+/**
+ * Find the arms among instances (operands first) that are computed at one place: by the selection before which each must be computed.
+ * `values`: the instances that are wanted in the end.
+ */
 export function coldArms(
   instances: readonly Instance[],
-  roots: readonly Root[],
+  values: readonly Instance[],
 ): Map<Instance, Arm> {
   if (instances.length < smallestArm || !instances.some(({ meaning }) => meaning.kind === 'select'))
     return new Map();
-  const tags = tagInstances(instances, roots.flatMap(valuesOf));
+  const tags = tagInstances(instances, values);
   const pending: { tag: Exclude<Tag, 'always'>; instances: Instance[] }[] = [];
   const arms = new Map<Instance, Arm>();
   for (const instance of instances) {

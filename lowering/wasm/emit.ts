@@ -20,6 +20,7 @@ import { printModule } from './text.ts';
 import type { Area, Index, Window } from './window.ts';
 import { indexSum, knownIndex, readerOf, wholeWindow } from './window.ts';
 import { expandMath } from '../math.ts';
+import { mathOptions } from './outline.ts';
 
 export type { WasmFeatures } from './convert.ts';
 
@@ -42,7 +43,7 @@ export interface WasmKernel {
  * @throws LoweringError when the kernel holds an op or type that this target has no code for.
  */
 export function emitWasm(source: Kernel, features: WasmFeatures): WasmKernel {
-  const kernel = expandMath(source, { fma: features.relaxed && !features.exact });
+  const kernel = expandMath(source, mathOptions(features));
   const module = new WasmModule(features.shared);
   const run = module.fn('run');
   const fn = module.fn('program', [], run);

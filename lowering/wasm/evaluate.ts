@@ -22,11 +22,10 @@ import { byteLengthOf, loadLanes, loadSingle, loadVector } from './format.ts';
 import { add, int, lanesOf, mul, op, select } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Counters } from './nest.ts';
-import { unspelled } from './nest.ts';
+import { knownNumber, scalarSingle, scalarVector } from './outline.ts';
 import type { Instance } from './pass.ts';
 import { valuesOf } from './pass.ts';
-import { spellSingle } from './single.ts';
-import { choose, spellVector } from './vector.ts';
+import { choose } from './vector.ts';
 import { gatherRow, gatherSingle, gatherVector, isRow } from './gather.ts';
 import type { Window } from './window.ts';
 
@@ -181,9 +180,7 @@ export class Evaluator {
       case 'gather':
         return gatherSingle(context, meaning, dtype, x);
       case 'scalar':
-        return (
-          spellSingle(context, meaning.fn, x, operands[0].dtype) ?? unspelled(meaning.fn, instance)
-        );
+        return scalarSingle(context, meaning.fn, x, operands[0].dtype);
       case 'select':
         return select(x[0], x[1], x[2]);
       case 'cast':
@@ -270,13 +267,12 @@ export class Evaluator {
         const single = operands.map((operand) =>
           this.#isSpread(operand) ? this.single(operand) : undefined,
         );
-        const value = spellVector(context, meaning.fn, {
+        return scalarVector(context, meaning.fn, {
           x: x(),
           dtype: operands[0].dtype,
           known,
           single,
         });
-        return value ?? unspelled(meaning.fn, instance);
       }
       case 'select': {
         const [mask, a, b] = x();
@@ -417,10 +413,4 @@ export class Evaluator {
     });
     return this.#fn.keep(masks.reduce((a, b) => op('v128.and', a, b)));
   }
-}
-
-function knownNumber(instance: Instance): number | undefined {
-  const { meaning } = instance;
-  if (meaning.kind !== 'constant') return undefined;
-  return classOf(instance.dtype) === 'bool' ? undefined : Number(meaning.value);
 }

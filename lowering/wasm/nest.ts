@@ -4,8 +4,7 @@
  * that they depend on. A reduction over the vector loop keeps one accumulator per vector of the bundle; one over other loops turns the
  * nest inside out, so that its accumulators are registers too.
  */
-import { LoweringError, invariant } from '../../core/errors.ts';
-import { isNarrow } from './convert.ts';
+import { invariant } from '../../core/errors.ts';
 import type { Access, Loop } from './access.ts';
 import { loopCoefficient, mergeLoops, planAccess } from './access.ts';
 import type { Symbols } from './affine.ts';
@@ -17,7 +16,7 @@ import { isRow } from './gather.ts';
 import { add, int, minS, mul, op, sub } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Destination, Form, Instance, Pass, Root } from './pass.ts';
-import { axesOf } from './pass.ts';
+import { axesOf, valuesOf, workOf } from './pass.ts';
 import { baseAddress } from './window.ts';
 
 /** A vector of a bundle: how many of its lanes count. */
@@ -147,7 +146,7 @@ export class NestPlan {
     if (this.vectorAt < 0 || this.vectorAt !== this.loops.length - 1) return new Map();
     return coldArms(
       this.pass.instances.filter((instance) => this.isVector(instance.axes)),
-      this.pass.roots,
+      this.pass.roots.flatMap(valuesOf),
     );
   }
 
@@ -171,7 +170,7 @@ export class NestPlan {
 
   get #work(): number {
     const cold = [...this.arms.values()].reduce((n, arm) => n + arm.instances.length, 0);
-    return this.pass.instances.filter((i) => i.operands.length > 0).length - cold;
+    return workOf(this.pass.instances) - cold;
   }
 
   /** Whether reductions run along the vector loop. */
@@ -409,11 +408,3 @@ export class Counters {
 /** The smaller of the loop's end and a chunk's. */
 export const chunkEnd = (fn: Fn, from: Node, step: number, end: Node): Node =>
   fn.keep(minS(fn.keep(add(from, int(step)), 'e'), end), 'e');
-
-/** Refuse what the target cannot spell. */
-export function unspelled(what: string, instance: Instance): never {
-  throw new LoweringError(
-    `wasm: ${what} of ${instance.operands[0]?.dtype ?? instance.dtype} has no code on this target; got it in a kernel. ` +
-      `${isNarrow(instance.dtype) ? 'Expand it before emission.' : 'Use a 32-bit type.'}`,
-  );
-}

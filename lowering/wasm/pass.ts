@@ -6,6 +6,7 @@
 import type { DType } from '../../core/dtype.ts';
 import type { Shape } from '../../core/shape.ts';
 import { stridesOf } from '../../core/shape.ts';
+import { scalarInfo } from '../scalar.ts';
 import type { Combiner, ScalarFn } from '../scalar.ts';
 import type { Tile, TileOp, TileRegion } from '../tile/ir.ts';
 import { affineKey } from './affine.ts';
@@ -51,6 +52,16 @@ export interface Instance {
   /** Bit mask of the axes of the pass that it depends on. */
   readonly axes: number;
 }
+
+/** About how many instructions a function that the target calls has. */
+const calledWork = 40;
+
+/** About how many instructions instances take. */
+export const workOf = (instances: readonly Instance[]): number =>
+  instances.reduce((sum, { meaning, operands }) => {
+    const isCalled = meaning.kind === 'scalar' && !scalarInfo[meaning.fn].native;
+    return sum + (isCalled ? calledWork : Math.min(1, operands.length));
+  }, 0);
 
 /** Where a pass leaves something. */
 export interface Destination {

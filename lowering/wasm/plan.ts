@@ -2,6 +2,7 @@
  * Which tiles of a region are computed where they are used, and which are put into scratch memory: tiles that are dear and used by
  * several passes, tiles whose loads would otherwise come after a write to the same memory, operands of reshapes that need memory.
  */
+import { scalarInfo } from '../scalar.ts';
 import { isNarrow } from './convert.ts';
 import { sizeOf } from '../../core/shape.ts';
 import type { Tile, TileKind, TileOp, TileRegion, TileValue } from '../tile/ir.ts';
@@ -72,7 +73,7 @@ const countedOps = 24;
 /** Ops in a row that one pass computes. */
 const longestChain = 300;
 
-const dear: ReadonlySet<string> = new Set(['div', 'sqrt', 'rem', 'pow', 'roundNearestAfz', 'sign']);
+const dear: ReadonlySet<string> = new Set(['div', 'sqrt', 'roundNearestAfz', 'sign']);
 
 class Planner {
   readonly #region: TileRegion;
@@ -244,6 +245,7 @@ function ownCost(op: TileOp): number {
     case 'reshape':
       return 0;
     case 'scalar':
+      if (!scalarInfo[op.attrs.fn].native) return countedOps;
       return dear.has(op.attrs.fn) ? 4 : 1;
     case 'gather':
       return 12;

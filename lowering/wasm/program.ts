@@ -3,7 +3,7 @@
  * walks the ops; the files for structured ops and for dots use this.
  */
 import type { DType } from '../../core/dtype.ts';
-import { InternalError, LoweringError } from '../../core/errors.ts';
+import { InternalError } from '../../core/errors.ts';
 import type { Shape } from '../../core/shape.ts';
 import { sizeOf } from '../../core/shape.ts';
 import type { Tile, TileRegion, TileValue } from '../tile/ir.ts';
@@ -17,7 +17,7 @@ import { byteLengthOf, scratchFormat } from './format.ts';
 import type { Format } from './format.ts';
 import { Counters, NestPlan } from './nest.ts';
 import { add, int, op, select } from './nodes.ts';
-import { spellSingle } from './single.ts';
+import { scalarSingle } from './outline.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Form, Instance, Place, Resolver, Space } from './pass.ts';
 import { identityForms, Pass } from './pass.ts';
@@ -268,14 +268,10 @@ export class Program implements Resolver {
     fn.scope(() => {
       const value =
         op.kind === 'scalar'
-          ? spellSingle(context, op.attrs.fn, x, from)
+          ? scalarSingle(context, op.attrs.fn, x, from)
           : op.kind === 'select'
             ? select(x[0], x[1], x[2])
             : castSingle(context, from, tile.type.dtype, x[0]);
-      if (value === undefined)
-        throw new LoweringError(
-          `wasm: ${op.kind === 'scalar' ? op.attrs.fn : op.kind} of ${from} has no code on this target.`,
-        );
       fn.set(local, value);
     });
     return fn.get(local);

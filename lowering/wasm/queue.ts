@@ -11,7 +11,7 @@ import type { NestOptions } from './nest.ts';
 import { int, op } from './nodes.ts';
 import type { Node } from './nodes.ts';
 import type { Resolver, Root, Space, Touch } from './pass.ts';
-import { Pass } from './pass.ts';
+import { Pass, workOf } from './pass.ts';
 import { cellBytes, finishCell, PassBody, startCell } from './roots.ts';
 import type { Cells, Inline } from './roots.ts';
 import { emitTurn, turnOf } from './turn.ts';
@@ -130,7 +130,7 @@ export class Queue {
   }
 
   #price(plan: NestPlan, rows = 1): void {
-    const work = plan.pass.instances.filter((instance) => instance.operands.length > 0).length + 1;
+    const work = workOf(plan.pass.instances) + 1;
     this.cost += rows * plan.size * work * (plan.vectorAt >= 0 ? 0.1 : 1);
   }
 
