@@ -4,6 +4,7 @@
  */
 import type { MathWriter } from './math-writer.ts';
 import type { Tile } from './tile/ir.ts';
+import { isNonPositive } from './tile/order.ts';
 
 const log2e = 1.4426950408889634;
 /** ln 2 in a part of 10 bits, whose product with |n| < 2¹⁴ is exact, and the rest. */
@@ -28,15 +29,17 @@ export interface Parts {
   readonly n: Tile;
 }
 
+/** r of x = n·ln 2 + r, perhaps in two parts. */
+function remainder(m: MathWriter, x: Tile, n: Tile): { r: Tile; late: Tile | undefined } {
+  if (m.strict) return { r: m.unmad(n, ln2Low, m.unmad(n, ln2High, x)), late: undefined };
+  // A compiler that reassociates would add both parts of ln 2 before it multiplies: the small one is multiplied in at the end.
+  return { r: m.sub(x, m.mul(n, ln2Upper)), late: m.mul(n, -ln2Rest) };
+}
+
 /** n and r of x = n·ln 2 + r. */
 function reduce(m: MathWriter, x: Tile): { n: Tile; r: Tile; late: Tile | undefined } {
   const n = m.round(x, log2e);
-  if (m.strict) {
-    const r = m.unmad(n.float, ln2Low, m.unmad(n.float, ln2High, x));
-    return { n: n.int, r, late: undefined };
-  }
-  // A compiler that reassociates would add both parts of ln 2 before it multiplies: the small one is multiplied in at the end.
-  return { n: n.int, r: m.sub(x, m.mul(n.float, ln2Upper)), late: m.mul(n.float, -ln2Rest) };
+  return { n: n.int, ...remainder(m, x, n.float) };
 }
 
 /** e^(x + low) as parts, for |x| < 2¹⁴ and small `low`. */
@@ -45,15 +48,32 @@ export function expParts(m: MathWriter, x: Tile, low?: Tile): Parts {
   const s = low === undefined ? r : m.add(r, low);
   const square = m.mul(s, s);
   const value = m.add(m.mad(m.poly(s, expQ), square, s), 1);
-  if (late === undefined) return { value, n };
-  // e^late = 1 + late·(1 + late/2) to 2⁻³⁰, as |late| < 3e-4
-  return { value: m.mad(m.mul(value, late), m.mad(late, 0.5, 1), value), n };
+  return { value: late === undefined ? value : withLate(m, value, late), n };
 }
+
+/** value · e^late, where e^late = 1 + late·(1 + late/2) to 2⁻³⁰, as |late| < 3e-4 */
+const withLate = (m: MathWriter, value: Tile, late: Tile): Tile =>
+  m.mad(m.mul(value, late), m.mad(late, 0.5, 1), value);
 
 /** exp x */
 export function exp(m: MathWriter, x: Tile): Tile {
+  if (isNonPositive(x)) return expNonPositive(m, x);
   const { value, n } = expParts(m, m.clamp(-104, x, 89));
   return m.keepNaN(m.scale(value, n), x);
+}
+
+/** exp x for x ≤ 0: without overflow one power of two scales the whole range, if the polynomial leaves room below. */
+function expNonPositive(m: MathWriter, x: Tile): Tile {
+  const shift = 40;
+  const bounded = m.call('max', x, -104);
+  const { float, power } = m.roundToPower(bounded, log2e, shift);
+  const { r, late } = remainder(m, bounded, float);
+  const value = m.poly(
+    r,
+    [...expQ, 1, 1].map((c) => c * 2 ** -shift),
+  );
+  const whole = late === undefined ? value : withLate(m, value, late);
+  return m.keepNaN(m.mul(whole, power), x);
 }
 
 /** 2ʳ for |r| ≤ 0.505 */

@@ -222,6 +222,18 @@ export class MathWriter {
     return { float, int: this.toInt(float) };
   }
 
+  /** The nearest integer n to x · scale as a float, and 2ⁿ⁺ˢʰⁱᶠᵗ; −126 ≤ n + shift ≤ 127. */
+  roundToPower(x: Tile, scale: number, shift: number): { readonly float: Tile; power: Tile } {
+    if (!this.strict) {
+      const { float, int } = this.round(x, scale);
+      return { float, power: this.pow2(this.add(int, shift)) };
+    }
+    // The exponent of the power is made by the addition that rounds: nothing else stands in the low bits of `magic`.
+    const biased = magic + 127 + shift;
+    const sum = this.mad(x, scale, biased);
+    return { float: this.sub(sum, biased), power: this.float(this.shl(this.bits(sum), 23)) };
+  }
+
   /** 2ⁿ for −126 ≤ n ≤ 127. */
   pow2(n: Tile): Tile {
     return this.float(this.add(this.shl(n, 23), oneBits));

@@ -4,7 +4,7 @@ import { expandScalar, type ExpandedFn, type MathOptions } from '../../lowering/
 import { numberMeaning, unroundedMeaning } from '../../lowering/scalar-meaning.ts';
 import type { ScalarFn } from '../../lowering/scalar.ts';
 import { TileBuilder } from '../../lowering/tile/build.ts';
-import type { TileOp, TileValue } from '../../lowering/tile/ir.ts';
+import type { Tile, TileOp, TileValue } from '../../lowering/tile/ir.ts';
 import { tileType } from '../../lowering/tile/typing-check.ts';
 
 type Column = Float32Array | Int32Array | Uint32Array | Uint8Array;
@@ -37,16 +37,19 @@ const fast: Partial<Record<ScalarFn, (o: Column, x: Column, y: Column, z: Column
   },
 };
 
+/** Writes the argument of an expansion: an equal value of which the ops tell something. */
+export type Argument = (b: TileBuilder, x: Tile) => Tile;
+
 /** An expansion, ready to run on columns of f32. */
 export class Expanded {
   readonly ops: readonly TileOp[];
   readonly #args: readonly TileValue[];
   readonly #result: TileValue;
 
-  constructor(fn: ExpandedFn, options: MathOptions) {
+  constructor(fn: ExpandedFn, options: MathOptions, argument: Argument = (_, x) => x) {
     const b = new TileBuilder();
     const region = b.build([tileType('f32'), tileType('f32')], ([x, y]) => [
-      expandScalar(b, fn, [x, y], options),
+      expandScalar(b, fn, [argument(b, x), y], options),
     ]);
     this.ops = region.ops;
     this.#args = region.args;
@@ -166,8 +169,9 @@ export function measure(
   fn: ExpandedFn,
   options: MathOptions,
   columns: Iterable<readonly [Float32Array, Float32Array]>,
+  argument?: Argument,
 ): Worst {
-  const expanded = new Expanded(fn, options);
+  const expanded = new Expanded(fn, options, argument);
   const exact = exactOf(fn);
   const worst: Worst = { ulp: 0, x: 0, y: 0, got: 0 };
   for (const [x, y] of columns) {

@@ -15,7 +15,7 @@ import { makeKernel } from '../../lowering/tile/build.ts';
 import { interpretKernel } from '../../lowering/tile/interpret.ts';
 import type { Kernel } from '../../lowering/tile/ir.ts';
 import { verifyKernel } from '../../lowering/tile/verify.ts';
-import { Expanded, fromBits, measure, patterns } from './math-run.ts';
+import { Expanded, fromBits, measure, patterns, type Argument } from './math-run.ts';
 
 const targets: Readonly<Record<string, MathOptions>> = {
   fused: { fma: true },
@@ -152,6 +152,24 @@ describe('accuracy', () => {
         ).toBeLessThanOrEqual(bounds[fn]);
       }
     });
+  test('exp of what is known to be at most zero', () => {
+    const capped: Argument = (b, x) => b.scalar('sub', x, b.scalar('max', x, b.constant(0, 'f32')));
+    const negative = function* (): Generator<readonly [Float32Array, Float32Array]> {
+      for (const [x] of every(300_007)) {
+        const y = x.map((v) => (v > 0 ? -v : v));
+        yield [y, y];
+      }
+      const tail = Float32Array.from({ length: 40_000 }, (_, i) => (-i * 104.5) / 40_000);
+      yield [tail, tail];
+    };
+    for (const [target, options] of Object.entries(targets)) {
+      const { ops } = new Expanded('exp', options, capped);
+      expect(ops.length - 3).toBeLessThan(new Expanded('exp', options).ops.length);
+      const worst = measure('exp', options, negative(), capped);
+      const told = `${target}: exp(${worst.x}) gave ${worst.got}`;
+      expect(worst.ulp, told).toBeLessThanOrEqual(bounds.exp);
+    }
+  });
   test('sine and cosine near multiples of π/2', () => {
     for (const fn of ['sin', 'cos', 'tan'] as const)
       for (const options of Object.values(targets)) {
