@@ -44,6 +44,26 @@ function fill(loops: readonly Loop[], budget: number, multiple: number): void {
   }
 }
 
+/** Tasks of a dot per thread: threads that are slower, or late, take fewer of them. */
+const tasksPerThread = 4;
+/** Rows or columns below which a task of a dot is not worth its start, and the multiple that micro-kernels like. */
+const leastShare = 48;
+const shareMultiple = 8;
+
+/** The block of up to `tasks` blocks of an extent with which the busiest thread has the least to do. */
+function evenShares(extent: number, tasks: number, threads: number): number {
+  let best = { block: extent, busiest: extent };
+  for (let count = tasks; count >= 2; count--) {
+    const block = Math.ceil(extent / count / shareMultiple) * shareMultiple;
+    if (block < leastShare || block >= extent) continue;
+    const whole = Math.ceil(extent / block) - 1;
+    const last = extent - whole * block;
+    const busiest = Math.ceil(whole / threads) * block + (whole % threads === 0 ? last : 0);
+    if (busiest < best.busiest) best = { block, busiest };
+  }
+  return best.block;
+}
+
 function chooseDot(loops: readonly Loop[], target: Target): void {
   for (const loop of loops) loop.block = 1;
   const m = loops.findLast((l) => l.part === 'm');
@@ -54,13 +74,13 @@ function chooseDot(loops: readonly Loop[], target: Target): void {
     return;
   }
   const outer = loops.filter((l) => l !== m && l !== n).reduce((k, l) => k * l.extent, 1);
-  const tasks = target.parallelism <= 1 ? 1 : Math.ceil((target.parallelism * 4) / outer);
+  const tasks =
+    target.parallelism <= 1 ? 1 : Math.ceil((target.parallelism * tasksPerThread) / outer);
   if (n !== undefined) n.block = n.extent;
   if (m !== undefined) m.block = m.extent;
   const cut = n !== undefined && n.extent >= (m?.extent ?? 1) / 2 ? n : m;
   if (cut === undefined || tasks <= 1) return;
-  const block = Math.max(48, Math.ceil(cut.extent / tasks / 48) * 48);
-  cut.block = Math.min(cut.extent, block);
+  cut.block = evenShares(cut.extent, tasks, target.parallelism);
 }
 
 function chooseReduce(loops: readonly Loop[], target: Target): void {

@@ -258,6 +258,24 @@ describe('dot', () => {
       }),
     ]);
   });
+  test('threads get even shares', () => {
+    for (const [extent, grid] of [
+      [512, [8]],
+      [511, [8]],
+      [256, [4]],
+      [90, [2]],
+      [48, []],
+    ] as const) {
+      const module = buildModule('jit_f', (m) =>
+        m.addFunction('main', [f32(extent, 8), f32(8, extent)], 'public', (b, [x, y]) => [
+          b.dotGeneral(x, y, matmul),
+        ]),
+      );
+      const [step] = compileModule(module, cpu).steps;
+      if (step.kind !== 'kernel') throw new Error('a product is a kernel');
+      expect(step.kernel.grid.map((axis) => axis.extent)).toEqual(grid);
+    }
+  });
   test('heads: reshape and transpose around batched dots', () => {
     agree([f32(2, 7, 12), f32(12, 36)], (b, [x, w]) => {
       const qkv = b.transpose(
