@@ -26,15 +26,36 @@ const inKey: Readonly<Record<keyof Config, boolean>> = {
   checkTracerLeaks: false,
 };
 
-/** The current configuration; assign to change it, or use `withConfig` for a while. */
-export const config: Config = Object.preventExtensions({
+const flags: Config = {
   enableX64: false,
   numpyRankPromotion: 'allow',
   numpyDtypePromotion: 'standard',
   exact: false,
   disableJit: false,
   checkTracerLeaks: false,
-});
+};
+
+const unknownFlag = (op: string, flag: string): ArgumentError =>
+  new ArgumentError(
+    `${op}: flags must be among ${Object.keys(inKey).join(', ')}; got ${flag}. Check the spelling.`,
+  );
+
+// Assignments reach the prototype only where there is no such flag; reading a flag does not pay for it.
+Object.setPrototypeOf(
+  flags,
+  new Proxy(Object.prototype, {
+    set(_, flag): never {
+      throw unknownFlag('config', String(flag));
+    },
+  }),
+);
+
+/**
+ * The current configuration; assign to change it, or use `withConfig` for a while.
+ *
+ * @throws ArgumentError when a flag is assigned that does not exist.
+ */
+export const config: Config = Object.preventExtensions(flags);
 
 /** The flags that enter jit's key, as a string. */
 export const configKey = (): string =>
@@ -53,20 +74,17 @@ const values: Readonly<Record<keyof Config, readonly unknown[]>> = {
 };
 
 /** Run `body` with some flags changed; they come back also after an error. @throws ArgumentError for a flag or value that does not exist. */
-export function withConfig<T>(flags: Partial<Config>, body: () => T): T {
-  for (const [flag, value] of Object.entries(flags)) {
+export function withConfig<T>(changes: Partial<Config>, body: () => T): T {
+  for (const [flag, value] of Object.entries(changes)) {
     const allowed: readonly unknown[] | undefined = values[flag as keyof Config];
-    if (allowed === undefined)
-      throw new ArgumentError(
-        `withConfig: flags must be among ${Object.keys(values).join(', ')}; got ${flag}. Check the spelling.`,
-      );
+    if (allowed === undefined) throw unknownFlag('withConfig', flag);
     if (!allowed.includes(value))
       throw new ArgumentError(
         `withConfig: ${flag} must be one of ${allowed.join(', ')}; got ${String(value)}. Check the value.`,
       );
   }
   const before = { ...config };
-  Object.assign(config, flags);
+  Object.assign(config, changes);
   try {
     return body();
   } finally {

@@ -232,14 +232,12 @@ export class Cells {
 
   /** Take memory that is no array: constants, temporaries, code. Arrays move out to make room. */
   reserve(byteLength: number, kind: 'temporaries' | 'constants' | 'kernels'): BlockId {
-    this.#keepWithin(byteLength);
     return this.#allocate(byteLength, kind);
   }
 
   #place(cell: Cell): void {
-    this.allocatedBytes += cell.byteLength;
-    this.#keepWithin(cell.byteLength);
     cell.block = this.#allocate(cell.byteLength, 'arrays');
+    this.allocatedBytes += cell.byteLength;
     cell.address = this.heap.address(cell.block);
     cell.call = this.#call;
     const slot = this.#freeSlots.pop() ?? this.#table.push(undefined) - 1;
@@ -256,11 +254,14 @@ export class Cells {
   }
 
   #allocate(byteLength: number, kind: 'arrays' | 'temporaries' | 'constants' | 'kernels'): BlockId {
+    // No array moves out for what the empty heap could not hold.
+    const canFit = byteLength <= this.heap.maximumBytes;
+    if (canFit) this.#keepWithin(byteLength);
     for (;;) {
       const block = this.heap.allocate(byteLength, kind);
       if (block >= 0) return block;
       // Live blocks may lie scattered over the heap: move arrays out until a hole is large enough.
-      if (!this.#evictOldest())
+      if (!canFit || !this.#evictOldest())
         throw new OutOfMemoryError(
           `wasm: the memory is full; got a request for ${showBytes(byteLength)} (${kind}) with ${this.heap.report()}. ` +
             'Drop references to arrays that are not needed, or work on smaller batches.',

@@ -11,6 +11,7 @@ import { compileModule } from '../../lowering/compile.ts';
 import type { Schedule } from '../../lowering/fuse/ir.ts';
 import type { HloModule } from '../../lowering/hlo/ir.ts';
 import { emitWasm, type WasmFeatures } from '../../lowering/wasm/emit.ts';
+import { checkResults } from '../results.ts';
 import { Cells, WasmBuffer } from './cells.ts';
 import { WasmExecutable, type Runtime } from './executable.ts';
 import {
@@ -140,7 +141,9 @@ export class WasmDevice implements Device {
   compile(module: LoweredModule, options: CompileOptions = {}): WasmExecutable {
     const { exact } = config;
     // Core passes programs on without looking at them: what arrives here came from the lowering.
-    const schedule = compileModule(module as HloModule, {
+    const program = module as HloModule;
+    checkResults(program, this.kind, this.heap.maximumBytes);
+    const schedule = compileModule(program, {
       kind: 'wasm',
       maxOperands: 64,
       parallelism: this.#parallelism,

@@ -191,6 +191,8 @@ export class Heap {
 
   /** Take a block of at least this many bytes, or -1 when there is none. Its contents are undefined. */
   allocate(byteLength: number, kind: BlockKind): BlockId {
+    // Lines are counted in 32 bits.
+    if (byteLength > this.maximumBytes) return -1;
     const lines = rounded(Math.ceil(byteLength / lineBytes) + 1);
     let block = this.#find(lines);
     if (block < 0) block = this.#extend(lines);

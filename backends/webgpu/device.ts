@@ -13,6 +13,7 @@ import type { Schedule, Target } from '../../lowering/fuse/ir.ts';
 import type { HloModule } from '../../lowering/hlo/ir.ts';
 import type { Kernel } from '../../lowering/tile/ir.ts';
 import { emitWgsl, type WgslFeatures } from '../../lowering/wgsl/emit.ts';
+import { checkResults } from '../results.ts';
 import { WebGpuExecutable, type Runtime } from './executable.ts';
 import { Failure } from './failure.ts';
 import { Memory, WebGpuBuffer, type Allocation, type Held } from './memory.ts';
@@ -305,7 +306,9 @@ export class WebGpuDevice implements Device {
   compile(module: LoweredModule): WebGpuExecutable {
     this.#checkAlive();
     // Core passes programs on without looking at them: what arrives here came from the lowering.
-    return this.executable(compileModule(module as HloModule, this.target));
+    const program = module as HloModule;
+    checkResults(program, this.kind, this.memory.largest);
+    return this.executable(compileModule(program, this.target));
   }
 
   /** Make an executable of a schedule. */

@@ -36,7 +36,8 @@ export class Memory {
   readonly #gpu: GPUDevice;
   readonly #free = new Map<number, Allocation[]>();
   readonly #limit: number;
-  readonly #largest: number;
+  /** Most bytes of one array. */
+  readonly largest: number;
   #nextId = 1;
   #usedBytes = 0;
   #freeBytes = 0;
@@ -44,7 +45,7 @@ export class Memory {
   constructor(gpu: GPUDevice, limitBytes: number) {
     this.#gpu = gpu;
     this.#limit = limitBytes;
-    this.#largest = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
+    this.largest = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
   }
 
   /** Bytes of buffers in use. */
@@ -64,11 +65,11 @@ export class Memory {
    */
   take(byteLength: number): Allocation {
     const exact = paddedSize(byteLength);
-    if (exact > this.#largest)
+    if (exact > this.largest)
       throw new OutOfMemoryError(
-        `webgpu: an array must fit one buffer of at most ${this.#largest} bytes on this device; got ${byteLength} bytes. Split it, or use the wasm device.`,
+        `webgpu: an array must fit one buffer of at most ${this.largest} bytes on this device; got ${byteLength} bytes. Split it, or use the wasm device.`,
       );
-    const size = Math.min(sizeClass(byteLength), this.#largest - (this.#largest % 16));
+    const size = Math.min(sizeClass(byteLength), this.largest - (this.largest % 16));
     const waiting = this.#free.get(size)?.pop();
     if (waiting !== undefined) {
       this.#freeBytes -= size;

@@ -105,6 +105,17 @@ describe('cells', () => {
     expect(held.length).toBe(3);
   });
 
+  test('a request that the empty heap could not hold moves nothing out', () => {
+    const cells = make(2 ** 20);
+    const held = upload(cells, ramp(1000));
+    for (const byteLength of [2 ** 33, 4e12]) {
+      expect(() => cells.create(byteLength)).toThrow(OutOfMemoryError);
+      expect(() => cells.reserve(byteLength, 'temporaries')).toThrow(OutOfMemoryError);
+    }
+    expect(cells.evictions).toBe(0);
+    expect(download(cells, held)).toEqual([...ramp(1000)]);
+  });
+
   test('collected values free their memory after a task; a slot used again is not freed by mistake', async () => {
     const cells = make();
     const fill = (): void => {

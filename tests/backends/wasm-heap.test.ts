@@ -72,6 +72,16 @@ describe('heap', () => {
     expect(heap.report()).toBe('3.21 MB of 4.19 MB live (temporaries 3.21 MB in 1 blocks)');
   });
 
+  test.each([2 ** 32 + 1, 4e12, 2 ** 38, 2 ** 53, Infinity])(
+    'a request for %d bytes gives -1 and changes nothing',
+    (byteLength) => {
+      const heap = make();
+      expect(heap.allocate(byteLength, 'arrays')).toBe(-1);
+      expect(heap.liveBytes).toBe(0);
+      expect(heap.fault()).toBeUndefined();
+    },
+  );
+
   test('views follow the memory when it grows, and contents stay', () => {
     for (const shared of [false, true]) {
       const heap = new Heap({ shared, reservedBytes: 64 });
