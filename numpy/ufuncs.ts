@@ -7,6 +7,7 @@ import { dtypeInfo, isFloat, isInexact, isInteger, isUnsigned, type DType } from
 import { DTypeError } from '../core/errors.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
+import { customJvp } from '../transforms/custom.ts';
 import {
   asArray,
   asBool,
@@ -252,6 +253,26 @@ export const log2: Unary = onFloats('log2', (x) => lax.div(lax.log(x), beside(Ma
 /** The logarithm to base 10. */
 export const log10: Unary = onFloats('log10', (x) => lax.mul(lax.log(x), beside(1 / Math.LN10, x)));
 /**
+ * d log(eˣ + eʸ) = logistic(x - y) dx + logistic(y - x) dy. Both are 1 where both are +∞, as in JAX; beside +∞ a finite value has no
+ * share, where JAX gives it eˣ.
+ */
+const logOfSum = customJvp(function logaddexp(x: Value, y: Value): Value {
+  const delta = lax.sub(x, y);
+  const sum = lax.add(lax.max(x, y), lax.log1p(lax.exp(lax.neg(lax.abs(delta)))));
+  // Equal infinities differ by NaN; adding them gives the infinity, or NaN of NaN.
+  return lax.select(lax.ne(delta, delta), lax.add(x, y), sum);
+}).defjvps(
+  (tangent: Value, _out: Value, x: Value, y: Value): Value => lax.mul(tangent, shareOf(x, y)),
+  (tangent: Value, _out: Value, x: Value, y: Value): Value => lax.mul(tangent, shareOf(y, x)),
+);
+
+/** eˣ / (eˣ + eʸ) */
+function shareOf(x: Value, y: Value): Value {
+  const areInfinite = lax.eq(lax.min(x, y), beside(Infinity, x));
+  return lax.select(areInfinite, lax.onesLike(x), lax.logistic(lax.sub(x, y)));
+}
+
+/**
  * log(eˣ + eʸ), without overflow.
  *
  * @throws ShapeError when the shapes do not broadcast.
@@ -259,12 +280,8 @@ export const log10: Unary = onFloats('log10', (x) => lax.mul(lax.log(x), beside(
  * np.logaddexp(1000, 1000).item() > 1000; // → true
  */
 export const logaddexp: Binary = floatPair('logaddexp', (x, y) => {
-  const most = lax.max(x, y);
-  const delta = lax.sub(x, y);
-  const sum = lax.add(most, lax.log1p(lax.exp(lax.neg(lax.abs(delta)))));
-  // Equal infinities differ by NaN; adding them gives the infinity, or NaN of NaN.
-  const [flag, alike, other] = sameShapes('logaddexp', lax.ne(delta, delta), lax.add(x, y), sum);
-  return lax.select(flag, alike, other);
+  const [a, b] = sameShapes('logaddexp', x, y);
+  return logOfSum(a, b);
 });
 /** log₂(2ˣ + 2ʸ), without overflow. @throws ShapeError when the shapes do not broadcast. */
 export const logaddexp2: Binary = floatPair('logaddexp2', (x, y) => {
