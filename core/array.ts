@@ -26,7 +26,7 @@ import {
   typedArrayDType,
 } from './host.ts';
 import { showArray } from './array-print.ts';
-import { sameShape, showShape, sizeOf, type Shape } from './shape.ts';
+import { showShape, sizeOf, type Shape } from './shape.ts';
 import { Value } from './value.ts';
 
 /** What functions take where they want an array: arrays, tracers, JavaScript numbers, bigints and booleans, typed arrays. */
@@ -262,9 +262,6 @@ export function describe(x: unknown): string {
   if (typeof x === 'object') return `an object of class ${x.constructor?.name ?? 'null'}`;
   return `${typeof x} ${String(x)}`;
 }
-
-/** Whether two shapes agree, for callers that only import arrays. */
-export const shapesAgree = (a: Value, b: Value): boolean => sameShape(a.shape, b.shape);
 
 /** A JavaScript scalar as an element of `dtype`, in the representation that `scalar` uses. */
 export const scalarFor = (value: number, dtype: DType): Scalar =>

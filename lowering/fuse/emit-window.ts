@@ -159,11 +159,7 @@ function joined(w: Writer, op: HloOp<'concatenate'>): Tile {
 }
 
 /** A start index as i32, clamped so that the window fits. */
-export function clampedStart(
-  w: Pick<Writer, 'b' | 'scalarOperand'>,
-  start: HloValue,
-  last: number,
-): Tile {
+function clampedStart(w: Pick<Writer, 'b' | 'scalarOperand'>, start: HloValue, last: number): Tile {
   const { b } = w;
   const raw = w.scalarOperand(start);
   const index = raw.type.dtype === 'i32' ? raw : b.cast(raw, 'i32');
