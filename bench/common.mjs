@@ -284,6 +284,7 @@ export const WORKLOADS = [
       b: [new Float32Array(512), new Float32Array(512), new Float32Array(10)],
     }),
   },
+  { key: 'demo', name: 'demo-step', kind: 'demo', size: 'ViT 2x64 b100', unit: 'ms', work: 0 },
   {
     key: 'many',
     name: '100-kernels',

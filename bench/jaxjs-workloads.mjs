@@ -18,6 +18,8 @@ import {
   spotCheck,
   timeIt,
 } from './common.mjs';
+import { arraysOf, demoInputs, timeDemo } from './demo.mjs';
+import { demoStep } from './jaxjs-demo.mjs';
 
 export async function runJax({ jax, meta, list, threads }) {
   const { numpy: np, lax, nn, jit, valueAndGrad, tree } = jax;
@@ -40,6 +42,21 @@ export async function runJax({ jax, meta, list, threads }) {
 
   for (const w of list) {
     try {
+      if (w.kind === 'demo') {
+        const { params, images, labels } = demoInputs();
+        const { init, step } = demoStep(jax);
+        const [x, y] = [arr(images.data, images.shape), np.array(labels)];
+        let state = init(arraysOf(params, arr));
+        const { times, losses } = await timeDemo(async () => {
+          const [next, loss, right] = step(state, x.ref, y.ref);
+          state = next;
+          const [value] = await loss.data();
+          await right.data();
+          return value;
+        }, timeIt);
+        report(meta, w, times, { losses });
+        continue;
+      }
       const raw = w.inputs();
       switch (w.kind) {
         case 'matmul': {

@@ -19,6 +19,7 @@ import {
   spotCheck,
   timeIt,
 } from './common.mjs';
+import { arraysOf, DEMO, demoInputs, timeDemo } from './demo.mjs';
 
 const o = args();
 const device = o.device ?? 'wasm';
@@ -118,6 +119,23 @@ async function mlp(w, raw) {
   report(meta, w, t, { loss: losses.map((v) => +v.toFixed(4)) });
 }
 
+/** The example's own trainer; Node runs its types from version 22.18 on. */
+async function demo(w) {
+  const { makeTrainer } = await import('../examples/digits/model.ts');
+  const { params, images, labels } = demoInputs();
+  const trainer = makeTrainer(DEMO.learningRate, DEMO.totalSteps);
+  const [x, y] = [arr(images.data, images.shape), np.array(labels)];
+  let state = { ...trainer.init(0, DEMO.depth), params: arraysOf(params, arr) };
+  const { times, losses } = await timeDemo(async () => {
+    const result = trainer.step(state, x, y);
+    state = result.state;
+    const [loss] = await result.loss.data();
+    await result.right.data();
+    return loss;
+  }, timeIt);
+  report(meta, w, times, { losses });
+}
+
 async function smallCalls(w, raw) {
   const f = jit((x) => np.add(np.multiply(x, 2), 1));
   const x = np.array(raw.x);
@@ -196,6 +214,10 @@ async function manyKernels(w, raw) {
 
 for (const w of selected(o)) {
   try {
+    if (w.kind === 'demo') {
+      await demo(w);
+      continue;
+    }
     const raw = w.inputs();
     if (w.kind === 'matmul') await matmul(w, raw);
     else if (w.kind === 'matvec')
