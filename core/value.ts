@@ -1,41 +1,11 @@
 /** `Value`: anything a primitive can be applied to. Arrays and tracers extend it; `numpy/` installs its methods. */
-import type { Aval } from './aval.ts';
 import type { Device } from './backend.ts';
-import type { DType } from './dtype.ts';
 import { ConcretizationError } from './errors.ts';
 import type { Nested, Scalar, TypedArray } from './host.ts';
-import type { Shape } from './shape.ts';
+import { Typed } from './typed.ts';
 
 /** A concrete array or a tracer that stands for one. */
-export abstract class Value {
-  /** Shape, dtype and weak type. */
-  abstract readonly aval: Aval;
-
-  /** Sizes of the axes. */
-  get shape(): Shape {
-    return this.aval.shape;
-  }
-
-  /** Element type. */
-  get dtype(): DType {
-    return this.aval.dtype;
-  }
-
-  /** Number of axes. */
-  get ndim(): number {
-    return this.aval.ndim;
-  }
-
-  /** Number of elements. */
-  get size(): number {
-    return this.aval.size;
-  }
-
-  /** Whether the dtype gives way in promotion. */
-  get weakType(): boolean {
-    return this.aval.weakType;
-  }
-
+export abstract class Value extends Typed {
   /** The device that holds the array. @throws ConcretizationError for traced values, as everything below. */
   get device(): Device {
     throw this.#abstract('device');

@@ -3,12 +3,14 @@ import { Aval } from '../core/aval.ts';
 import { dtypeInfo, type DType } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import { canonicalDType } from '../core/promotion.ts';
+import { Typed } from '../core/typed.ts';
 
 /** Shape and dtype of an array, without values. */
-export class ShapeDtypeStruct {
+export class ShapeDtypeStruct extends Typed {
   readonly aval: Aval;
 
   constructor(shape: Shape, dtype: DType = 'f32', options: { readonly weakType?: boolean } = {}) {
+    super();
     this.aval = new Aval([...shape], canonicalDType(dtype), options.weakType ?? false);
   }
 
@@ -17,33 +19,8 @@ export class ShapeDtypeStruct {
     return new ShapeDtypeStruct(aval.shape, aval.dtype, { weakType: aval.weakType });
   }
 
-  /** Sizes of the axes. */
-  get shape(): Shape {
-    return this.aval.shape;
-  }
-
-  /** Element type. */
-  get dtype(): DType {
-    return this.aval.dtype;
-  }
-
-  /** Number of axes. */
-  get ndim(): number {
-    return this.aval.ndim;
-  }
-
-  /** Number of elements. */
-  get size(): number {
-    return this.aval.size;
-  }
-
-  /** Whether the dtype gives way in promotion. */
-  get weakType(): boolean {
-    return this.aval.weakType;
-  }
-
   /** JAX's form: `ShapeDtypeStruct(shape=(3,), dtype=float32)`. */
-  toString(): string {
+  override toString(): string {
     const shape = `(${this.shape.join(', ')}${this.ndim === 1 ? ',' : ''})`;
     return `ShapeDtypeStruct(shape=${shape}, dtype=${dtypeInfo[this.dtype].longName}${this.weakType ? ', weak_type=True' : ''})`;
   }
