@@ -16,7 +16,7 @@ import {
 import { avalsOf } from '../core/trace.ts';
 import type { Aval } from '../core/aval.ts';
 import type { Value } from '../core/value.ts';
-import { definePrimitive, flagText } from '../lax/define.ts';
+import { definePrimitive, flagText, type PrimitiveRecord } from '../lax/define.ts';
 import { batchTo, reduceSum } from '../lax/structure.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { transposeCall } from './jit-call.ts';
@@ -68,40 +68,33 @@ export interface CustomVjpParams extends CustomCall {
   readonly backwardName: string;
 }
 
-const abstractCall = (avals: readonly Aval[], { callJaxpr, fun }: CustomCall): readonly Aval[] =>
-  (callJaxpr ?? traceClosed(fun, avals).jaxpr).outAvals;
+/** The rules that do not depend on which derivative the call brings. */
+const callRules = <P extends CustomCall>(): PrimitiveRecord<P> => ({
+  abstractEval: (avals, { callJaxpr, fun }) =>
+    (callJaxpr ?? traceClosed(fun, avals).jaxpr).outAvals,
+  lower: (_, args, { callJaxpr }, context) => context.inline(recorded(callJaxpr), args),
+  evaluate: (args, { fun }) => fun(args),
+  stage: stageCall,
+  hasEffects: ({ callJaxpr }) => callJaxpr !== undefined && hasEffects(callJaxpr),
+});
 
 /** Record the function as a program; what it captures becomes its first operands. */
 function stageCall<P extends CustomCall>(
   args: readonly Value[],
   params: P,
-): { readonly args: readonly Value[]; readonly jaxpr: Jaxpr; readonly added: number } | undefined {
-  if (params.callJaxpr !== undefined) return undefined;
+): { readonly args: readonly Value[]; readonly params: P } {
+  if (params.callJaxpr !== undefined) return { args, params };
   const { jaxpr, consts } = traceClosed(params.fun, avalsOf(args), params.name);
-  return { args: [...consts, ...args], jaxpr, added: consts.length };
+  const constCount = params.constCount + consts.length;
+  const fun: FlatFunction = (xs) => evalJaxpr(jaxpr, xs);
+  return { args: [...consts, ...args], params: { ...params, callJaxpr: jaxpr, constCount, fun } };
 }
 
 /** `custom_jvp_call`: call a function that brings its own forward derivative. */
 export const customJvpCallP: Primitive<CustomJvpParams> = definePrimitive<CustomJvpParams>(
   'custom_jvp_call',
   {
-    abstractEval: abstractCall,
-    lower: (_, args, { callJaxpr }, context) => context.inline(recorded(callJaxpr), args),
-    evaluate: (args, { fun }) => fun(args),
-    stage(args, params) {
-      const staged = stageCall(args, params);
-      if (staged === undefined) return { args, params };
-      const { jaxpr, added } = staged;
-      return {
-        args: staged.args,
-        params: {
-          ...params,
-          callJaxpr: jaxpr,
-          constCount: params.constCount + added,
-          fun: (xs) => evalJaxpr(jaxpr, xs),
-        },
-      };
-    },
+    ...callRules<CustomJvpParams>(),
     jvp(primals, tangents, { name, jvp, constCount, symbolicZeros }) {
       refuseCaptured(name, tangents, constCount);
       const xs = primals.slice(constCount);
@@ -113,7 +106,6 @@ export const customJvpCallP: Primitive<CustomJvpParams> = definePrimitive<Custom
     // A rule may itself call functions with custom rules; in the linear program they are plain calls.
     transpose: (cts, args, { name, callJaxpr }) =>
       transposeCall(name, recorded(callJaxpr), cts, args),
-    hasEffects: ({ callJaxpr }) => callJaxpr !== undefined && hasEffects(callJaxpr),
     printParams: ({ name, callJaxpr, jvpName, symbolicZeros }) => ({
       name,
       call_jaxpr: callJaxpr,
@@ -182,23 +174,7 @@ defineFunctionBatch(customJvpCallP, (trace, args, dims, params): BatchResult => 
 export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<CustomVjpParams>(
   'custom_vjp_call',
   {
-    abstractEval: abstractCall,
-    lower: (_, args, { callJaxpr }, context) => context.inline(recorded(callJaxpr), args),
-    evaluate: (args, { fun }) => fun(args),
-    stage(args, params) {
-      const staged = stageCall(args, params);
-      if (staged === undefined) return { args, params };
-      const { jaxpr, added } = staged;
-      return {
-        args: staged.args,
-        params: {
-          ...params,
-          callJaxpr: jaxpr,
-          constCount: params.constCount + added,
-          fun: (xs) => evalJaxpr(jaxpr, xs),
-        },
-      };
-    },
+    ...callRules<CustomVjpParams>(),
     jvp(primals, tangents, params) {
       refuseCaptured(params.name, tangents, params.constCount);
       const xs = primals.slice(params.constCount);
@@ -220,7 +196,6 @@ export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<Custom
       let next = 0;
       return [outs, outAvals.map((aval) => (isDifferentiable(aval) ? outTangents[next++] : null))];
     },
-    hasEffects: ({ callJaxpr }) => callJaxpr !== undefined && hasEffects(callJaxpr),
     printParams: ({ name, callJaxpr, forwardName, backwardName, symbolicZeros }) => ({
       name,
       bwd: backwardName,
