@@ -5,6 +5,7 @@
 import type { CompiledKernel, DeviceBuffer, Executable } from '../../core/backend.ts';
 import { InternalError, PalladiaError, invariant } from '../../core/errors.ts';
 import type { BufferId, Schedule, Step } from '../../lowering/fuse/ir.ts';
+import { prepareSteps, type PreparedStep } from '../prepared.ts';
 import { printSchedule } from '../schedule-text.ts';
 import { tinyBytes, type Cells, type WasmBuffer } from './cells.ts';
 import { planConstants, planDonation, planWorkspace, type RegionPlan } from './memory-plan.ts';
@@ -35,40 +36,22 @@ const splitNs = 20_000;
 const taskNs = 4_000;
 const tasksPerThread = 8;
 
-/** A step with what a call needs precomputed. */
-type Prepared =
-  | {
-      readonly kind: 'kernel';
-      readonly kernel: RunnableKernel;
-      readonly ids: readonly BufferId[];
-      /** Arguments of `run`: begin, end, scratch, addresses. */
-      readonly args: number[];
-      /** Most tasks that are worth their dispatch; 1 for small kernels. */
-      readonly tasks: number;
-    }
-  | {
-      readonly kind: 'copy';
-      readonly from: BufferId;
-      readonly to: BufferId;
-      readonly byteLength: number;
-    }
-  | {
-      readonly kind: 'while';
-      readonly cond: readonly Prepared[];
-      readonly predicate: BufferId;
-      readonly body: readonly Prepared[];
-      readonly trips: number | undefined;
-      /** Carried buffers that change, and where their next values are. */
-      readonly carried: readonly BufferId[];
-      readonly next: readonly BufferId[];
-      /** Addresses of both before the loop. */
-      readonly before: number[];
-    }
-  | {
-      readonly kind: 'case';
-      readonly index: BufferId;
-      readonly branches: readonly (readonly Prepared[])[];
-    };
+/** What a call needs of a kernel. */
+interface Dispatch {
+  readonly kernel: RunnableKernel;
+  /** Arguments of `run`: begin, end, scratch, addresses. */
+  readonly args: number[];
+  /** Most tasks that are worth their dispatch; 1 for small kernels. */
+  readonly tasks: number;
+}
+
+/** What a call needs of a loop. */
+interface Loop {
+  /** Addresses of the carried buffers and of their next values before the loop. */
+  readonly before: number[];
+}
+
+type Prepared = PreparedStep<Dispatch, Loop>;
 
 /** Where a result comes from. */
 interface Result {
@@ -107,10 +90,16 @@ export class WasmExecutable implements Executable {
     this.#runtime = runtime;
     this.#schedule = schedule;
     const loaded = new Set<RunnableKernel>();
-    this.#steps = prepareSteps(schedule, schedule.steps, (step) => {
-      const kernel = load(step);
-      loaded.add(kernel);
-      return kernel;
+    this.#steps = prepareSteps(schedule, schedule.steps, {
+      kernel(step) {
+        const kernel = load(step);
+        loaded.add(kernel);
+        return dispatchOf(kernel, step.args);
+      },
+      loop({ carried, next }, step) {
+        checkMoves(next, step.carried, schedule);
+        return { before: carried.flatMap(() => [0, 0]) };
+      },
     });
     this.kernels = [...loaded];
     this.#workspacePlan = planWorkspace(schedule);
@@ -334,58 +323,25 @@ function planResults({ buffers, outputs }: Schedule): Result[] {
   });
 }
 
-function prepareSteps(
-  schedule: Schedule,
-  steps: readonly Step[],
-  load: (step: Extract<Step, { kind: 'kernel' }>) => RunnableKernel,
-): Prepared[] {
-  const prepare = (list: readonly Step[]): Prepared[] => prepareSteps(schedule, list, load);
-  return steps.flatMap((step): Prepared[] => {
-    switch (step.kind) {
-      case 'kernel': {
-        const kernel = load(step);
-        if (kernel.programs === 0) return [];
-        const isSplit = kernel.isPortable && kernel.programs > 1 && kernel.cost >= splitNs;
-        const tasks = isSplit ? Math.min(kernel.programs, Math.floor(kernel.cost / taskNs)) : 1;
-        return [
-          {
-            kind: 'kernel',
-            kernel,
-            ids: step.args,
-            args: [0, 0, 0, ...step.args.map(() => 0)],
-            tasks,
-          },
-        ];
-      }
-      case 'copy':
-        return [{ ...step, byteLength: schedule.buffers[step.to].byteLength }];
-      case 'while': {
-        const { carried, next } = movesOf(step, schedule);
-        const before = carried.flatMap(() => [0, 0]);
-        return [
-          { ...step, cond: prepare(step.cond), body: prepare(step.body), carried, next, before },
-        ];
-      }
-      case 'case':
-        return [{ ...step, branches: step.branches.map(prepare) }];
-    }
-  });
+function dispatchOf(kernel: RunnableKernel, ids: readonly BufferId[]): Dispatch | undefined {
+  if (kernel.programs === 0) return undefined;
+  const isSplit = kernel.isPortable && kernel.programs > 1 && kernel.cost >= splitNs;
+  const tasks = isSplit ? Math.min(kernel.programs, Math.floor(kernel.cost / taskNs)) : 1;
+  return { kernel, args: [0, 0, 0, ...ids.map(() => 0)], tasks };
 }
 
-/** The carried buffers of a loop that change; their next values must lie in memory of their own, for addresses to be swapped. */
-function movesOf(
-  { carried, next }: Extract<Step, { kind: 'while' }>,
+/** The next values of a loop must lie in memory of their own, for addresses to be swapped. */
+function checkMoves(
+  next: readonly BufferId[],
+  carried: readonly BufferId[],
   { buffers, name }: Schedule,
-): { readonly carried: BufferId[]; readonly next: BufferId[] } {
-  const moving = carried.flatMap((id, i) => (next[i] === id ? [] : [i]));
-  const sources = moving.map((i) => next[i]);
-  for (const id of sources) {
-    const isOwn = sources.indexOf(id) === sources.lastIndexOf(id) && !carried.includes(id);
+): void {
+  for (const id of next) {
+    const isOwn = next.indexOf(id) === next.lastIndexOf(id) && !carried.includes(id);
     const { role } = buffers[id];
     invariant(
       isOwn && (role === 'temporary' || role === 'output'),
       `${name}: a loop moves buffer ${id}, which others use.`,
     );
   }
-  return { carried: moving.map((i) => carried[i]), next: sources };
 }

@@ -9,7 +9,7 @@ import type { Kernel } from '../../lowering/tile/ir.ts';
 import { printSchedule } from '../schedule-text.ts';
 import { Failure } from './failure.ts';
 import type { Allocation, Memory, WebGpuBuffer } from './memory.ts';
-import { prepareSteps, waits, type LoadedKernel, type Prepared } from './program.ts';
+import { prepare, waits, type LoadedKernel, type Prepared } from './program.ts';
 import { Recorder, type Queue } from './recorder.ts';
 import type { Stream } from './stream.ts';
 
@@ -64,7 +64,7 @@ export class WebGpuExecutable implements Executable {
     this.#runtime = runtime;
     this.#schedule = schedule;
     const loaded = new Set<LoadedKernel>();
-    this.#steps = prepareSteps(schedule, schedule.steps, (kernel) => {
+    this.#steps = prepare(schedule, (kernel) => {
       const found = runtime.load(kernel, schedule.name);
       loaded.add(found);
       return found;

@@ -3,10 +3,11 @@ import type { CompiledKernel } from '../../core/backend.ts';
 import { invariant } from '../../core/errors.ts';
 import { sizeOf } from '../../core/shape.ts';
 import { dtypeInfo } from '../../core/dtype.ts';
-import type { BufferId, Schedule, Step } from '../../lowering/fuse/ir.ts';
+import type { Schedule } from '../../lowering/fuse/ir.ts';
 import { printKernel } from '../../lowering/tile/print.ts';
 import type { Kernel } from '../../lowering/tile/ir.ts';
 import type { WgslKernel } from '../../lowering/wgsl/emit.ts';
+import { prepareSteps, type PreparedStep } from '../prepared.ts';
 import type { Pipeline } from './pipelines.ts';
 
 /** A kernel of a program. */
@@ -17,79 +18,35 @@ export interface LoadedKernel extends CompiledKernel {
   readonly byteLengths: readonly number[];
 }
 
-/** A step with what a call needs. */
-export type Prepared =
-  | {
-      readonly kind: 'kernel';
-      readonly kernel: LoadedKernel;
-      readonly ids: readonly BufferId[];
-      /** Bind groups by the buffers that they bind. */
-      readonly groups: Map<string, GPUBindGroup>;
-    }
-  | {
-      readonly kind: 'copy';
-      readonly from: BufferId;
-      readonly to: BufferId;
-      readonly byteLength: number;
-    }
-  | {
-      readonly kind: 'while';
-      readonly cond: readonly Prepared[];
-      readonly predicate: BufferId;
-      readonly body: readonly Prepared[];
-      readonly trips: number | undefined;
-      /** Carried buffers that change, and where their next values are. */
-      readonly carried: readonly BufferId[];
-      readonly next: readonly BufferId[];
-    }
-  | {
-      readonly kind: 'case';
-      readonly index: BufferId;
-      readonly branches: readonly (readonly Prepared[])[];
-    };
+/** What a call needs of a kernel. */
+interface Dispatch {
+  readonly kernel: LoadedKernel;
+  /** Bind groups by the buffers that they bind. */
+  readonly groups: Map<string, GPUBindGroup>;
+}
+
+/** A step with what a call needs; of loops nothing more. */
+export type Prepared = PreparedStep<Dispatch, object>;
 
 /** Bytes of the operands of a kernel. */
 export const operandBytes = (kernel: Kernel): number[] =>
   kernel.operands.map((o) => sizeOf(o.shape) * dtypeInfo[o.dtype].byteLength);
 
 /** Prepare the steps of a schedule. */
-export function prepareSteps(
-  schedule: Schedule,
-  steps: readonly Step[],
-  load: (kernel: Kernel) => LoadedKernel,
-): Prepared[] {
-  const prepare = (list: readonly Step[]): Prepared[] => prepareSteps(schedule, list, load);
-  return steps.flatMap((step): Prepared[] => {
-    switch (step.kind) {
-      case 'kernel': {
-        const kernel = load(step.kernel);
-        if (kernel.code.workgroups.includes(0)) return [];
-        return [{ kind: 'kernel', kernel, ids: step.args, groups: new Map() }];
-      }
-      case 'copy':
-        return [{ ...step, byteLength: schedule.buffers[step.to].byteLength }];
-      case 'while': {
-        const moving = step.carried.flatMap((id, i) => (step.next[i] === id ? [] : [i]));
-        const next = moving.map((i) => step.next[i]);
-        invariant(
-          new Set(next).size === next.length,
-          `${schedule.name}: a loop moves one buffer to two places.`,
-        );
-        return [
-          {
-            ...step,
-            cond: prepare(step.cond),
-            body: prepare(step.body),
-            carried: moving.map((i) => step.carried[i]),
-            next,
-          },
-        ];
-      }
-      case 'case':
-        return [{ ...step, branches: step.branches.map(prepare) }];
-    }
+export const prepare = (schedule: Schedule, load: (kernel: Kernel) => LoadedKernel): Prepared[] =>
+  prepareSteps<Dispatch, object>(schedule, schedule.steps, {
+    kernel(step) {
+      const kernel = load(step.kernel);
+      return kernel.code.workgroups.includes(0) ? undefined : { kernel, groups: new Map() };
+    },
+    loop({ next }) {
+      invariant(
+        new Set(next).size === next.length,
+        `${schedule.name}: a loop moves one buffer to two places.`,
+      );
+      return {};
+    },
   });
-}
 
 /** A kernel as people see it. */
 export const describeKernel = (kernel: Kernel, code: WgslKernel): CompiledKernel => ({
