@@ -71,8 +71,16 @@ for (let round = 0; round < +(o.rounds ?? 1); round++) {
   }
 }
 
-/** Median over rounds of the rate (or time, where smaller is better). */
-function cell(name, workload, size) {
+const isTime = (unit) => unit === 'us/call' || unit === 'ms';
+
+/** The rate (or time) of a row's fastest sample. */
+const fastest = (r) =>
+  isTime(r.unit)
+    ? r.gflops_or_gbps * (r.ms_min / r.ms_median)
+    : r.gflops_or_gbps * (r.ms_median / r.ms_min);
+
+/** Over rounds: the median of the medians, or the best of the fastest samples. */
+function cell(name, workload, size, isBest = false) {
   const found = rows.filter(
     (r) =>
       r.name === name &&
@@ -80,36 +88,61 @@ function cell(name, workload, size) {
       r.size === size &&
       typeof r.gflops_or_gbps === 'number',
   );
-  return found.length === 0 ? undefined : median(found.map((r) => r.gflops_or_gbps));
+  if (found.length === 0) return undefined;
+  if (!isBest) return median(found.map((r) => r.gflops_or_gbps));
+  const values = found.map(fastest);
+  return isTime(found[0].unit) ? Math.min(...values) : Math.max(...values);
 }
 
 const keys = [...new Map(rows.map((r) => [`${r.workload}|${r.size}`, r])).values()];
 console.log(
   `\n${cpus()[0].model}, ${cpus().length} cores, ${spawn(['--version']).stdout.trim()}, ${new Date().toISOString().slice(0, 10)}`,
 );
-console.log(['workload', 'size', 'unit', ...names, 'best peer ÷', 'of peak'].join(' | '));
-for (const { workload, size } of keys) {
-  const unit = rows.find((r) => r.workload === workload && r.unit !== undefined)?.unit ?? '';
-  const cells = names.map((n) => cell(n, workload, size));
-  const ours = cells[0];
-  const smaller = unit === 'us/call' || unit === 'ms';
+/** How much better the first is than the best of the peers. */
+function against(cells, unit) {
+  const [ours] = cells;
   const peers = names.flatMap((n, i) =>
     n.startsWith('palladia') || cells[i] === undefined ? [] : [cells[i]],
   );
-  const best = peers.length === 0 ? undefined : smaller ? Math.min(...peers) : Math.max(...peers);
-  const ratio =
-    ours === undefined || best === undefined
-      ? ''
-      : (smaller ? best / ours : ours / best).toFixed(2);
+  if (ours === undefined || peers.length === 0) return '';
+  return (isTime(unit) ? Math.min(...peers) / ours : ours / Math.max(...peers)).toFixed(2);
+}
+
+console.log(
+  [
+    'workload',
+    'size',
+    'unit',
+    ...names,
+    'best peer ÷',
+    'fastest',
+    'fastest ÷ peer',
+    'of peak',
+  ].join(' | '),
+);
+for (const { workload, size } of keys) {
+  const unit = rows.find((r) => r.workload === workload && r.unit !== undefined)?.unit ?? '';
+  const cells = names.map((n) => cell(n, workload, size));
+  const best = names.map((n) => cell(n, workload, size, true));
   const peaks = rows
     .filter((r) => r.workload === workload && r.size === size && r.peak)
     .map((r) => r.peak);
   const share =
-    unit === 'GFLOP/s' && ours !== undefined && peaks.length > 0
-      ? (ours / median(peaks)).toFixed(2)
+    unit === 'GFLOP/s' && best[0] !== undefined && peaks.length > 0
+      ? (best[0] / Math.max(...peaks)).toFixed(2)
       : '';
+  const show = (c) => c?.toFixed(2) ?? '—';
   console.log(
-    [workload, size, unit, ...cells.map((c) => c?.toFixed(2) ?? '—'), ratio, share].join(' | '),
+    [
+      workload,
+      size,
+      unit,
+      ...cells.map(show),
+      against(cells, unit),
+      show(best[0]),
+      against(best, unit),
+      share,
+    ].join(' | '),
   );
 }
 writeFileSync(
