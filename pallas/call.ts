@@ -23,7 +23,6 @@ import { Value } from '../core/value.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { batchTo } from '../lax/structure.ts';
 import { kernelComposite } from '../lowering/fuse/alone.ts';
-import { interpretKernel } from '../lowering/tile/interpret.ts';
 import { printKernel } from '../lowering/tile/print.ts';
 import { checkSync, toValue } from '../transforms/flat-function.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
@@ -40,6 +39,7 @@ import {
   type DimensionSemantics,
   type IndexMap,
 } from './grid.ts';
+import { interpretCall } from './interpret-call.ts';
 import { kernelOf } from './lower.ts';
 import { refAval, type CostEstimate, type OperandBlocks, type PallasParams } from './params.ts';
 import { Ref } from './ref.ts';
@@ -413,29 +413,6 @@ function paramsFor(
   return params;
 }
 
-/** Run in the checking interpreter, on host memory. */
-function interpretCall(params: PallasParams, args: readonly NDArray[]): NDArray[] {
-  const kernel = kernelOf(params);
-  const device = args[0]?.device;
-  const bytes = (x: NDArray): Uint8Array => {
-    const buffer = x.bufferOn(x.device);
-    const read = buffer.device.readSync?.(buffer);
-    if (read === undefined)
-      throw new ArgumentError(
-        `pallasCall: interpret: true needs arrays on a host device; got one on ${buffer.device.kind}. Use the wasm device.`,
-      );
-    return read;
-  };
-  const outs = params.outputs.map(({ array }, i) => {
-    const alias = params.aliases.find(([, output]) => output === i);
-    return alias === undefined ? new Uint8Array(array.byteLength) : bytes(args[alias[0]]);
-  });
-  interpretKernel(kernel, [...args.map(bytes), ...outs], { checked: true });
-  return params.outputs.map(({ array }, i) =>
-    NDArray.fromBuffer(array, (device ?? NDArray.fromScalar(0, 'f32').device).upload(outs[i])),
-  );
-}
-
 /**
  * Make a function of arrays from a kernel over refs.
  *
@@ -470,7 +447,7 @@ export function pallasCall<R = Value>(
       traced.set(key, params);
     }
     const eager = params.interpret && isEager() && inputs.every((x) => x instanceof NDArray);
-    const outs = eager ? interpretCall(params, inputs) : pallasCallP.bind(inputs, params);
+    const outs = eager ? interpretCall(params, inputs, {}) : pallasCallP.bind(inputs, params);
     return unflatten(treedef, outs) as R;
   };
 }

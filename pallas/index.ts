@@ -15,6 +15,8 @@ export {
   type DimensionSemantics,
   type IndexMap,
 } from './grid.ts';
+export { forceInterpretMode } from './interpret-mode.ts';
+export type { InterpretMode } from './interpret-call.ts';
 export { ds, Slice, type RefIndex } from './indexer.ts';
 export type { CostEstimate } from './params.ts';
 export { Ref, type AccessOptions, type LoadOptions } from './ref.ts';

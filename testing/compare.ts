@@ -2,7 +2,15 @@
 import { PalladiaError, tree, type NDArray } from '../index.ts';
 
 /** A law that does not hold: a derivative, a batched or a jitted result that differs from what it must equal. */
-export class LawError extends PalladiaError {}
+export class LawError extends PalladiaError {
+  /** The smallest value found for which the law fails, where random ones were tried. */
+  readonly smallest: unknown;
+
+  constructor(message: string, options: ErrorOptions & { readonly smallest?: unknown } = {}) {
+    super(message, options);
+    this.smallest = options.smallest;
+  }
+}
 
 /** How much may differ: |got - wanted| ≤ atol + rtol · |wanted|. */
 export interface Tolerance {

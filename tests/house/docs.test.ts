@@ -1,14 +1,17 @@
 // The examples in the documentation of public exports run, and print what they promise.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { blocksOf, collectExamples } from './examples.ts';
+import { blocksOf, collectExamples, guideCode } from './examples.ts';
 import { root } from './sources.ts';
 
 const folder = join(root, 'out', 'doc-examples');
 const examples = collectExamples();
 const skipped = examples.filter(({ skip }) => skip !== undefined);
+
+/** Guides whose code runs. */
+const guides = ['docs/testing.md'];
 
 /** Prints values as `console.log` does, on one line. */
 const shown = (values: readonly unknown[]): string =>
@@ -39,6 +42,13 @@ describe('doc examples', () => {
     const doc = 'Adds.\n@example\nadd(1, 2);\n@example\n```ts\nadd(3, 4);\n```\n@throws never';
     expect(blocksOf(doc)).toEqual(['add(1, 2);', 'add(3, 4);']);
   });
+
+  for (const [index, guide] of guides.entries())
+    test(guide, async () => {
+      const path = join(folder, `guide-${index}.ts`);
+      writeFileSync(path, guideCode(readFileSync(join(root, guide), 'utf8')));
+      await import(/* @vite-ignore */ path);
+    });
 
   for (const [index, { title, code, skip }] of examples.entries()) {
     test.skipIf(skip !== undefined)(title, async () => {

@@ -63,6 +63,15 @@ export function collectExamples(): Example[] {
   );
 }
 
+/** The code of a guide: its blocks in a row, one module. Imports may stand in any block. */
+export function guideCode(markdown: string): string {
+  const blocks = [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map(([, block]) => block ?? '');
+  const lines = blocks.join('\n').split('\n');
+  const isImport = (line: string): boolean => line.startsWith('import ');
+  const body = lines.filter((line) => !isImport(line)).join('\n');
+  return `${lines.filter(isImport).join('\n')}\n${checked(body)}\nexport {};\n`;
+}
+
 /** Writes the imports of names that a block uses and does not bind itself. */
 function preludeFor(
   block: string,
