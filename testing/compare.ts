@@ -3,12 +3,17 @@ import { PalladiaError, tree, type NDArray } from '../index.ts';
 
 /** A law that does not hold: a derivative, a batched or a jitted result that differs from what it must equal. */
 export class LawError extends PalladiaError {
-  /** The smallest value found for which the law fails, where random ones were tried. */
-  readonly smallest: unknown;
+  // Hidden, since test runners print whatever hangs on an error, devices included.
+  readonly #smallest: unknown;
 
   constructor(message: string, options: ErrorOptions & { readonly smallest?: unknown } = {}) {
     super(message, options);
-    this.smallest = options.smallest;
+    this.#smallest = options.smallest;
+  }
+
+  /** The smallest value found for which the law fails, where random ones were tried. */
+  smallest(): unknown {
+    return this.#smallest;
   }
 }
 

@@ -20,7 +20,7 @@ describe('planted faults', () => {
     test(name, { timeout: 120_000 }, async () => {
       const found = await failure(check('wrong', { runs: 200, seed: 20261121 }));
       expect(found, 'the fault must be found').toBeDefined();
-      const smallest = found?.smallest;
+      const smallest = found?.smallest();
       if (smallest instanceof Program) expect(smallest.equations).toBeLessThan(5);
       else {
         const sizes = tree.leaves(smallest).map((x) => (x as NDArray).size);
