@@ -13,8 +13,10 @@ export class PalladiaError extends Error {
 
   constructor(message: string, options?: ErrorOptions) {
     const frame = userFrame();
-    super(frame === undefined ? message : `${message}\n    at ${frame}`, options);
-    this.name = new.target.name;
+    const { name } = new.target;
+    const place = frame === undefined ? '' : `\n    at ${frame}`;
+    super(`${message}${place}\n    see ${manual}#${name.toLowerCase()}`, options);
+    this.name = name;
     this.userFrame = frame;
   }
 

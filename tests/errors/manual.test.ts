@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as palladia from 'palladia';
 import * as np from 'palladia/numpy';
+import * as testing from 'palladia/testing';
 import { expect, test } from 'vitest';
 
 const manual = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
@@ -11,7 +12,7 @@ const isErrorClass = (x: unknown): boolean =>
   (typeof x === 'function' && x.prototype instanceof palladia.PalladiaError);
 
 test('every exported class has its heading, and every heading its class', () => {
-  const classes = Object.entries(palladia)
+  const classes = Object.entries({ ...palladia, ...testing })
     .filter(([, x]) => isErrorClass(x))
     .map(([name]) => name);
   expect(headings.toSorted()).toEqual(classes.toSorted());
@@ -29,5 +30,5 @@ test('an error says where it is explained and where it came from', () => {
   expect(error.name).toBe('ShapeError');
   expect(error.help).toBe('docs/errors.md#shapeerror');
   expect(error.userFrame).toMatch(/tests\/errors\/manual\.test\.ts:\d+:\d+$/);
-  expect(error.message).toContain(`\n    at ${error.userFrame}`);
+  expect(error.message).toContain(`\n    at ${error.userFrame}\n    see ${error.help}`);
 });
