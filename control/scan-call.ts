@@ -75,8 +75,8 @@ export const scanP: Primitive<ScanParams> = definePrimitive<ScanParams>('scan', 
 
 // Unused outputs go at once; a carry goes when no used output and no other carry needs it.
 defineDeadCode(scanP, (usedOut, params) => {
-  const { jaxpr, numConsts, numCarry, length } = params;
-  if (hasEffects(jaxpr) || length === 0) return undefined;
+  const { jaxpr, numConsts, numCarry } = params;
+  if (hasEffects(jaxpr)) return undefined;
   let carried = usedOut.slice(0, numCarry);
   for (;;) {
     const keptOut = [...carried, ...usedOut.slice(numCarry)];

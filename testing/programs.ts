@@ -138,7 +138,9 @@ function bodyCode(
   const name = (at: number): string => names[at] ?? `${names[0]}${at - inputs + 1}`;
   const lines = steps.map(({ op, operands, k, inner }, i) => {
     const innerText =
-      inner === undefined ? '' : functionCode(inner, [`${name(inputs + i)}_`], `${margin}  `);
+      inner === undefined
+        ? ''
+        : `(${functionCode(inner, [`${name(inputs + i)}_`], `${margin}  `)})`;
     return `${margin}const ${name(inputs + i)} = ${op.code(operands.map(name), k, innerText)};`;
   });
   return [...lines, `${margin}return ${name(result)};`];
