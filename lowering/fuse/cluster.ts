@@ -497,6 +497,9 @@ export class Clustering {
     ]
       .map(resolve)
       .flat();
+    // In x + A x, reading x once would run rows and contracted columns of A along one axis: its diagonal.
+    const axes = [...groups, ...resolve(parts.k)];
+    if (new Set(axes).size !== axes.length) return false;
     const order = new Map(groups.map((a, i) => [a, i]));
     const values = [...into.flatMap((c) => [...c.dims.values()]), join.result];
     return values.every((dims) => {

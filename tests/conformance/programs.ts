@@ -178,6 +178,11 @@ const dots: readonly Program[] = [
     rtol: cancelling,
   })),
   {
+    name: 'a vector plus its product with a matrix',
+    args: () => [noise([33, 33]), noise([33], 2)],
+    f: (w, x) => lax.add(x, lax.dot(w, x)),
+  },
+  {
     name: 'dot of transposes with an epilogue',
     args: () => [noise([70, 37]), noise([45, 70], 2), noise([45], 3)],
     f: (x, y, b) =>

@@ -276,6 +276,14 @@ describe('dot', () => {
       expect(step.kernel.grid.map((axis) => axis.extent)).toEqual(grid);
     }
   });
+  test('an operand that is added to the result is read along both of its axes', () => {
+    const times = { lhsBatch: [], rhsBatch: [], lhsContract: [1], rhsContract: [0] };
+    agree([f32(5, 5), f32(5), f32(5, 5)], (b, [w, x, y]) => [
+      b.scalar('add', x, b.dotGeneral(w, x, times)),
+      b.scalar('sub', y, b.dotGeneral(w, y, times)),
+      b.scalar('mul', b.transpose(y, [1, 0]), b.dotGeneral(y, w, times)),
+    ]);
+  });
   test('heads: reshape and transpose around batched dots', () => {
     agree([f32(2, 7, 12), f32(12, 36)], (b, [x, w]) => {
       const qkv = b.transpose(
