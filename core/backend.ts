@@ -62,6 +62,8 @@ export interface Device {
   readonly id: number;
   /** Whether values can be read synchronously. */
   readonly host: boolean;
+  /** Whether a CPU plays a GPU (a software driver), where kernels do best with small tiles. */
+  readonly software?: boolean;
   /** What people see: `wasm:0 (2 threads, relaxed SIMD)`. */
   readonly description: string;
   /** Copy bytes in. */

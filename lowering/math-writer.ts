@@ -137,9 +137,11 @@ export class MathWriter {
     return this.b.select(p, a, b);
   }
 
-  /** x between constants; NaN stays NaN where the target keeps it. */
-  clamp(low: number, x: Term, high: number): Tile {
-    return this.call('clamp', low, x, high);
+  /** x between constants. NaN stays NaN where the target keeps it; elsewhere it may become anything, and `keepNaN` follows. */
+  clamp(low: number, x: Tile, high: number): Tile {
+    if (!this.nanBits) return this.call('clamp', low, x, high);
+    const raised = this.select(this.compare('gt', x, low), x, low);
+    return this.select(this.compare('lt', raised, high), raised, high);
   }
 
   /** Bits as i32. */
@@ -219,7 +221,8 @@ export class MathWriter {
       return { float: this.sub(shifted, magic), int: this.add(this.bits(shifted), -magicBits) };
     }
     const float = this.call('roundNearestEven', scale === 1 ? x : this.mul(x, scale));
-    return { float, int: this.toInt(float) };
+    // The bits of a sum are the integer: a conversion that saturates would cost ten operations more.
+    return { float, int: this.add(this.bits(this.add(float, magic)), -magicBits) };
   }
 
   /** The nearest integer n to x · scale as a float, and 2ⁿ⁺ˢʰⁱᶠᵗ; −126 ≤ n + shift ≤ 127. */

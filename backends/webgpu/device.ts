@@ -76,6 +76,7 @@ export class WebGpuDevice implements Device {
   readonly kind = 'webgpu';
   readonly id: number;
   readonly host = false;
+  readonly software: boolean;
   readonly description: string;
   readonly features: WgslFeatures;
   readonly gpu: GPUDevice;
@@ -100,6 +101,7 @@ export class WebGpuDevice implements Device {
     this.#keep = opened.keep;
     this.id = options.id ?? 0;
     this.features = featuresOf(opened);
+    this.software = this.features.fallback;
     const { vendor, architecture, description } = adapter.info;
     const name =
       description === '' ? [vendor, architecture].filter((x) => x !== '').join(' ') : description;

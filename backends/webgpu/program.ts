@@ -8,6 +8,7 @@ import { printKernel } from '../../lowering/tile/print.ts';
 import type { Kernel } from '../../lowering/tile/ir.ts';
 import type { WgslKernel } from '../../lowering/wgsl/emit.ts';
 import { prepareSteps, type PreparedStep } from '../prepared.ts';
+import type { Allocation } from './memory.ts';
 import type { Pipeline } from './pipelines.ts';
 
 /** A kernel of a program. */
@@ -23,6 +24,8 @@ interface Dispatch {
   readonly kernel: LoadedKernel;
   /** Bind groups by the buffers that they bind. */
   readonly groups: Map<string, GPUBindGroup>;
+  /** The bind group of the last call, and what it binds. */
+  last: { readonly bound: readonly Allocation[]; readonly group: GPUBindGroup } | undefined;
 }
 
 /** A step with what a call needs; of loops nothing more. */
@@ -37,7 +40,9 @@ export const prepare = (schedule: Schedule, load: (kernel: Kernel) => LoadedKern
   prepareSteps<Dispatch, object>(schedule, schedule.steps, {
     kernel(step) {
       const kernel = load(step.kernel);
-      return kernel.code.workgroups.includes(0) ? undefined : { kernel, groups: new Map() };
+      return kernel.code.workgroups.includes(0)
+        ? undefined
+        : { kernel, groups: new Map(), last: undefined };
     },
     loop({ next }) {
       invariant(

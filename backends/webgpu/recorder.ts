@@ -198,12 +198,12 @@ export class Recorder {
   }
 
   #group(step: Prepared & { kind: 'kernel' }): GPUBindGroup {
-    const { kernel, ids, groups } = step;
+    const { kernel, groups, last } = step;
     const { bindings, scratchBytes } = kernel.code;
-    const bound = bindings.map(({ operand }) =>
-      operand === 'scratch' ? this.#queue.scratch(scratchBytes) : this.#table[ids[operand]],
-    );
-    this.#separate(bindings, bound, kernel.byteLengths);
+    if (last !== undefined && last.bound.every((a, i) => a === this.#bound(step, i)))
+      return last.group;
+    const bound = bindings.map((_, i) => this.#bound(step, i));
+    const isWhole = !this.#separate(bindings, bound, kernel.byteLengths);
     const key = bound.map((a) => a.id).join(',');
     let group = groups.get(key);
     if (group === undefined) {
@@ -218,15 +218,25 @@ export class Recorder {
       if (groups.size >= mostGroups) groups.clear();
       groups.set(key, group);
     }
+    // What was copied is copied again in the next call.
+    step.last = isWhole ? { bound, group } : undefined;
     return group;
   }
 
-  /** No buffer may be bound for reading and for writing at once: what is read is copied then. */
+  /** The memory of a binding. */
+  #bound({ kernel, ids }: Prepared & { kind: 'kernel' }, binding: number): Allocation {
+    const { bindings, scratchBytes } = kernel.code;
+    const { operand } = bindings[binding];
+    return operand === 'scratch' ? this.#queue.scratch(scratchBytes) : this.#table[ids[operand]];
+  }
+
+  /** No buffer may be bound for reading and for writing at once: what is read is copied then. Says whether something was. */
   #separate(
     bindings: readonly { readonly operand: number | 'scratch'; readonly access: string }[],
     bound: Allocation[],
     byteLengths: readonly number[],
-  ): void {
+  ): boolean {
+    let isCopied = false;
     for (let i = 0; i < bound.length; i++) {
       const { operand, access } = bindings[i];
       if (access !== 'read' || operand === 'scratch') continue;
@@ -235,7 +245,9 @@ export class Recorder {
       this.#borrowed.push(copy);
       this.#copy(bound[i], copy, byteLengths[operand]);
       bound[i] = copy;
+      isCopied = true;
     }
+    return isCopied;
   }
 
   #copy(from: Allocation, to: Allocation, byteLength: number): void {

@@ -20,7 +20,17 @@ export interface InitOptions extends Omit<WasmOptions, 'id'>, Omit<WebGpuOptions
   readonly device?: DeviceKind;
 }
 
-const initOptions = ['device', 'threads', 'softLimit', 'maximumBytes', 'shared', 'powerPreference'];
+/** Every option by name: a new one breaks the build here. */
+const initOptions: Readonly<Record<keyof InitOptions, true>> = {
+  device: true,
+  threads: true,
+  softLimit: true,
+  maximumBytes: true,
+  shared: true,
+  powerPreference: true,
+  memoryLimit: true,
+  dawn: true,
+};
 const kinds: readonly DeviceKind[] = ['wasm', 'webgpu', 'interpreter'];
 let wasmOptions: WasmOptions = {};
 let wasmStarted = false;
@@ -64,7 +74,7 @@ function checkKind(op: string, kind: unknown): DeviceKind {
  * device.kind; // → wasm
  */
 export async function init(options: InitOptions = {}): Promise<Device> {
-  checkOptions('init', options, initOptions);
+  checkOptions('init', options, Object.keys(initOptions));
   switch (checkKind('init', options.device ?? 'wasm')) {
     case 'wasm':
       return startWasm(options);

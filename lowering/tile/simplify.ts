@@ -114,7 +114,9 @@ class Simplifier implements Rewriter {
       this,
     );
     if (reduced !== undefined) return reduced;
-    const regions = op.regions.map((r) => this.region(r));
+    const regions = op.regions.map((r) =>
+      this.region(r, op.kind === 'for' ? (args) => this.#counters(op, operands, args) : undefined),
+    );
     const made = makeOp(op.kind, operands, op.attrs, {
       types: op.results.map((r) => r.type),
       regions,
@@ -140,6 +142,26 @@ class Simplifier implements Rewriter {
     if (trips !== 1) return undefined;
     op.regions[0].args.forEach((arg, i) => this.#map.set(arg, operands[i === 0 ? 0 : i + 2]));
     return this.#inline(op.regions[0]);
+  }
+
+  /** Carried values that count what the loop counts: the index has known bounds, a carried value has none. */
+  #counters(op: TileOp, operands: readonly TileValue[], args: readonly TileValue[]): void {
+    const [lo, , step, ...inits] = operands;
+    const [{ args: old, results }] = op.regions;
+    const isEqual = (x: TileValue, y: TileValue): boolean => {
+      const [a, b] = [splatOf(this.#of(x)), splatOf(this.#of(y))];
+      return this.#of(x) === this.#of(y) || (a !== undefined && a === b);
+    };
+    inits.forEach((init, n) => {
+      const [carried, next] = [old[n + 1], results[n]];
+      const { type } = carried;
+      if (type.kind !== 'tile' || type.dtype !== 'i32' || type.shape.length > 0) return;
+      const sum = next.def;
+      if (sum?.kind !== 'scalar' || sum.attrs.fn !== 'add' || !isEqual(init, lo)) return;
+      const [x, y] = sum.operands;
+      if ((x === carried && isEqual(y, step)) || (y === carried && isEqual(x, step)))
+        this.#map.set(carried, args[0]);
+    });
   }
 
   emit<K extends TileKind>(

@@ -6,7 +6,7 @@
 import type { TileOp, TileValue } from '../tile/ir.ts';
 import * as affine from './affine.ts';
 import type { Affine } from './affine.ts';
-import type { Block, Contraction } from './contraction.ts';
+import { isAddressable, type Block, type Contraction } from './contraction.ts';
 import { emitDirect } from './dot-direct.ts';
 import { emitShuffled } from './dot-shuffle.ts';
 import { emitStaged, fitsStaging } from './dot-staged.ts';
@@ -58,6 +58,8 @@ export function dot(p: Program, op: TileOp<'dot'>): void {
     return;
   }
   if (acc !== undefined) p.force(acc);
+  // Lanes pass round registers: a computed operand is computed once, not for every block of rows.
+  if (mode === emitShuffled && !isAddressable(p, a)) p.force(a);
   const held: Resident = arrayOf(p, result, layout);
   const blocks = Math.ceil(rowRegisters / rowsAtOnce);
   const inner: Walk = p.walk(

@@ -96,6 +96,8 @@ export class Program implements Surroundings {
   readonly #ids = new Map<TileValue, number>();
   readonly #layouts = new Map<string, Layout>();
   #keeping: Keeping | undefined;
+  /** The value that goes into an array of its own right now: keeping it would store it twice. */
+  #forced: TileValue | undefined;
   #fetches = 0;
 
   constructor(choices: Choices, demand: Demand, makeSpace: (pen: Pen) => Space) {
@@ -412,7 +414,9 @@ export class Program implements Surroundings {
     const { layout } = walk;
     const isSame =
       shape.length === layout.shape.length && shape.every((d, i) => d === layout.shape[i]);
-    return isSame && layout.registers <= mostKept && this.demand.isKept(value);
+    return (
+      isSame && value !== this.#forced && layout.registers <= mostKept && this.demand.isKept(value)
+    );
   }
 
   /** Whether a smaller tile is evaluated before the loop over a larger one. */
@@ -476,6 +480,7 @@ export class Program implements Surroundings {
     }
     const array = this.text.fresh('a');
     this.text.line(`var ${array}: ${this.#arrayType(value, layout)};`);
+    this.#forced = value;
     this.sweep(layout, [value], (point, register) => {
       this.text.line(`${array}[${affine.print(register)}] = ${this.at(value, point)};`);
     });

@@ -104,7 +104,8 @@ export function assemble(kernel: Kernel, p: Program, features: WgslFeatures): Wg
   const usesSubgroups = body.includes('subgroup');
   const code = [
     ...(usesSubgroups ? ['enable subgroups;'] : []),
-    `// ${kernel.name.replace(/\s/g, ' ')}: ${programs} programs of ${ty} x ${tx} invocations`,
+    // Without the kernel's name: equal kernels share a pipeline.
+    `// ${programs} programs of ${ty} x ${tx} invocations`,
     ...declarations,
     p.space.text,
     p.prelude.text,

@@ -34,9 +34,9 @@ export interface FlashAttentionOptions {
   readonly causal?: boolean;
   /** Factor of the scores; 1 / √depth when left out. */
   readonly scale?: number;
-  /** Rows of queries per program. */
+  /** Rows of queries per program; at most 64 when left out, 8 on software drivers of WebGPU. */
   readonly blockQ?: number;
-  /** Rows of keys per step: at most 64 on WebGPU, 512 elsewhere when left out. */
+  /** Rows of keys per step: at most 64 on WebGPU (32 on software drivers), 512 elsewhere when left out. */
   readonly blockK?: number;
 }
 
@@ -227,6 +227,13 @@ function makeAttention(plan: Plan): Attention {
   return attention;
 }
 
+/** Blocks that suit the default device: one subgroup of a software driver keeps no more than 8 rows in registers. */
+function defaultBlocks(): { readonly queries: number; readonly keys: number } {
+  const { kind, software = false } = defaultDevice();
+  if (kind !== 'webgpu') return { queries: 64, keys: 512 };
+  return software ? { queries: 8, keys: 32 } : { queries: 64, keys: 64 };
+}
+
 const made = new Map<string, Attention>();
 
 /** The same function for the same plan, so that jit finds what it compiled. */
@@ -275,14 +282,15 @@ export function flashAttention(
     );
   const [queries, depth] = query.shape;
   const [keys] = key.shape;
+  const most = defaultBlocks();
   const plan: Plan = {
     queries,
     keys,
     depth,
     causal: options.causal === true,
     scale: options.scale ?? 1 / Math.sqrt(depth),
-    blockQ: blockOf(options.blockQ, queries, 64),
-    blockK: blockOf(options.blockK, keys, defaultDevice().kind === 'webgpu' ? 64 : 512),
+    blockQ: blockOf(options.blockQ, queries, most.queries),
+    blockK: blockOf(options.blockK, keys, most.keys),
   };
   return attentionFor(plan)(query, key, value);
 }
