@@ -64,12 +64,16 @@ function evenShares(extent: number, tasks: number, threads: number): number {
   return best.block;
 }
 
+/** Rows of a tile of 64 columns that one subgroup of a software driver holds in 32 vectors per lane: more would go to memory. */
+const softwareRows = ({ subgroupSize }: Target): number =>
+  subgroupSize > 1 ? Math.min(16, 2 * subgroupSize) : 16;
+
 function chooseDot(loops: readonly Loop[], target: Target): void {
   for (const loop of loops) loop.block = 1;
   const m = loops.findLast((l) => l.part === 'm');
   const n = loops.findLast((l) => l.part === 'n');
   if (target.kind === 'webgpu') {
-    if (m !== undefined) m.block = Math.min(m.extent, target.fallback ? 16 : 64);
+    if (m !== undefined) m.block = Math.min(m.extent, target.fallback ? softwareRows(target) : 64);
     if (n !== undefined) n.block = Math.min(n.extent, 64);
     return;
   }

@@ -32,7 +32,7 @@ test('devices', async () => {
     `"DeviceError: init: a device is one of wasm, webgpu, interpreter; got cuda. Check the name."`,
   );
   expect(await reportLater(() => init({ devices: 'wasm' } as never))).toMatchInlineSnapshot(
-    `"ArgumentError: init: options must be among device, threads, softLimit, maximumBytes, shared, powerPreference; got devices. Check the spelling."`,
+    `"ArgumentError: init: options must be among device, threads, softLimit, maximumBytes, shared, powerPreference, memoryLimit, dawn; got devices. Check the spelling."`,
   );
   expect(await reportLater(() => init({ device: 'wasm', threads: 64 }))).toMatchInlineSnapshot(
     `"DeviceError: init: options of the wasm device must be given before it is used; got threads afterwards. Call init before making arrays."`,

@@ -280,6 +280,28 @@ describe('simplify', () => {
       ]
     `);
   });
+  test('a carried value that counts with the loop is its index', () => {
+    const counted = (init: number, by: number): string[] =>
+      simplified((b, [, y]) => {
+        const zero = b.constant(0, 'f32', [4, 4]);
+        const [, sum] = b.for(2, 9, 3, [b.int(init), zero], (_, [n, acc]) => [
+          b.scalar('add', n, b.int(by)),
+          b.scalar('add', acc, b.broadcast(b.cast(n, 'f32'), [4, 4])),
+        ]);
+        b.store(y, sum);
+      });
+    const cast = (lines: string[]): string | undefined => lines.find((l) => l.includes('cast'));
+    const head = (lines: string[]): string => lines.find((l) => l.includes('for')) ?? '';
+    const readsIndex = (lines: string[]): boolean => {
+      const [, index, counter] = /\((%\d+): tile<i32>, (%\d+): tile<i32>/.exec(head(lines)) ?? [];
+      const read = /cast (%\d+)/.exec(cast(lines) ?? '')?.[1];
+      expect([index, counter]).toContain(read);
+      return read === index;
+    };
+    expect(readsIndex(counted(2, 3))).toBe(true);
+    expect(readsIndex(counted(0, 3))).toBe(false);
+    expect(readsIndex(counted(2, 1))).toBe(false);
+  });
   test('floats keep their identities: -0 and NaN', () => {
     const ops = simplified((b, [x, y]) => {
       const t = b.load(x);

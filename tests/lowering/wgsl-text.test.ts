@@ -114,6 +114,30 @@ test('contractions are staged through workgroup memory', () => {
   expect(narrow).not.toContain('Barrier');
 });
 
+test('a computed operand of a contraction is computed once, not for every block of rows', () => {
+  const kernel = tileKernel(
+    'dot',
+    [
+      ['f32', [64, 64]],
+      ['f32', [64, 64]],
+    ],
+    (b, [x, y]) => [b.dot(b.scalar('exp', b.dot(x, y)), y)],
+  );
+  const { code } = emitWgsl(kernel, { ...gpu, subgroupSize: 4, fallback: true });
+  // Before the loop over blocks of rows of the second one, which declares their accumulators.
+  expect(code.indexOf('round(')).toBeGreaterThan(0);
+  expect(code.indexOf('round(')).toBeLessThan(code.lastIndexOf('var acc'));
+});
+
+test('equal kernels have equal shaders, whatever their names', () => {
+  const code = (name: string): string =>
+    emitWgsl(
+      tileKernel(name, [['f32', [4]]], (b, [x]) => [b.scalar('add', x, x)]),
+      gpu,
+    ).code;
+  expect(code('first')).toBe(code('second'));
+});
+
 test('infinities and NaN are no constant expressions', () => {
   const kernel = tileKernel('special', [['f32', [4]]], (b, [x]) => [
     b.scalar('max', x, b.constant(-Infinity, 'f32', [4])),
