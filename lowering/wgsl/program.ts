@@ -480,10 +480,12 @@ export class Program implements Surroundings {
     }
     const array = this.text.fresh('a');
     this.text.line(`var ${array}: ${this.#arrayType(value, layout)};`);
+    const outer = this.#forced;
     this.#forced = value;
     this.sweep(layout, [value], (point, register) => {
       this.text.line(`${array}[${affine.print(register)}] = ${this.at(value, point)};`);
     });
+    this.#forced = outer;
     const resident: Resident = { kind: 'resident', layout, array };
     this.set(value, resident);
     return resident;
