@@ -68,6 +68,8 @@ const mostKept = 256;
 interface Keeping {
   readonly walk: Walk;
   readonly arrays: Map<TileValue, string>;
+  /** Values whose arrays were written to. */
+  readonly written: Set<TileValue>;
 }
 
 /** How a shader is to be written. */
@@ -198,8 +200,9 @@ export class Program implements Surroundings {
     const array = keeping?.arrays.get(value);
     if (keeping === undefined || array === undefined) return;
     const place = placeOf(keeping.walk.layout, point);
-    if (place !== undefined && place.component === undefined)
-      this.text.line(`${array}[${affine.print(place.register)}] = ${name};`);
+    if (place === undefined || place.component !== undefined) return;
+    this.text.line(`${array}[${affine.print(place.register)}] = ${name};`);
+    keeping.written.add(value);
   }
 
   /** Spell a resident value at a place. */
@@ -345,11 +348,13 @@ export class Program implements Surroundings {
     const isRolled = walk.rolled.length > 0;
     const kept = isRolled ? this.#prepare(wanted, walk) : this.#prepare(wanted, undefined);
     const outer = this.#keeping;
-    this.#keeping = isRolled ? { walk, arrays: kept } : undefined;
+    const written = new Set<TileValue>();
+    this.#keeping = isRolled ? { walk, arrays: kept, written } : undefined;
     body();
     this.#keeping = outer;
+    // What the loop found ready, or wanted elsewhere only, is not in its array.
     for (const [value, array] of kept)
-      this.set(value, { kind: 'resident', layout: walk.layout, array });
+      if (written.has(value)) this.set(value, { kind: 'resident', layout: walk.layout, array });
     this.free(mark);
   }
 

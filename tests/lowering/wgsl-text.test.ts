@@ -129,6 +129,21 @@ test('a computed operand of a contraction is computed once, not for every block 
   expect(code.indexOf('round(')).toBeLessThan(code.lastIndexOf('var acc'));
 });
 
+test('arrays of kept values are written where they are read', () => {
+  const square = ['f32', [32, 32]] as const;
+  const kernel = tileKernel('both', [square, square, ['f32', [32, 16]]], (b, [x, z, w]) => {
+    const p = b.scalar('exp', b.dot(x, z));
+    const q = b.scalar('mul', p, z);
+    return [b.dot(b.transpose(q, [1, 0]), w), b.dot(b.transpose(p, [1, 0]), w)];
+  });
+  const { code } = emitWgsl(kernel, { ...gpu, subgroupSize: 8, fallback: true });
+  const kept = [...new Set(code.match(/\bkept_\d+/g))];
+  const unwritten = kept.filter(
+    (name) => code.includes(`= ${name}[`) && !new RegExp(`^ *${name}\\[.*\\] = `, 'm').test(code),
+  );
+  expect(unwritten).toEqual([]);
+});
+
 test('equal kernels have equal shaders, whatever their names', () => {
   const code = (name: string): string =>
     emitWgsl(
