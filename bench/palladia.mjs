@@ -19,13 +19,15 @@ import {
   spotCheck,
   timeIt,
 } from './common.mjs';
+import { gradOfScan, scanSteps } from './loops.mjs';
 import { arraysOf, DEMO, demoInputs, timeDemo } from './demo.mjs';
 
 const o = args();
 const device = o.device ?? 'wasm';
 const threads = +(o.threads ?? 1);
 process.env.PALLADIA_THREADS = String(threads);
-const { init, jit, setDefaultDevice, tree, valueAndGrad, vmap } = await import('palladia');
+const { grad, init, jit, scan, setDefaultDevice, tree, valueAndGrad, vmap } =
+  await import('palladia');
 const np = await import('palladia/numpy');
 const nn = await import('palladia/nn');
 const pl = await import('palladia/pallas');
@@ -136,6 +138,29 @@ async function demo(w) {
   report(meta, w, times, { losses });
 }
 
+/** Trace, lower, compile and run the demo's step for the first time in this process. */
+async function demoCold(w) {
+  const { makeTrainer } = await import('../examples/digits/model.ts');
+  const { params, images, labels } = demoInputs();
+  const [x, y] = [arr(images.data, images.shape), np.array(labels)];
+  const trainer = makeTrainer(DEMO.learningRate, DEMO.totalSteps);
+  const state = { ...trainer.init(0, DEMO.depth), params: arraysOf(params, arr) };
+  await settle(np.sin(np.ones([4])));
+  const start = now();
+  await trainer.step(state, x, y).loss.data();
+  report(meta, w, [now() - start]);
+}
+
+async function loops(w) {
+  if (w.kind === 'scan') return report(meta, w, await scanSteps({ jit, scan, np }));
+  const { derived, byHand } = await gradOfScan({ jit, scan, grad, np });
+  report(meta, w, derived);
+  return report(meta, { ...w, name: `${w.name}-by-hand` }, byHand);
+}
+
+/** Workloads that bring their own inputs. */
+const special = { demo, democold: demoCold, scan: loops, gradscan: loops };
+
 async function smallCalls(w, raw) {
   const f = jit((x) => np.add(np.multiply(x, 2), 1));
   const x = np.array(raw.x);
@@ -214,8 +239,8 @@ async function manyKernels(w, raw) {
 
 for (const w of selected(o)) {
   try {
-    if (w.kind === 'demo') {
-      await demo(w);
+    if (special[w.kind] !== undefined) {
+      await special[w.kind](w);
       continue;
     }
     const raw = w.inputs();

@@ -49,6 +49,8 @@ for (let round = 0; round < +(o.rounds ?? 1); round++) {
   for (const w of list) {
     const peak = JSON.parse(spawn(['peak.mjs']).stdout);
     for (const name of names) {
+      // Loops have no counterpart in the peers.
+      if (w.alone === true && !name.startsWith('palladia')) continue;
       const [script, ...rest] = PEERS[name];
       const r = spawn([script, ...rest, `only=${w.key}`]);
       const lines = (r.stdout ?? '').split('\n').filter((l) => l.startsWith('{'));
