@@ -29,6 +29,7 @@ export {
   ShapeError,
   TracerLeakError,
   TreeError,
+  UnboundAxisError,
 } from './core/errors.ts';
 export type { Complex, Nested, TypedArray } from './core/host.ts';
 export { Jaxpr } from './core/jaxpr.ts';
@@ -65,7 +66,7 @@ export {
   type Jacobian,
   type JacobianOptions,
 } from './transforms/jacobian.ts';
-export { evalShape, jit, makeJaxpr, type Jitted, type JitOptions } from './transforms/jit.ts';
+export { evalShape, jit, makeJaxpr, type Jitted, type JitOptions, type MakeJaxprOptions } from './transforms/jit.ts';
 export { shapeDtypeStruct, ShapeDtypeStruct } from './transforms/shape-struct.ts';
 export type { Input, Inputs, Output } from './transforms/signature.ts';
 export type { Compiled, Lowered, Traced } from './transforms/stages.ts';

@@ -44,6 +44,9 @@ export class TracerLeakError extends PalladiaError {}
 /** A traced value used where JavaScript needs a concrete one: `x > 0`, `+x`, an index, a shape, iteration. */
 export class ConcretizationError extends PalladiaError {}
 
+/** A collective over an axis name that no transformation around it binds. */
+export class UnboundAxisError extends PalladiaError {}
+
 /** A function to transform that returns a promise: tracing is synchronous. */
 export class AsyncFunctionError extends PalladiaError {}
 

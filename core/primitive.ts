@@ -19,7 +19,10 @@ export type BatchDim = number | null;
 /** The axis that a `vmap` maps over. */
 export interface AxisData {
   readonly size: number;
+  /** The name that collectives refer to it by. */
   readonly name: string | undefined;
+  /** The axes of a device mesh that it is spread over, for rules of primitives that know about meshes. */
+  readonly spmdName?: readonly string[] | undefined;
 }
 
 /** A tangent or cotangent; `null` is the symbolic zero. */
@@ -48,7 +51,10 @@ export interface Rules<P> {
     args: readonly (Value | LinearArg)[],
     params: P,
   ): readonly Tangent[];
-  /** The primitive over one more axis. Called only when at least one operand is batched. */
+  /**
+   * The primitive over one more axis. Called only when at least one operand is batched, or when the axis has a name that the
+   * application refers to.
+   */
   batch?(args: readonly Value[], dims: readonly BatchDim[], params: P, axis: AxisData): BatchResult;
   /** Run on concrete arrays in another way than compiling a one-equation program (calls of functions). */
   evaluate?(args: readonly Value[], params: P): readonly Value[];
@@ -61,6 +67,8 @@ export interface Rules<P> {
   printParams?(params: P, inputs: readonly Aval[]): Readonly<Record<string, unknown>>;
   /** A call whose jaxpr is printed with the names that its variables have outside. */
   readonly sharesNames?: boolean;
+  /** The named axes that an application refers to; when left out, those of the jaxprs among its params. */
+  axisNames?(params: P): readonly string[];
   /** Whether an equation must stay although nobody uses its outputs. */
   hasEffects?(params: P): boolean;
 }

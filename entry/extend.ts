@@ -2,6 +2,7 @@
 import './setup/start.ts';
 
 export { Aval, sameType } from '../core/aval.ts';
+export { withAxes, type NamedAxis } from '../core/axis-env.ts';
 export { invariant } from '../core/errors.ts';
 export { Jaxpr, Literal, Var, type Atom, type Eqn } from '../core/jaxpr.ts';
 export { checkJaxpr, jaxprsIn } from '../core/jaxpr-check.ts';
@@ -72,6 +73,8 @@ export {
 export { clampP, eqP, geP, gtP, isFiniteP, leP, ltP, neP, selectNP } from '../lax/comparison.ts';
 export { bitcastConvertTypeP, convertElementTypeP, copyP, stopGradientP } from '../lax/convert.ts';
 export { iotaP } from '../lax/creation.ts';
+export { axisIndexP, pmaxP, pminP, psumP } from '../lax/collectives.ts';
+export { allGatherP, allToAllP, ppermuteP, reduceScatterP } from '../lax/exchange.ts';
 export { cummaxP, cumminP, cumprodP, cumsumP } from '../lax/cumulative.ts';
 export { dotGeneralP } from '../lax/dot.ts';
 export {

@@ -1,9 +1,10 @@
 /**
- * What `jit` remembers of a function: one entry per structure of its arguments, types of its arrays, static values and
- * configuration. Entries belong to the function: they go when it goes.
+ * What `jit` remembers of a function: one entry per structure of its arguments, types of its arrays, static values, named axes
+ * around it and configuration. Entries belong to the function: they go when it goes.
  */
 import { asValue, NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
+import { axesKey } from '../core/axis-env.ts';
 import { configKey } from '../core/config.ts';
 import { ArgumentError, ConcretizationError } from '../core/errors.ts';
 import { keyOf } from '../core/key.ts';
@@ -173,6 +174,8 @@ export class JitEntry {
   /** Whether the arguments are plain arrays, so that a call can be recognised without flattening it. */
   readonly isPlain: boolean;
   readonly config: string = configKey();
+  /** The named axes that were bound around the function. */
+  readonly axes: string = axesKey();
 
   constructor(traced: TracedFunction, isPlain: boolean) {
     this.traced = traced;
@@ -192,7 +195,7 @@ export class JitEntry {
       if (value.scalar === undefined && value.device !== this.program.device) return undefined;
       values.push(value);
     }
-    return this.config === configKey() ? values : undefined;
+    return this.config === configKey() && this.axes === axesKey() ? values : undefined;
   }
 
   /** The result as a tree. */
@@ -234,12 +237,13 @@ export function entryFor(
   args: JitArguments,
   settings: JitSettings,
 ): JitEntry {
-  const known = cache.entries.get(args.key);
+  const key = `${axesKey()}|${args.key}`;
+  const known = cache.entries.get(key);
   if (known !== undefined) return known;
   const traced = traceFunction('jit', f, args, settings);
   const isPlain = !args.isStatic.includes(true) && isFlat(args);
   const entry = new JitEntry(traced, isPlain);
-  if (isCacheable(traced.consts)) cache.entries.set(args.key, entry);
+  if (isCacheable(traced.consts)) cache.entries.set(key, entry);
   return entry;
 }
 

@@ -2,6 +2,7 @@
  * `jit`: trace a function once per kind of arguments, compile it, and run the program from then on. Inside another
  * transformation a jitted function is one equation.
  */
+import { withAxes, type NamedAxis } from '../core/axis-env.ts';
 import { config } from '../core/config.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import { checkFunction, checkOptions } from '../core/options.ts';
@@ -117,6 +118,12 @@ function bindEntry(entry: JitEntry, values: readonly Value[]): unknown {
   return entry.result(jitP.bind([...consts, ...values], { name, jaxpr }));
 }
 
+/** Options of `makeJaxpr`. */
+export interface MakeJaxprOptions extends Pick<JitOptions, 'staticArgnums'> {
+  /** Named axes, with their sizes, that are bound while the function is traced. */
+  readonly axisEnv?: readonly NamedAxis[];
+}
+
 /**
  * The jaxpr of a function for these arguments, or types of arguments; captured arrays are its constants.
  *
@@ -126,19 +133,24 @@ function bindEntry(entry: JitEntry, values: readonly Value[]): unknown {
  */
 export function makeJaxpr<A extends readonly Value[]>(
   f: (...args: A) => unknown,
-  options?: Pick<JitOptions, 'staticArgnums'>,
+  options?: MakeJaxprOptions,
 ): (...args: unknown[]) => Jaxpr;
 export function makeJaxpr<A extends readonly unknown[]>(
   f: (...args: A) => unknown,
-  options?: Pick<JitOptions, 'staticArgnums'>,
+  options?: MakeJaxprOptions,
 ): (...args: unknown[]) => Jaxpr;
 export function makeJaxpr(
   f: (...args: never[]) => unknown,
-  options: Pick<JitOptions, 'staticArgnums'> = {},
+  { axisEnv = [], ...options }: MakeJaxprOptions = {},
 ): (...args: unknown[]) => Jaxpr {
   checkFunction('makeJaxpr', f);
+  checkOptions('makeJaxpr', options, ['staticArgnums']);
   const settings = settingsOf(f, options);
-  return (...args) => traceStage(f, splitArguments('makeJaxpr', args, settings), settings).jaxpr;
+  return (...args) =>
+    withAxes(
+      axisEnv,
+      () => traceStage(f, splitArguments('makeJaxpr', args, settings), settings).jaxpr,
+    );
 }
 
 /**

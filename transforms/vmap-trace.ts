@@ -2,6 +2,7 @@
  * Batching: a trace whose values carry one more axis than they show. Every primitive brings a rule that says how it works
  * with that axis; operations without batched operands run once, on the parent.
  */
+import { axesKey, axisNamesOf, withAxes } from '../core/axis-env.ts';
 import type { Aval } from '../core/aval.ts';
 import { MissingRuleError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
@@ -81,11 +82,18 @@ export class BatchTrace extends Trace {
     return withTrace(this.#parent, () => {
       const special = functionBatchRules.find(prim);
       if (special !== undefined) return this.#wrapAll(special(this, values, dims, params));
-      if (dims.every((d) => d === null)) return prim.bind(values, params);
+      if (dims.every((d) => d === null) && !this.#isNamedIn(prim, params))
+        return prim.bind(values, params);
       const rule = prim.rules.batch;
       if (rule === undefined) throw new MissingRuleError(prim.name, 'batch');
       return this.#wrapAll(rule(values, dims, params, this.axis));
     });
+  }
+
+  /** Whether an application refers to this axis by its name: then it depends on the index, whatever its operands are. */
+  #isNamedIn<P>(prim: Primitive<P>, params: P): boolean {
+    const { name } = this.axis;
+    return name !== undefined && axisNamesOf(prim, params).includes(name);
   }
 
   #wrapAll([outs, dims]: BatchResult): Value[] {
@@ -103,7 +111,9 @@ export function batchFlat(
 ): BatchResult {
   const trace = new BatchTrace(currentTrace(), axis, tag);
   try {
-    const outs = withTrace(trace, () => fun(args.map((x, i) => trace.wrap(x, dims[i]))));
+    const run = (): readonly Value[] =>
+      withTrace(trace, () => fun(args.map((x, i) => trace.wrap(x, dims[i]))));
+    const outs = axis.name === undefined ? run() : withAxes([[axis.name, axis.size]], run);
     const lifted = outs.map((x) => trace.lift(x));
     return [lifted.map(([value]) => value), lifted.map(([, dim]) => dim)];
   } finally {
@@ -137,7 +147,8 @@ export function batchJaxpr(
   dims: readonly BatchDim[],
   { force = [], anywhere = false }: BatchedOutputs = {},
 ): BatchedJaxpr {
-  const key = `${axis.size} ${axis.name ?? ''} ${dims.join()} ${force.join()} ${anywhere}`;
+  const names = `${axis.name ?? ''} ${axis.spmdName?.join() ?? ''} ${axesKey()}`;
+  const key = `${axis.size} ${names} ${dims.join()} ${force.join()} ${anywhere}`;
   return cache.get(jaxpr, key, () => {
     let dimsOut: readonly BatchDim[] = [];
     const closed = traceClosed(

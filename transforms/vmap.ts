@@ -1,7 +1,7 @@
 /** `vmap` for people: which axis of which argument is mapped, as prefixes of trees. The trace stands in `vmap-trace.ts`. */
 import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
 import { checkFunction, checkOptions } from '../core/options.ts';
-import type { BatchDim } from '../core/primitive.ts';
+import type { AxisData, BatchDim } from '../core/primitive.ts';
 import { broadcastPrefix, flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { batchTo } from '../lax/structure.ts';
@@ -25,8 +25,10 @@ export interface VmapOptions {
   readonly outAxes?: Axes;
   /** Size of the mapped axis; needed when no argument is mapped. */
   readonly axisSize?: number;
-  /** Name of the mapped axis. */
+  /** Name of the mapped axis, for collectives in the function (`lax.psum`, `lax.axisIndex`). */
   readonly axisName?: string;
+  /** The axes of a device mesh that the mapped axis is spread over, for functions that are sharded. */
+  readonly spmdAxisName?: string | readonly string[];
 }
 
 /**
@@ -50,8 +52,9 @@ export function vmap(
   options: VmapOptions = {},
 ): (...args: unknown[]) => unknown {
   checkFunction('vmap', f);
-  checkOptions('vmap', options, ['inAxes', 'outAxes', 'axisSize', 'axisName']);
-  const { inAxes = 0, outAxes = 0, axisName } = options;
+  checkOptions('vmap', options, ['inAxes', 'outAxes', 'axisSize', 'axisName', 'spmdAxisName']);
+  const { inAxes = 0, outAxes = 0 } = options;
+  const axisName = axisNames(options);
   return named((...args: unknown[]) => {
     const { leaves, treedef } = flatten(args);
     const axes = inputAxes(inAxes, args, treedef);
@@ -69,7 +72,7 @@ export function vmap(
       let next = 0;
       return flat.fun(leaves.map((leaf, i) => (mapped[i] ? xs[next++] : leaf)) as Value[]);
     };
-    const [outs, found] = batchFlat(fun, { size, name: axisName }, values, dims);
+    const [outs, found] = batchFlat(fun, { size, ...axisName }, values, dims);
     const outTree = flat.outTree();
     const wanted = broadcastPrefix('vmap', 'outAxes', outAxes, outTree);
     return unflatten(
@@ -79,6 +82,17 @@ export function vmap(
       ),
     );
   }, nameOf(f));
+}
+
+/** The names of the mapped axis. @throws ArgumentError when they are no strings. */
+function axisNames({ axisName, spmdAxisName }: VmapOptions): Omit<AxisData, 'size'> {
+  const spmdName = typeof spmdAxisName === 'string' ? [spmdAxisName] : spmdAxisName;
+  for (const name of [axisName, ...(spmdName ?? [])])
+    if (name !== undefined && typeof name !== 'string')
+      throw new ArgumentError(
+        `vmap: names of axes must be strings; got ${typeof name} ${String(name)}. Write { axisName: 'i' }.`,
+      );
+  return { name: axisName, spmdName };
 }
 
 /** One axis per leaf of the arguments. */
