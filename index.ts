@@ -48,6 +48,7 @@ export {
   type JvpRule,
   type JvpRuleOptions,
 } from './transforms/custom.ts';
+export { customVmap, type CustomVmap, type VmapRule } from './transforms/custom-vmap.ts';
 export { jvp, linearize, type AuxOptions } from './transforms/forward.ts';
 export {
   grad,
@@ -66,7 +67,14 @@ export {
   type Jacobian,
   type JacobianOptions,
 } from './transforms/jacobian.ts';
-export { evalShape, jit, makeJaxpr, type Jitted, type JitOptions, type MakeJaxprOptions } from './transforms/jit.ts';
+export {
+  evalShape,
+  jit,
+  makeJaxpr,
+  type Jitted,
+  type JitOptions,
+  type MakeJaxprOptions,
+} from './transforms/jit.ts';
 export { shapeDtypeStruct, ShapeDtypeStruct } from './transforms/shape-struct.ts';
 export type { Input, Inputs, Output } from './transforms/signature.ts';
 export type { Compiled, Lowered, Traced } from './transforms/stages.ts';
@@ -74,6 +82,7 @@ export { vmap, type Axes, type VmapOptions } from './transforms/vmap.ts';
 
 export { cond, switchBranch } from './control/cond.ts';
 export { map, scan, type ScanOptions } from './control/scan.ts';
+export { sequentialVmap } from './control/sequential-vmap.ts';
 export { foriLoop, whileLoop, type ForiOptions } from './control/while.ts';
 
 export type { ArrayMethods } from './numpy/methods.ts';

@@ -1,6 +1,7 @@
 /**
  * StableHLO text as a function: a program that was exported elsewhere (Python JAX, for example) runs by itself or inside a jitted
- * function, where its ops are inlined and fused with the rest. Loaded programs have no derivative and no batching rule.
+ * function, where its ops are inlined and fused with the rest. Loaded programs have no derivative; `vmap` runs them in a loop, because
+ * their shapes are those of the text.
  */
 import { Aval } from '../core/aval.ts';
 import { ArgumentError, LoweringError, ShapeError } from '../core/errors.ts';
@@ -8,13 +9,16 @@ import type { Keyed } from '../core/key.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { sameShape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
+import { map } from '../control/scan.ts';
 import { definePrimitive } from '../lax/define.ts';
+import { moveAxis } from '../lax/structure.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
 import type { HloFunction, HloModule, HloOp, HloValue, Region } from '../lowering/hlo/ir.ts';
 import { parseModule } from '../lowering/hlo/parse.ts';
 import { verifyModule } from '../lowering/hlo/verify.ts';
 import type { LowerContext } from '../lowering/rules.ts';
 import { toValue } from '../transforms/flat-function.ts';
+import { merge, whereNot } from '../transforms/jaxpr-cache.ts';
 import { ShapeDtypeStruct } from '../transforms/shape-struct.ts';
 
 /** A module and its entry; two of them are the same program when their text is the same. */
@@ -67,6 +71,17 @@ export const callHloP: Primitive<CallHloParams> = definePrimitive<CallHloParams>
   },
   lower: (b, args, { program }, context) =>
     new Inliner(program.module, context).region(b, program.entry.body, args),
+  batch(args, dims, params) {
+    const isMapped = dims.map((d) => d !== null);
+    const mapped = args.flatMap((x, i) => {
+      const d = dims[i];
+      return d === null ? [] : [moveAxis(x, d, 0)];
+    });
+    const step = (slices: readonly Value[]): readonly Value[] =>
+      callHloP.bind(merge(isMapped, slices, whereNot(args, isMapped)), params);
+    const outs = map<readonly Value[], readonly Value[]>(step, mapped);
+    return [outs, outs.map(() => 0)];
+  },
   printParams: ({ program }) => ({ program: program.toString() }),
 });
 

@@ -122,7 +122,9 @@ export const psumP: Primitive<AllReduceParams> = defineAllReduce('psum', {
       if (ct === null) return [null];
       const spread = spreadBack(ct, x.aval, axes);
       const names = axes.filter(isName);
-      return [names.length === 0 ? spread : psumP.bind1([spread], { axes: names, axisIndexGroups })];
+      return [
+        names.length === 0 ? spread : psumP.bind1([spread], { axes: names, axisIndexGroups }),
+      ];
     },
   },
 });
@@ -164,7 +166,10 @@ function checkAxes(
   { axisIndexGroups }: GroupOptions,
 ): { readonly axes: readonly ReducedAxis[]; readonly members: number } {
   const list = typeof axes === 'string' || typeof axes === 'number' ? [axes] : axes;
-  const names = namesOf(op, list.filter((axis): axis is string => typeof axis !== 'number'));
+  const names = namesOf(
+    op,
+    list.filter((axis): axis is string => typeof axis !== 'number'),
+  );
   if (axisIndexGroups !== undefined && names.length !== list.length)
     throw new ArgumentError(
       `${op}: axisIndexGroups are groups of a named axis; got positions beside names. Reduce over the positions first.`,

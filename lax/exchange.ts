@@ -297,7 +297,9 @@ export const reduceScatterP: Primitive<ReduceScatterParams> = definePrimitive<Re
     lower: (_b, _args, { axisName }) => refuseNames('psumScatter', axisName),
     jvp: 'linear',
     transpose: ([ct], _, { scatterDimension, ...rest }) => [
-      ct === null ? null : allGatherP.bind1([ct], { ...rest, allGatherDimension: scatterDimension }),
+      ct === null
+        ? null
+        : allGatherP.bind1([ct], { ...rest, allGatherDimension: scatterDimension }),
     ],
     batch: batchCollective(() => reduceScatterP, reduceScatterRecord),
     axisNames: ({ axisName }) => axisName,

@@ -39,3 +39,4 @@ export * from './selection.ts';
 export * from './shape.ts';
 export * from './sorting.ts';
 export * from './ufuncs.ts';
+export * from './vectorize.ts';

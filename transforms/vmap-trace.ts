@@ -50,6 +50,10 @@ export function defineFunctionBatch<P>(prim: Primitive<P>, rule: FunctionBatchRu
   functionBatchRules.set(prim, (trace, args, dims, params) => rule(trace, args, dims, params as P));
 }
 
+/** Whether `vmap` knows what to do with a primitive. */
+export const hasBatchRule = <P>(prim: Primitive<P>): boolean =>
+  prim.rules.batch !== undefined || functionBatchRules.has(prim);
+
 /** Applies batching rules; everything they compute goes to the parent. */
 export class BatchTrace extends Trace {
   readonly name = 'vmap';

@@ -169,18 +169,29 @@ describe('palladia/hlo', () => {
     expect(failure(() => hlo.load(''))).toMatch(/^ParseError: /);
   });
 
-  test('no derivative, no batching: said so', () => {
-    const loaded = hlo.load(
-      jit((x: Value) => x.mul(5))
-        .lower(np.zeros([]))
-        .asText(),
-    );
-    expect(failure(() => grad((x: Value) => loaded(x)[0])(1))).toMatch(
+  test('mapped in a loop; no derivative, and said so', () => {
+    const load = (f: (...xs: Value[]) => unknown, ...xs: Value[]): hlo.LoadedFunction =>
+      hlo.load(
+        jit(f)
+          .lower(...xs)
+          .asText(),
+      );
+    const times = load((x: Value) => x.mul(5), np.zeros([]));
+    expect(failure(() => grad((x: Value) => times(x)[0])(1))).toMatch(
       /^MissingRuleError: call_hlo: no jvp rule/,
     );
-    expect(failure(() => vmap((x: Value) => loaded(x)[0])(np.ones([2])))).toMatch(
-      /^MissingRuleError: call_hlo: no batch rule/,
-    );
+    expect(numbers(vmap((x: Value) => times(x)[0])(np.array([1, 2])))).toEqual([5, 10]);
+    const both = load((x: Value, y: Value) => [x.add(y), y], np.zeros([2]), np.zeros([]));
+    const mapped = vmap((x: Value, y: Value) => both(x, y), { inAxes: [1, null] });
+    const [sum, same] = mapped(
+      np.array([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]),
+      10,
+    ) as [Value, Value];
+    expect(numbers(sum)).toEqual([11, 14, 12, 15, 13, 16]);
+    expect(numbers(same)).toEqual([10, 10, 10]);
   });
 });
 
