@@ -35,14 +35,9 @@ export const axesKey = (): string => key;
  */
 export function boundAxisSize(op: string, name: string): number {
   const size = bound.get(name);
-  if (size === undefined) throw unboundAxis(op, name);
-  return size;
-}
-
-/** The error for a name that nobody binds. */
-export function unboundAxis(op: string, name: string): UnboundAxisError {
+  if (size !== undefined) return size;
   const names = [...bound.keys()].map((n) => JSON.stringify(n)).join(', ');
-  return new UnboundAxisError(
+  throw new UnboundAxisError(
     `${op}: a named axis must be bound; got unbound axis name ${JSON.stringify(name)}${names === '' ? '' : `, where ${names} can be used`}. ` +
       `Call it in a function that is mapped over the axis, as vmap(f, { axisName: ${JSON.stringify(name)} }) does.`,
   );

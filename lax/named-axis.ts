@@ -3,8 +3,8 @@
  * their operand, which is all that mapping over it means. What they compute stands in `collectives.ts` and `exchange.ts`.
  */
 import { NDArray, type ArrayLike } from '../core/array.ts';
-import { boundAxisSize, unboundAxis } from '../core/axis-env.ts';
-import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { boundAxisSize } from '../core/axis-env.ts';
+import { ArgumentError, ShapeError, UnboundAxisError } from '../core/errors.ts';
 import type { AxisData, BatchDim, BatchResult, Primitive, Rules } from '../core/primitive.ts';
 import type { Output } from '../core/signature.ts';
 import { flatten, unflatten } from '../core/tree.ts';
@@ -93,9 +93,12 @@ export function onLeaves<T>(op: string, tree: T, f: (leaf: Value) => Value): Out
   ) as Output<T>;
 }
 
-/** The lowering of what still has a named axis: no program binds names, transformations do. */
+/** The lowering of what still has a named axis: programs have none, the transformation that binds a name turns it into an axis. */
 export function refuseNames(op: string, names: readonly string[]): never {
-  throw unboundAxis(op, names[0]);
+  throw new UnboundAxisError(
+    `${op}: a named axis must be mapped by vmap before the program runs; got axis name ${JSON.stringify(names[0])} in a program to run. ` +
+      'Call it inside of the vmap that binds the name; a function with a custom batching rule cannot name the axis that its rule maps.',
+  );
 }
 
 /** What a collective says about itself, beside its rules. */

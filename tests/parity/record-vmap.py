@@ -10,6 +10,7 @@ import pathlib
 import re
 
 os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -207,14 +208,50 @@ add("vectorize test_none", lambda x: jnp.vectorize(lambda a, b: a if b is None e
 
 
 def leaf(x):
-    x = np.asarray(x)
-    return {"dtype": x.dtype.name, "shape": list(x.shape), "values": x.reshape(-1).tolist()}
+    x = np.asarray(jnp.asarray(x))
+    values = x.reshape(-1).tolist()
+    # The fewest digits that tell a float from its neighbours.
+    shortest = [float(str(v)) for v in x.reshape(-1)] if x.dtype == np.float32 else values
+    return {"dtype": x.dtype.name, "shape": list(x.shape), "values": shortest}
 
 
 record = {"programs": {}}
 for name, (f, args) in programs.items():
-    result = f(*args)
+    result = f(*jax.tree.map(jnp.asarray, args))
     record["programs"][name] = {"args": [leaf(x) for x in jax.tree.leaves(args)], "result": [leaf(x) for x in jax.tree.leaves(result)]}
+
+# --- a mesh of 2 × 4 devices: what vmap does not do in JAX (several names, groups, permutations with holes) is recorded from there --
+mesh = jax.make_mesh((2, 4), ("i", "j"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
+half, cross = [[0, 2], [1, 3]], [[3, 1], [0, 2]]
+holes = [(0, 3), (1, 0), (3, 7), (6, 1), (7, 2)]
+exchanges = {
+    "psum of names": (lambda x: lax.psum(x, ("j", "i")), (2, 3)),
+    "psum in groups": (lambda x: lax.psum(x, "j", axis_index_groups=half), (2, 3)),
+    "all_gather of names": (lambda x: lax.all_gather(x, ("i", "j"), axis=1), (2, 3)),
+    "all_gather of names tiled": (lambda x: lax.all_gather(x, ("j", "i"), axis=1, tiled=True), (2, 3)),
+    "all_gather in groups": (lambda x: lax.all_gather(x, "j", axis_index_groups=cross, axis=1), (2, 3)),
+    "psum_scatter of names": (lambda x: lax.psum_scatter(x, ("i", "j"), scatter_dimension=1), (2, 8)),
+    "psum_scatter of names tiled": (lambda x: lax.psum_scatter(x, ("j", "i"), tiled=True), (16, 2)),
+    "psum_scatter in groups": (lambda x: lax.psum_scatter(x, "j", axis_index_groups=half, tiled=True), (4, 3)),
+    "all_to_all of names": (lambda x: lax.all_to_all(x, ("i", "j"), 1, 0, tiled=True), (2, 16)),
+    "all_to_all of other names": (lambda x: lax.all_to_all(x, ("j", "i"), 0, 1), (8, 3)),
+    "all_to_all in groups": (lambda x: lax.all_to_all(x, "j", 0, 1, axis_index_groups=cross, tiled=True), (4, 3)),
+    "ppermute with holes": (lambda x: lax.ppermute(x, "j", [(0, 2), (3, 1)]), (2,)),
+    # Names stand in the order of the mesh: on devices JAX numbers the members in that order, however they are named.
+    "ppermute of names": (lambda x: lax.ppermute(x, ("i", "j"), holes), (2,)),
+    "axis_index of names": (lambda x: x + lax.axis_index(("j", "i")), ()),
+    "pmean of names": (lambda x: lax.pmean(x, ("i", "j")), (3,)),
+}
+pmap2 = lambda f: jax.shard_map(lambda *xs: f(*[x[0, 0] for x in xs])[None, None], mesh=mesh, in_specs=jax.P("i", "j"), out_specs=jax.P("i", "j"), check_vma=False)
+whole = lambda *shape: rng.randint(-9, 10, shape).astype(np.float32)
+record["mesh"] = {}
+for name, (f, shape) in exchanges.items():
+    x = whole(2, 4, *shape)
+    y = pmap2(f)(x)
+    ct = whole(*y.shape)
+    # JAX's transpose of an all_to_all that is not tiled gives another shape.
+    back = None if name == "all_to_all of other names" else pmap2(lambda x, ct: vjp(f, x)[1](ct)[0])(x, ct)
+    record["mesh"][name] = {"args": [leaf(x), leaf(ct)], "result": [leaf(y)] + ([] if back is None else [leaf(back)])}
 
 # --- errors: the class that JAX raises -----------------------------------------------------------------------------------------
 x, m = A(3), A(2, 3)
@@ -233,7 +270,7 @@ errors = {
     "unbound in jit": lambda: jit(lambda x: lax.all_gather(x, "i"))(x),
     "unbound beside a bound name": lambda: vmap(lambda x: lax.pmax(x, "j"), axis_name="i")(x),
     "all_to_all of another size": lambda: vmap(lambda x: lax.all_to_all(x, "i", 0, 0), axis_name="i")(m),
-    "psum_scatter of another size": lambda: vmap(lambda x: lax.psum_scatter(x, "i"), axis_name="i")(m),
+    "psum_scatter of another size": lambda: vmap(jit(lambda x: lax.psum_scatter(x, "i")), axis_name="i")(m),
     "pshuffle of no permutation": lambda: vmap(lambda x: lax.pshuffle(x, "i", [0, 0, 1]), axis_name="i")(x),
     "vectorize bad signature": lambda: jnp.vectorize(jnp.dot, signature="(n,(m)->()")(x, x),
     "vectorize missing core axes": lambda: matvec(x, x),
