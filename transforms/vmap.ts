@@ -38,6 +38,8 @@ export interface VmapOptions {
  * when nothing is mapped or inAxes does not fit the arguments; TreeError when axes are no prefix of a tree.
  * @example
  * String(vmap((x: Value) => lax.mul(x, x))(lax.iota('i32', 3))); // → [0 1 4]
+ * const centred = vmap((x: Value) => lax.sub(x, lax.pmean(x, 'batch')), { axisName: 'batch' });
+ * String(centred(np.array([1, 2, 6]))); // → [-2. -1.  3.]
  */
 export function vmap<A extends readonly Value[], R>(
   f: (...args: A) => R,

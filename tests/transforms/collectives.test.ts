@@ -325,7 +325,7 @@ test('random programs: a collective is a function of the whole axis', () => {
       )(xs);
       expect(distance(lanes, want)).toBeLessThan(1e-4);
     }),
-    { numRuns: 15 },
+    { numRuns: 8 },
   );
 });
 

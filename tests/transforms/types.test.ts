@@ -2,11 +2,13 @@
 import { expect, test } from 'vitest';
 import type { Value } from '../../core/value.ts';
 import { add, mul } from '../../lax/arithmetic.ts';
+import { pmean, psum } from '../../lax/collectives.ts';
 import { reduceSum } from '../../lax/structure.ts';
 import { sin } from '../../lax/transcendental.ts';
 import { cond } from '../../control/cond.ts';
 import { scan } from '../../control/scan.ts';
 import { foriLoop } from '../../control/while.ts';
+import { customVmap } from '../../transforms/custom-vmap.ts';
 import { jvp, linearize } from '../../transforms/forward.ts';
 import { grad, valueAndGrad, vjp } from '../../transforms/grad.ts';
 import { jit } from '../../transforms/jit.ts';
@@ -73,4 +75,24 @@ test('control flow', () => {
     5,
   );
   expect([last, ys.y, n, c].map(js)).toEqual([3, [0, 1], 3, 5]);
+});
+
+test('collectives keep trees, a function with its own rule keeps its arguments', () => {
+  const f = (x: Value): { s: { a: Value; n: Value }; m: readonly Value[] } => ({
+    s: psum({ a: x, n: 1 }, 'i'),
+    m: pmean([x, x], ['i']),
+  });
+  const out: { s: { a: Value; n: Value }; m: readonly Value[] } = vmap(f, { axisName: 'i' })(
+    array([1, 3]),
+  );
+  expect([js(out.s.a), js(out.s.n), js(out.m[0])]).toEqual([
+    [4, 4],
+    [2, 2],
+    [2, 2],
+  ]);
+  const g = customVmap((p: Params, x: Value) => add(p.w, x)).defVmap(
+    (_: number, __: unknown, p: Params, x: Value) => [mul(p.w, x), true],
+  );
+  const y: Value = vmap(g)({ w: array([1, 2]), layers: [] }, array([5, 6]));
+  expect(js(y)).toEqual([5, 12]);
 });
