@@ -35,7 +35,11 @@ export { lowerRules, type LowerContext, type LowerRule } from '../lowering/rules
 export { definePrimitive, none, type PrimitiveRecord } from '../lax/define.ts';
 export { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 export { definePartialEval, type PartialEvalRule } from '../transforms/linearize.ts';
-export { defineFunctionBatch, hasBatchRule, type FunctionBatchRule } from '../transforms/vmap-trace.ts';
+export {
+  defineFunctionBatch,
+  hasBatchRule,
+  type FunctionBatchRule,
+} from '../transforms/vmap-trace.ts';
 export { customVmapCallP } from '../transforms/custom-vmap.ts';
 export { jitP } from '../transforms/jit-call.ts';
 export { condP } from '../control/cond-call.ts';

@@ -35,6 +35,11 @@ const linear = [
   'select_n',
   'cumsum',
   'dot_general',
+  'psum',
+  'ppermute',
+  'all_gather',
+  'reduce_scatter',
+  'all_to_all',
 ];
 
 const prims = allPrimitives();
