@@ -231,7 +231,7 @@ export class NDArray extends Value {
 function checkSupported(device: Device, aval: Aval): void {
   if (device.supports(aval)) return;
   throw new DTypeError(
-    `array: ${device.kind} does not compute with ${dtypeInfo[aval.dtype].longName}; got ${aval.toString()}. Convert it, or use the wasm device.`,
+    `array: ${device.kind} does not compute with ${dtypeInfo[aval.dtype].longName}; got ${aval.toString()}. Convert it, or use the ${isComplex(aval.dtype) ? 'interpreter' : 'wasm'} device.`,
   );
 }
 

@@ -1,25 +1,36 @@
-/** Arithmetic, rounding, extrema and integer powers. Derivatives stand above each member; conventions at ties and kinks are JAX's. */
+/**
+ * Arithmetic, complex numbers, rounding, extrema and integer powers. Derivatives stand above each member; conventions at ties and
+ * kinks are JAX's.
+ */
 import type { ArrayLike } from '../core/array.ts';
-import { isInteger } from '../core/dtype.ts';
-import { ArgumentError } from '../core/errors.ts';
+import { isComplex, isInteger, type DType } from '../core/dtype.ts';
+import { ArgumentError, DTypeError } from '../core/errors.ts';
 import type { None, Primitive } from '../core/primitive.ts';
 import type { Value } from '../core/value.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
+import { complexOver, realPart } from '../lowering/hlo/infer.ts';
 import type { HloValue } from '../lowering/hlo/ir.ts';
 import { eq, ge, select } from './comparison.ts';
-import { full, fullLike, zerosLike } from './creation.ts';
+import { convertElementType } from './convert.ts';
+import { full, fullLike, onesLike, zerosLike } from './creation.ts';
+import { definePrimitive, dtypeText, none } from './define.ts';
 import {
+  alignBatch,
   binary,
   binaryOp,
+  broadcastShapes,
+  commonDType,
   elementwise,
   known,
   spread,
+  spreadHlo,
   unary,
   unaryOp,
+  unspread,
   type BinaryOp,
   type UnaryOp,
 } from './elementwise.ts';
-import { literal, literalLike, operand } from './operand.ts';
+import { literal, literalLike, operand, operands } from './operand.ts';
 
 // --- linear and bilinear ------------------------------------------------------------------------------------------------------
 
@@ -79,14 +90,121 @@ export const div: BinaryOp = binaryOp(divP);
 /** The remainder of x / y, with the sign of x. @throws ShapeError or DTypeError when the operands do not fit. */
 export const rem: BinaryOp = binaryOp(remP);
 
+// --- complex numbers ----------------------------------------------------------------------------------------------------------
+
+/** Defines a part of complex numbers: linear over the reals, with a real result. */
+function part(
+  name: 'real' | 'imag',
+  transpose: (ct: Value, zero: Value) => Value,
+): Primitive<None> {
+  const prim: Primitive<None> = definePrimitive<None>(name, {
+    abstractEval: ([x]) => {
+      if (!isComplex(x.dtype))
+        throw new DTypeError(
+          `${name}: takes complex operands; got ${x.toString()}. A real number is its own real part.`,
+        );
+      return [x.withDType(realPart(x.dtype), x.weakType)];
+    },
+    lower: (b, [x]) => [b[name](x)],
+    jvp: 'linear',
+    transpose: ([ct]) => [ct === null ? null : transpose(ct, literalLike(0, ct))],
+    batch: ([x], [d]) => [[prim.bind1([x], none)], [d]],
+  });
+  return prim;
+}
+
+/** `real`: linear; its dual makes the cotangent the real part. */
+export const realP: Primitive<None> = part('real', (ct, zero) => complex(ct, zero));
+/** `imag`: linear over the reals; vector-Jacobian products are not conjugated, so its dual is -i ct. */
+export const imagP: Primitive<None> = part('imag', (ct, zero) => complex(zero, neg(ct)));
+
+/** `complex`: x + i y; its dual is the pair of real part and negative imaginary part. */
+export const complexP: Primitive<None> = definePrimitive<None>('complex', {
+  abstractEval: (avals) => {
+    const dtype = commonDType('complex', avals, ['float']);
+    if (dtype !== 'f32' && dtype !== 'f64')
+      throw new DTypeError(
+        `complex: the parts must be float32 or float64; got ${avals[0].toString()}. Convert with lax.convertElementType.`,
+      );
+    const shape = broadcastShapes('complex', avals);
+    const weak = avals.every((a) => a.weakType);
+    return [avals[0].withShape(shape).withDType(complexOver(dtype), weak)];
+  },
+  lower: (b, xs, _params, { avalsOut: [out] }) => {
+    const [re, im] = xs.map((x) => spreadHlo(b, x, out.shape));
+    return [b.complex(re, im)];
+  },
+  jvp: 'linear',
+  transpose: ([ct], args) =>
+    ct === null
+      ? [null, null]
+      : [real, (z: Value) => imag(neg(z))].map((dual, i) => unspread(dual(ct), args[i].aval.shape)),
+  batch: (args, dims) => {
+    const [lined, d] = alignBatch(args, dims);
+    return [[complexP.bind1(lined, none)], [d]];
+  },
+});
+
+/** Parameters of `conj`. */
+export interface ConjParams {
+  /** The dtype of the operand: the conjugate of a real number is complex, its cotangent is real. */
+  readonly inputDtype: DType;
+}
+
+/** `conj`: linear over the reals; its dual is itself, and the real part for a real operand. */
+export const conjP: Primitive<ConjParams> = definePrimitive<ConjParams>('conj', {
+  abstractEval: ([x]) => {
+    if (!isComplex(x.dtype) && x.dtype !== 'f32' && x.dtype !== 'f64')
+      throw new DTypeError(
+        `conj: takes complex, float32 or float64 operands; got ${x.toString()}. Convert with lax.convertElementType.`,
+      );
+    return [isComplex(x.dtype) ? x : x.withDType(complexOver(x.dtype), x.weakType)];
+  },
+  lower: (b, [x], { inputDtype }) =>
+    isComplex(inputDtype)
+      ? [b.complex(b.real(x), b.scalar('neg', b.imag(x)))]
+      : [b.complex(x, b.constant(0, x.type.dtype, x.type.shape))],
+  jvp: 'linear',
+  transpose: ([ct], _args, { inputDtype }) => [
+    ct === null ? null : isComplex(inputDtype) ? conj(ct) : real(ct),
+  ],
+  batch: ([x], [d], params) => [[conjP.bind1([x], params)], [d]],
+  printParams: ({ inputDtype }) => ({ input_dtype: dtypeText(inputDtype) }),
+});
+
+/**
+ * The complex numbers with these real and imaginary parts, f32 or f64. They run on the interpreter device.
+ *
+ * @throws ShapeError or DTypeError when the operands do not fit or are not f32 or f64.
+ * @example
+ * setDefaultDevice('interpreter');
+ * String(lax.complex(1, 2)); // → (1+2j)
+ * setDefaultDevice('wasm');
+ */
+export const complex: BinaryOp = (x, y) => complexP.bind1(operands('complex', x, y), none);
+/** The real part of complex numbers. @throws DTypeError for operands that are not complex. */
+export const real: UnaryOp = (x) => realP.bind1([operand('real', x)], none);
+/** The imaginary part of complex numbers. @throws DTypeError for operands that are not complex. */
+export const imag: UnaryOp = (x) => imagP.bind1([operand('imag', x)], none);
+/** The complex conjugate; of real numbers, the same as complex numbers. @throws DTypeError for operands that are not complex, f32 or f64. */
+export function conj(x: ArrayLike): Value {
+  const value = operand('conj', x);
+  return conjP.bind1([value], { inputDtype: value.dtype });
+}
+
 // --- signs and rounding -------------------------------------------------------------------------------------------------------
 
 /** `sign`: -1, 0 or 1; the sign of NaN is NaN, of -0 is -0. */
 export const signP: Primitive<None> = unary('sign', 'zero');
-/** `abs`: d|x| = dx where x ≥ 0, else -dx. */
-export const absP: Primitive<None> = unary(
-  'abs',
-  (x) => (t) => select(ge(x, literalLike(0, x)), t, neg(t)),
+/** `abs`: d|x| = dx where x ≥ 0, else -dx; of complex numbers d|z| = Re(z̄ dz) / |z|, and 0 at 0. */
+export const absP: Primitive<None> = unary('abs', (x, y) =>
+  isComplex(x.dtype)
+    ? (t) => {
+        const size = convertElementType(y, x.dtype);
+        const safe = select(eq(size, literalLike(0, size)), onesLike(size), size);
+        return real(mul(t, div(conj(x), safe)));
+      }
+    : (t) => select(ge(x, literalLike(0, x)), t, neg(t)),
 );
 /** `floor`. */
 export const floorP: Primitive<None> = unary('floor', 'zero');
@@ -117,7 +235,13 @@ export const roundP: Primitive<RoundParams> = elementwise<RoundParams>('round', 
 
 /** -1, 0 or 1 by the sign of each element; NaN stays NaN. @throws DTypeError for bool. */
 export const sign: UnaryOp = unaryOp(signP);
-/** The absolute value of each element; its derivative at 0 is 1. @throws DTypeError for bool. */
+/**
+ * The absolute value of each element, a real number also of complex ones. Its derivative at 0 is 1, of complex numbers 0.
+ *
+ * @throws DTypeError for bool.
+ * @example
+ * String(lax.abs(-2)); // → 2.0
+ */
 export const abs: UnaryOp = unaryOp(absP);
 /** The greatest integer not above each element, as a float. @throws DTypeError for operands that are not floats. */
 export const floor: UnaryOp = unaryOp(floorP);

@@ -8,7 +8,7 @@
 import type { ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { isInexact, kindOf, type DType } from '../core/dtype.ts';
-import { DTypeError, invariant, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import {
   LinearArg,
   type AxisData,
@@ -177,12 +177,16 @@ export function sumTangents(tangents: readonly Tangent[]): Tangent {
   return present.length === 0 ? null : present.reduce((a, t) => addAny(a, t));
 }
 
-/** An operand of a transpose rule that is known. */
+/**
+ * An operand of a transpose rule that is known.
+ *
+ * @throws ArgumentError when it is not: the program that is transposed is not linear.
+ */
 export function known(arg: Value | LinearArg): Value {
-  invariant(
-    !(arg instanceof LinearArg),
-    'a transpose rule found two linear operands in a product.',
-  );
+  if (arg instanceof LinearArg)
+    throw new ArgumentError(
+      `transpose: the program must be linear in what it is transposed for; got a product or quotient that is not, by ${arg.aval.toString()}. Check the function of linearTranspose, and that rules of customJvp are linear in the tangents.`,
+    );
   return arg;
 }
 

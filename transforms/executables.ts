@@ -4,6 +4,7 @@
  */
 import { NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
+import { isComplex } from '../core/dtype.ts';
 import {
   defaultDevice,
   type Device,
@@ -188,6 +189,6 @@ export function checkSupported(op: string, device: Device, avals: readonly Aval[
   for (const aval of avals)
     if (!device.supports(aval))
       throw new DTypeError(
-        `${op}: ${device.kind} does not compute with this type; got ${aval.toString()}. Convert it, or use the wasm device.`,
+        `${op}: ${device.kind} does not compute with this type; got ${aval.toString()}. Convert it, or use the ${isComplex(aval.dtype) ? 'interpreter' : 'wasm'} device.`,
       );
 }
