@@ -1,4 +1,4 @@
-/** The public functions of forward mode: `jvp` and `linearize`. The traces behind them stand in `jvp.ts` and `linearize.ts`. */
+/** The public functions of forward mode: `jvp`, `linearize` and `linearizeWithAux`. The traces behind them stand in `jvp.ts` and `linearize.ts`. */
 import { dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts';
 import type { Tangent } from '../core/primitive.ts';
@@ -82,28 +82,58 @@ export function linearize<A extends readonly unknown[], R>(
   f: (...args: A) => R,
   ...primals: Inputs<A>
 ): [Output<R>, (...tangents: Inputs<A>) => Output<R>] {
+  const { out, push } = linearizeTree(f, primals, false);
+  return [out as Output<R>, push as (...tangents: Inputs<A>) => Output<R>];
+}
+
+/**
+ * `linearize` of a function that returns `[result, aux]`: gives the result, the linear function of the result, and `aux`.
+ *
+ * @throws TreeError when the function returns no pair.
+ * @example
+ * const [y, push, aux] = linearizeWithAux((x: Value) => [lax.mul(x, x), { x }], 3);
+ * [String(push(1)), String(aux.x)]; // → [ '6.0', '3.0' ]
+ */
+export function linearizeWithAux<A extends readonly unknown[], R, X>(
+  f: (...args: A) => readonly [R, X],
+  ...primals: Inputs<A>
+): [Output<R>, (...tangents: Inputs<A>) => Output<R>, Output<X>] {
+  const { out, push, aux } = linearizeTree(f, primals, true);
+  return [out as Output<R>, push as (...tangents: Inputs<A>) => Output<R>, aux as Output<X>];
+}
+
+function linearizeTree(
+  f: (...args: never[]) => unknown,
+  primals: readonly unknown[],
+  hasAux: boolean,
+): {
+  readonly out: unknown;
+  readonly push: (...tangents: readonly unknown[]) => unknown;
+  readonly aux: unknown;
+} {
   const { values, treedef } = flattenValues('linearize', 'args', primals);
-  const flat = flattenFunction('linearize', f, treedef);
+  const flat = flattenFunction('linearize', f, treedef, hasAux);
   const nonzero = values.map((v) => isDifferentiable(v.aval));
   const avals = values.map((v) => v.aval);
   const { outs, linear, nonzeroOut } = linearizeFlat(flat.fun, values, nonzero);
-  const outTree = flat.outTree();
+  const [outTree, count] = [flat.outTree(), flat.outCount()];
   const outAvals = outs.map((out) => out.aval);
   const push = (...tangents: readonly unknown[]): unknown => {
     const given = matchTangents('linearize', 'tangent', tangents, treedef, avals);
     const filled = where(given, nonzero).map((t, i) => instantiate(t, where(avals, nonzero)[i]));
-    const result = spread(nonzeroOut, evalJaxpr(linear, filled));
+    const result = spread(nonzeroOut, evalJaxpr(linear, filled)).slice(0, count);
     return unflatten(
       outTree,
       result.map((t, i) => instantiate(t, outAvals[i])),
     );
   };
-  return [unflatten(outTree, outs) as Output<R>, push as (...tangents: Inputs<A>) => Output<R>];
+  const aux = hasAux ? flat.aux(outs.slice(count)) : undefined;
+  return { out: unflatten(outTree, outs.slice(0, count)), push, aux };
 }
 
 /**
  * Flatten tangents (`what` says which: tangent or cotangent) that must match the tree and the types of what they belong to. Numbers take the dtype
- * beside them; what belongs to integers and bools is the symbolic zero.
+ * beside them; what belongs to integers and bools is the symbolic zero, unless integers count as numbers like others.
  */
 export function matchTangents(
   op: string,
@@ -111,17 +141,21 @@ export function matchTangents(
   tree: unknown,
   treedef: TreeDef,
   avals: readonly Aval[],
+  { integers = false }: { readonly integers?: boolean } = {},
 ): Tangent[] {
   const { leaves, treedef: given } = flatten(tree);
   if (!given.equals(treedef))
     throw new TreeError(
       `${op}: a ${what} must have the tree of the value that it belongs to, ${treedef.toString()}; got ${given.toString()}. Give every array a ${what} of its type.`,
     );
-  return leaves.map((leaf, i) => matchTangent(op, what, leaf, avals[i]));
+  return leaves.map((leaf, i) =>
+    integers || isDifferentiable(avals[i])
+      ? matchTangent(op, what, leaf, avals[i])
+      : checkIntegerTangent(op, what, leaf, avals[i]),
+  );
 }
 
-function matchTangent(op: string, what: string, leaf: unknown, aval: Aval): Tangent {
-  if (!isDifferentiable(aval)) return checkIntegerTangent(op, what, leaf, aval);
+function matchTangent(op: string, what: string, leaf: unknown, aval: Aval): Value {
   const value: Value =
     typeof leaf === 'number' && aval.ndim === 0
       ? NDArray.fromScalar(scalarFor(leaf, aval.dtype), aval.dtype, aval.weakType)

@@ -2,14 +2,13 @@
  * Reverse mode for people: `vjp`, `grad`, `valueAndGrad`. A function is linearized at its arguments, and the linear program is
  * run backwards (`transpose.ts`); no operation knows a reverse derivative of its own.
  */
-import type { Aval } from '../core/aval.ts';
-import { dtypeInfo, isComplex, isFloat } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { checkFunction, checkOptions } from '../core/options.ts';
 import { LinearArg, type Tangent } from '../core/primitive.ts';
 import { showShape } from '../core/shape.ts';
 import { unflatten } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
+import { checkInput, checkRealOutput } from './differentiable.ts';
 import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
 import { matchTangents } from './forward.ts';
 import { where, merge } from './jaxpr-cache.ts';
@@ -203,7 +202,7 @@ function differentiate(
 ): { readonly value: Value; readonly gradient: unknown; readonly aux: unknown } {
   const chosen = chooseArguments(op, args, argnums);
   const { values, treedef } = flattenValues(op, 'args', chosen.picked);
-  for (const v of values) checkInput(op, v.aval, holomorphic, allowInt);
+  for (const v of values) checkInput(op, v.aval, { holomorphic, allowInt });
   const flat = flattenFunction(op, chosen.restore(f), treedef, hasAux);
   const { outs, pullback } = vjpFlat(flat.fun, values, op);
   const count = flat.outCount();
@@ -258,23 +257,6 @@ export function chooseArguments(
   };
 }
 
-/**
- * Refuse arguments that have no derivative.
- *
- * @throws DTypeError naming the dtype.
- */
-export function checkInput(op: string, aval: Aval, holomorphic: boolean, allowInt: boolean): void {
-  const dtype = dtypeInfo[aval.dtype].longName;
-  if (holomorphic && !isComplex(aval.dtype))
-    throw new DTypeError(
-      `${op}: with holomorphic all arguments must be complex; got ${dtype}. Convert them, or leave holomorphic out.`,
-    );
-  if (!isDifferentiable(aval) && !allowInt)
-    throw new DTypeError(
-      `${op}: arguments to differentiate must be floats; got ${dtype}. Convert with x.astype('f32'), choose other argnums, or pass allowInt.`,
-    );
-}
-
 function checkOutput(op: string, outs: readonly Value[], holomorphic: boolean, tree: string): void {
   if (outs.length !== 1)
     throw new ShapeError(
@@ -285,10 +267,5 @@ function checkOutput(op: string, outs: readonly Value[], holomorphic: boolean, t
     throw new ShapeError(
       `${op}: the function must return a scalar; got shape ${showShape(aval.shape)}. Sum or average the result, or use jacrev.`,
     );
-  const ok = holomorphic ? isComplex(aval.dtype) : isFloat(aval.dtype);
-  if (!ok)
-    throw new DTypeError(
-      `${op}: the function must return a ${holomorphic ? 'complex' : 'real float'} value; got ${dtypeInfo[aval.dtype].longName}. ` +
-        (isComplex(aval.dtype) ? 'Pass holomorphic, or use vjp.' : "Convert with x.astype('f32')."),
-    );
+  checkRealOutput(op, aval, holomorphic);
 }

@@ -3,7 +3,7 @@
  * result is a tree of outputs of trees of inputs; each leaf has the axes of the output, then those of the input.
  */
 import type { Aval } from '../core/aval.ts';
-import { checkFunction } from '../core/options.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { eq } from '../lax/comparison.ts';
@@ -13,19 +13,39 @@ import { add } from '../lax/arithmetic.ts';
 import { literalLike } from '../lax/operand.ts';
 import { slice } from '../lax/slicing.ts';
 import { batchTo, reshape } from '../lax/structure.ts';
-import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
-import { checkInput, chooseArguments, vjpFlat, type Argnums, type Gradient } from './grad.ts';
+import {
+  checkForwardOutput,
+  checkInput,
+  checkRealInput,
+  checkRealOutput,
+} from './differentiable.ts';
+import {
+  flattenFunction,
+  flattenValues,
+  nameOf,
+  named,
+  type FlatUserFunction,
+} from './flat-function.ts';
+import { chooseArguments, vjpFlat, type Argnums, type Gradient } from './grad.ts';
 import { jvpFlat } from './jvp.ts';
-import type { Inputs } from './signature.ts';
+import type { Inputs, Output } from './signature.ts';
 import { batchFlat } from './vmap-trace.ts';
 import { instantiate } from './zeros.ts';
 
 /** Options of `jacfwd`, `jacrev` and `hessian`. */
-export interface JacobianOptions<N extends Argnums = Argnums> {
+export interface JacobianOptions<N extends Argnums = Argnums, Aux extends boolean = boolean> {
   /** Which arguments to differentiate with respect to; the first when left out. */
   readonly argnums?: N;
+  /** The function returns `[result, aux]`; `aux` is carried along and not differentiated. */
+  readonly hasAux?: Aux;
   /** Differentiate a holomorphic function of complex arguments. */
   readonly holomorphic?: boolean;
+}
+
+/** What `jacrev` may be told besides. */
+export interface AllowInt {
+  /** Allow integer arguments; their derivative is zeros of their dtype. */
+  readonly allowInt?: boolean;
 }
 
 /** A derivative: for every array of the result, the tree of derivatives with respect to the arguments. */
@@ -79,71 +99,110 @@ function assemble(
   );
 }
 
+/** Arguments, flattened, and the function of the flat list. */
+interface Prepared {
+  readonly values: readonly Value[];
+  readonly avals: readonly Aval[];
+  readonly inTree: TreeDef;
+  readonly flat: FlatUserFunction;
+}
+
+function prepare(
+  op: string,
+  f: (...args: never[]) => unknown,
+  args: readonly unknown[],
+  { argnums = 0, hasAux = false }: JacobianOptions,
+): Prepared {
+  const chosen = chooseArguments(op, args, argnums);
+  const { values, treedef } = flattenValues(op, 'args', chosen.picked);
+  const flat = flattenFunction(op, chosen.restore(f), treedef, hasAux);
+  return { values, avals: values.map((v) => v.aval), inTree: treedef, flat };
+}
+
+type WithAux<N extends Argnums> = JacobianOptions<N, true> & { readonly hasAux: true };
+
 /**
  * The derivative of every result with respect to every argument, by forward mode: best when the arguments are few.
  *
- * @throws DTypeError when an argument is no float; ArgumentError when `argnums` names no argument.
+ * @throws DTypeError when an argument is no real float; ArgumentError when `argnums` names no argument.
  * @example
  * String(jacfwd((x: Value) => lax.mul(x, x))(lax.ones([2]))); // → [[2. 0.] [0. 2.]]
  */
+export function jacfwd<A extends readonly unknown[], R, X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly [R, X],
+  options: WithAux<N>,
+): (...args: Inputs<A>) => [Jacobian<R, Gradient<A, N>>, Output<X>];
 export function jacfwd<A extends readonly unknown[], R, const N extends Argnums = 0>(
   f: (...args: A) => R,
-  options: JacobianOptions<N> = {},
-): (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>> {
+  options?: JacobianOptions<N, false>,
+): (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>>;
+export function jacfwd(
+  f: (...args: never[]) => unknown,
+  options: JacobianOptions = {},
+): (...args: unknown[]) => unknown {
   checkFunction('jacfwd', f);
-  const { argnums = 0, holomorphic = false } = options;
+  checkOptions('jacfwd', options, ['argnums', 'hasAux', 'holomorphic']);
+  const { argnums = 0, hasAux = false, holomorphic = false } = options;
   return named((...args: unknown[]) => {
-    const chosen = chooseArguments('jacfwd', args, argnums);
-    const { values, treedef } = flattenValues('jacfwd', 'args', chosen.picked);
-    const avals = values.map((v) => v.aval);
-    for (const aval of avals) checkInput('jacfwd', aval, holomorphic, false);
-    const flat = flattenFunction('jacfwd', chosen.restore(f), treedef);
+    const { values, avals, inTree, flat } = prepare('jacfwd', f, args, options);
+    for (const aval of avals) checkRealInput('jacfwd', aval, holomorphic);
     const total = sum(sizesOf(avals));
-    const axis = { size: total, name: undefined };
+    let outs: readonly Value[] = [];
     const [columns, dims] = batchFlat(
       (tangents) => {
-        const [outs, outTangents] = jvpFlat(flat.fun, values, tangents);
-        return outs.map((out, i) => instantiate(outTangents[i], out.aval));
+        const result = jvpFlat(flat.fun, values, tangents);
+        outs = result[0];
+        return outs.slice(0, flat.outCount()).map((out, i) => instantiate(result[1][i], out.aval));
       },
-      axis,
+      { size: total, name: undefined },
       unitVectors(avals),
       avals.map(() => 0),
     );
+    for (const column of columns) checkForwardOutput('jacfwd', column.aval, holomorphic);
     const blocks = columns.map((column, i) => {
       const ndim = column.ndim - (dims[i] === null ? 0 : 1);
       return unstackUnits(batchTo(column, dims[i], ndim, total), ndim, avals);
     });
-    return assemble(blocks, { inTree: treedef, outTree: flat.outTree(), argnums });
-  }, nameOf(f)) as (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>>;
+    const derivative = assemble(blocks, { inTree, outTree: flat.outTree(), argnums });
+    return hasAux ? [derivative, flat.aux(outs.slice(flat.outCount()))] : derivative;
+  }, nameOf(f));
 }
 
 /**
  * The derivative of every result with respect to every argument, by reverse mode: best when the results are few.
  *
- * @throws DTypeError when an argument is no float; ArgumentError when `argnums` names no argument.
+ * @throws DTypeError when an argument or a result is no float; ArgumentError when `argnums` names no argument.
  * @example
  * String(jacrev((x: Value) => lax.mul(x, x))(lax.ones([2]))); // → [[2. 0.] [0. 2.]]
  */
+export function jacrev<A extends readonly unknown[], R, X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly [R, X],
+  options: WithAux<N> & AllowInt,
+): (...args: Inputs<A>) => [Jacobian<R, Gradient<A, N>>, Output<X>];
 export function jacrev<A extends readonly unknown[], R, const N extends Argnums = 0>(
   f: (...args: A) => R,
-  options: JacobianOptions<N> = {},
-): (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>> {
+  options?: JacobianOptions<N, false> & AllowInt,
+): (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>>;
+export function jacrev(
+  f: (...args: never[]) => unknown,
+  options: JacobianOptions & AllowInt = {},
+): (...args: unknown[]) => unknown {
   checkFunction('jacrev', f);
-  const { argnums = 0, holomorphic = false } = options;
+  checkOptions('jacrev', options, ['argnums', 'hasAux', 'holomorphic', 'allowInt']);
+  const { argnums = 0, hasAux = false, holomorphic = false, allowInt = false } = options;
   return named((...args: unknown[]) => {
-    const chosen = chooseArguments('jacrev', args, argnums);
-    const { values, treedef } = flattenValues('jacrev', 'args', chosen.picked);
-    const avals = values.map((v) => v.aval);
-    for (const aval of avals) checkInput('jacrev', aval, holomorphic, false);
-    const flat = flattenFunction('jacrev', chosen.restore(f), treedef);
+    const { values, avals, inTree, flat } = prepare('jacrev', f, args, options);
+    for (const aval of avals) checkInput('jacrev', aval, { holomorphic, allowInt });
     const { outs, pullback } = vjpFlat(flat.fun, values);
-    const outAvals = outs.map((out) => out.aval);
-    for (const aval of outAvals) checkInput('jacrev', aval, holomorphic, false);
+    const count = flat.outCount();
+    const outAvals = outs.slice(0, count).map((out) => out.aval);
+    for (const aval of outAvals) checkRealOutput('jacrev', aval, holomorphic);
     const total = sum(sizesOf(outAvals));
-    const axis = { size: total, name: undefined };
+    const auxiliary = outs.slice(count);
     const [rows, dims] = batchFlat(
-      (cts) => pullback(cts).map((ct, i) => instantiate(ct, avals[i])),
-      axis,
+      (cts) =>
+        pullback([...cts, ...auxiliary.map(() => null)]).map((ct, i) => instantiate(ct, avals[i])),
+      { size: total, name: undefined },
       unitVectors(outAvals),
       outAvals.map(() => 0),
     );
@@ -151,21 +210,36 @@ export function jacrev<A extends readonly unknown[], R, const N extends Argnums 
       unstackUnits(batchTo(row, dims[j], 0, total), 0, outAvals),
     );
     const blocks = outAvals.map((_, i) => byInput.map((pieces) => pieces[i]));
-    return assemble(blocks, { inTree: treedef, outTree: flat.outTree(), argnums });
-  }, nameOf(f)) as (...args: Inputs<A>) => Jacobian<R, Gradient<A, N>>;
+    const derivative = assemble(blocks, { inTree, outTree: flat.outTree(), argnums });
+    return hasAux ? [derivative, flat.aux(auxiliary)] : derivative;
+  }, nameOf(f));
 }
 
+/** A second derivative: the jacobian of a jacobian. */
+export type Hessian<R, G> = Jacobian<Jacobian<R, G>, G>;
+
 /**
- * The second derivative of every result: `jacfwd` of `jacrev`.
+ * The second derivative of every result: `jacfwd` of `jacrev`. A product with a vector needs no Hessian: `jvp` of `grad` gives it.
  *
- * @throws DTypeError when an argument is no float; ArgumentError when `argnums` names no argument.
+ * @throws DTypeError when an argument or a result is no float; ArgumentError when `argnums` names no argument.
  * @example
  * String(hessian((x: Value) => lax.mul(x, lax.mul(x, x)))(2)); // → 12.0
  */
+export function hessian<A extends readonly unknown[], R, X, const N extends Argnums = 0>(
+  f: (...args: A) => readonly [R, X],
+  options: WithAux<N>,
+): (...args: Inputs<A>) => [Hessian<R, Gradient<A, N>>, Output<X>];
 export function hessian<A extends readonly unknown[], R, const N extends Argnums = 0>(
   f: (...args: A) => R,
-  options: JacobianOptions<N> = {},
-): (...args: Inputs<A>) => Jacobian<Jacobian<R, Gradient<A, N>>, Gradient<A, N>> {
-  const inner = jacrev(f, options) as unknown as (...args: A) => Jacobian<R, Gradient<A, N>>;
-  return jacfwd(inner, options);
+  options?: JacobianOptions<N, false>,
+): (...args: Inputs<A>) => Hessian<R, Gradient<A, N>>;
+export function hessian(
+  f: (...args: never[]) => unknown,
+  options: JacobianOptions = {},
+): (...args: never[]) => unknown {
+  // The options are those of both: one call with the types of the implementation instead of those of the overloads.
+  return jacfwd(
+    jacrev(f as () => readonly [unknown, unknown], options as WithAux<0>),
+    options as WithAux<0>,
+  );
 }

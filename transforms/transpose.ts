@@ -10,7 +10,7 @@ import { Environment } from './jaxpr-eval.ts';
 import { JaxprCache, maskKey, where, whereNot } from './jaxpr-cache.ts';
 import { spread } from './jvp.ts';
 import { traceClosed, type Closed } from './stage.ts';
-import { addTangents, instantiate, isDifferentiable } from './zeros.ts';
+import { addTangents, instantiate } from './zeros.ts';
 
 /**
  * Pull cotangents of the outputs back to the inputs that are `LinearArg`. Gives one entry per input: a cotangent, or the
@@ -67,10 +67,7 @@ class Cotangents {
   readonly #sums = new Map<Var, Value>();
 
   add(variable: Var, ct: Tangent): void {
-    const sum = addTangents(
-      this.#sums.get(variable) ?? null,
-      isDifferentiable(variable.aval) ? ct : null,
-    );
+    const sum = addTangents(this.#sums.get(variable) ?? null, ct);
     if (sum !== null) this.#sums.set(variable, sum);
   }
 

@@ -144,7 +144,7 @@ describe('grad', () => {
       `"DTypeError: grad: with holomorphic all arguments must be complex; got float32. Convert them, or leave holomorphic out."`,
     );
     expect(failure(() => jacfwd((v: Value) => v)(array([1], [1], 'i32')))).toMatchInlineSnapshot(
-      `"DTypeError: jacfwd: arguments to differentiate must be floats; got int32. Convert with x.astype('f32'), choose other argnums, or pass allowInt."`,
+      `"DTypeError: jacfwd: arguments to differentiate must be real floats; got int32. Convert with x.astype('f32'), or choose other argnums."`,
     );
   });
 
