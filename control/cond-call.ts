@@ -31,10 +31,12 @@ import {
   type PartialJaxpr,
   type PartialTrace,
 } from '../transforms/linearize.ts';
+import { defineSaving } from '../transforms/saving.ts';
 import { hasEffects, traceClosed, type Closed } from '../transforms/stage.ts';
 import { transposeJaxpr } from '../transforms/transpose.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { isDifferentiable } from '../transforms/zeros.ts';
+import { saveCond } from './saving.ts';
 
 /** Parameters of `cond`. */
 export interface CondParams {
@@ -129,8 +131,11 @@ function splitCond(
   { branches }: CondParams,
 ): readonly Value[] {
   if (indexUnknown) return trace.record(condP, [index, ...args], { branches });
-  const unknownOut = union(branches.map((branch) => partialEvalJaxpr(branch, unknown).unknownOut));
-  const parts = branches.map((branch) => partialEvalJaxpr(branch, unknown, unknownOut));
+  const { policy } = trace;
+  const unknownOut = union(
+    branches.map((branch) => partialEvalJaxpr(branch, unknown, [], policy).unknownOut),
+  );
+  const parts = branches.map((branch) => partialEvalJaxpr(branch, unknown, unknownOut, policy));
   const knownIn = whereNot(args, unknown);
   const slots = shareSlots(parts);
   const known = joinConsts(
@@ -153,6 +158,8 @@ function splitCond(
 }
 
 definePartialEval(condP, splitCond);
+
+defineSaving(condP, saveCond);
 
 defineDeadCode(condP, (usedOut, { branches }) => {
   const used = union(branches.map((b) => pruneJaxpr(b, usedOut).usedIn));

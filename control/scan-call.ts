@@ -15,8 +15,10 @@ import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { split } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval } from '../transforms/linearize.ts';
+import { defineSaving } from '../transforms/saving.ts';
 import { hasEffects, reorder } from '../transforms/stage.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
+import { saveScan } from './saving.ts';
 import { range, splitOperands, type ScanParams } from './scan-params.ts';
 import { splitScan, transposeScan } from './scan-reverse.ts';
 import { instantiate, isDifferentiable } from '../transforms/zeros.ts';
@@ -104,6 +106,8 @@ defineDeadCode(scanP, (usedOut, params) => {
 definePartialEval(scanP, (trace, args, unknown, params) =>
   splitScan(scanP, trace, args, unknown, params),
 );
+
+defineSaving(scanP, saveScan);
 
 /** Tangents travel beside what they belong to: constants, carry and stacked inputs each get a second group. */
 function jvpScan(

@@ -8,6 +8,7 @@ import { Jaxpr, type Atom, type Eqn } from '../core/jaxpr.ts';
 import { LinearArg, type Primitive, type Tangent } from '../core/primitive.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
+import type { CheckpointPolicy } from '../transforms/checkpoint-policies.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { merge, split, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { partialEvalJaxpr, type PartialJaxpr, type PartialTrace } from '../transforms/linearize.ts';
@@ -22,12 +23,13 @@ const count = (mask: readonly boolean[]): number => mask.filter(Boolean).length;
 function fixpoint(
   unknown: readonly boolean[],
   params: ScanParams,
+  policy: CheckpointPolicy | undefined,
 ): { readonly parts: PartialJaxpr; readonly mask: boolean[] } {
   const { jaxpr, numConsts, numCarry } = params;
   const mask = [...unknown];
   for (;;) {
     const carried = mask.slice(numConsts, numConsts + numCarry);
-    const parts = partialEvalJaxpr(jaxpr, mask, carried);
+    const parts = partialEvalJaxpr(jaxpr, mask, carried, policy);
     const next = carried.map((on, i) => on || parts.unknownOut[i]);
     if (next.every((on, i) => on === carried[i])) return { parts, mask };
     mask.splice(numConsts, numCarry, ...next);
@@ -52,7 +54,7 @@ export function splitScan(
   params: ScanParams,
 ): Value[] {
   const { numCarry } = params;
-  const { parts, mask } = fixpoint(unknown, params);
+  const { parts, mask } = fixpoint(unknown, params, trace.policy);
   const [constMask, carryMask, xsMask] = splitOperands(mask, params);
   const [consts, carry, xs] = splitOperands(args, params);
   const knownConsts = [...parts.consts, ...whereNot(consts, constMask)];

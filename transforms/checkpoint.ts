@@ -1,15 +1,18 @@
 /**
- * `checkpoint`: trade time for memory. The derivative of a checkpointed function saves its arguments only, and computes everything
- * else again when it is needed. The primitive is called `remat2`, as in JAX.
+ * `checkpoint`: trade time for memory. The derivative of a checkpointed function saves its arguments, and what a policy says, and
+ * computes everything else again when it is needed. The primitive is called `remat2`, as in JAX.
  */
+import { describe } from '../core/array.ts';
 import { config } from '../core/config.ts';
-import type { Jaxpr } from '../core/jaxpr.ts';
-import { checkFunction } from '../core/options.ts';
+import { ArgumentError } from '../core/errors.ts';
+import { Jaxpr } from '../core/jaxpr.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { LinearArg, type Primitive, type Tangent } from '../core/primitive.ts';
 import { isEager } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive, flagText } from '../lax/define.ts';
 import { unflatten } from '../core/tree.ts';
+import { nothingSaveable, type CheckpointPolicy } from './checkpoint-policies.ts';
 import { defineDeadCode, pruneJaxpr } from './dead-code.ts';
 import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
 import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
@@ -20,10 +23,13 @@ import {
   definePartialEval,
   partialEvalJaxpr,
   pickResiduals,
+  type PartialJaxpr,
   type PartialTrace,
 } from './linearize.ts';
+import { defineSaving, saveCall, splitBySaving, type SavedJaxpr } from './saving.ts';
 import type { Inputs, Output } from './signature.ts';
-import { hasEffects, traceClosed } from './stage.ts';
+import { splitArguments } from './split-arguments.ts';
+import { hasEffects, traceClosed, type Closed } from './stage.ts';
 import { avalsOf } from '../core/trace.ts';
 import { backwardPass } from './transpose.ts';
 import { batchJaxpr } from './vmap-trace.ts';
@@ -35,9 +41,11 @@ export interface CheckpointParams {
   readonly differentiated: boolean;
   /** Whether the compiler must not merge what is computed again with what was computed before. */
   readonly preventCse: boolean;
+  /** What to save besides the arguments; nothing when left out. */
+  readonly policy?: CheckpointPolicy | undefined;
 }
 
-/** `remat2`: a call whose derivative saves nothing but the arguments. */
+/** `remat2`: a call whose derivative saves the arguments, and what the policy says. */
 export const checkpointP: Primitive<CheckpointParams> = definePrimitive<CheckpointParams>(
   'remat2',
   {
@@ -71,10 +79,10 @@ export const checkpointP: Primitive<CheckpointParams> = definePrimitive<Checkpoi
       ];
     },
     hasEffects: ({ jaxpr }) => hasEffects(jaxpr),
-    printParams: ({ jaxpr, differentiated, preventCse }) => ({
+    printParams: ({ jaxpr, differentiated, preventCse, policy }) => ({
       differentiated: flagText(differentiated),
       jaxpr,
-      policy: 'None',
+      policy: policy === undefined ? 'None' : nameOf(policy),
       prevent_cse: flagText(preventCse),
     }),
   },
@@ -87,33 +95,82 @@ defineDeadCode(checkpointP, (usedOut, params) => {
     : { params: { ...params, jaxpr }, usedIn, keptOut: usedOut };
 });
 
-/** Known results are computed now; what is unknown is computed from the arguments when it is needed. */
+/**
+ * Known results are computed now, with the values that the policy saves; what is unknown is computed from those and the
+ * arguments when it is needed.
+ */
 function splitCheckpoint(
   trace: PartialTrace,
   args: readonly Value[],
   unknown: readonly boolean[],
   params: CheckpointParams,
 ): readonly Value[] {
-  const { unknownOut } = partialEvalJaxpr(params.jaxpr, unknown);
+  const policy = trace.policy ?? params.policy ?? nothingSaveable;
+  const parts = partialEvalJaxpr(params.jaxpr, unknown, [], policy);
+  const knownIn = [...parts.consts, ...whereNot(args, unknown)];
+  const { invars, eqns, outvars } = parts.known;
+  const numOut = parts.unknownOut.filter((on) => !on).length;
+  const residuals = parts.residuals.map(({ from, index }) =>
+    from === 'input' ? invars[parts.consts.length + index] : outvars[index],
+  );
+  const program = new Jaxpr({ invars, eqns, outvars: [...outvars.slice(0, numOut), ...residuals] });
+  const isResidual = program.outvars.map((_, i) => i >= numOut);
+  const saving = splitBySaving(program, isResidual, policy);
   const known = pruneJaxpr(
-    params.jaxpr,
-    unknownOut.map((on) => !on),
+    saving.known,
+    saving.known.outvars.map((_, i) => !(isResidual[i] ?? false)),
   );
   const knownOut = trace.known(() =>
     known.jaxpr.outvars.length === 0
       ? []
-      : checkpointP.bind(where(args, known.usedIn), { ...params, jaxpr: known.jaxpr }),
+      : checkpointP.bind(where(knownIn, known.usedIn), { ...params, jaxpr: known.jaxpr }),
   );
-  const rest = pruneJaxpr(params.jaxpr, unknownOut);
-  const recorded = trace.record(checkpointP, where(args, rest.usedIn), {
+  const saved = knownOut.slice(numOut);
+  // Where nothing is saved the whole program runs again: checkpoints inside stay in one piece.
+  const again: Closed =
+    saved.length === 0
+      ? { jaxpr: params.jaxpr, consts: args }
+      : fromSaved(
+          saving,
+          parts,
+          [...where(knownIn, saving.usedIn), ...saved],
+          where(args, unknown),
+        );
+  const rest = pruneJaxpr(
+    again.jaxpr,
+    saved.length === 0 ? parts.unknownOut : again.jaxpr.outvars.map(() => true),
+  );
+  const recorded = trace.record(checkpointP, where(again.consts, rest.usedIn), {
     ...params,
     jaxpr: rest.jaxpr,
     differentiated: true,
   });
-  return merge<Value>(unknownOut, recorded, knownOut);
+  return merge<Value>(parts.unknownOut, recorded, knownOut.slice(0, numOut));
+}
+
+/** The program that computes the rest of what is known again and then what is unknown, and its operands. */
+function fromSaved(
+  saving: SavedJaxpr,
+  parts: PartialJaxpr,
+  known: readonly Value[],
+  unknown: readonly Value[],
+): Closed {
+  const { jaxpr, consts } = traceClosed(
+    (xs) =>
+      evalJaxpr(parts.unknown, [
+        ...evalJaxpr(saving.rest, xs.slice(0, known.length)),
+        ...xs.slice(known.length),
+      ]),
+    avalsOf([...known, ...unknown]),
+  );
+  return { jaxpr, consts: [...consts, ...known, ...unknown] };
 }
 
 definePartialEval(checkpointP, splitCheckpoint);
+
+defineSaving(checkpointP, (eqn, needed, params, policy) =>
+  saveCall(eqn, needed, params, policy, { differentiated: true }),
+);
 
 /** Compute again what does not depend on linear operands, then run the linear rest backwards: one call does both. */
 function transposeCheckpoint(
@@ -158,14 +215,18 @@ function transposeCheckpoint(
 
 /** Options of `checkpoint`. */
 export interface CheckpointOptions {
+  /** What to save besides the arguments; nothing when left out. */
+  readonly policy?: CheckpointPolicy;
   /** Keep the compiler from merging what is computed again with what was computed before; false inside `scan` is safe and faster. */
   readonly preventCse?: boolean;
+  /** Arguments that are no arrays: any JavaScript values, handed to the function as they are. Negative positions count from the end. */
+  readonly staticArgnums?: number | readonly number[];
 }
 
 /**
- * The same function, whose reverse derivative saves the arguments only and computes the rest again.
+ * The same function, whose reverse derivative saves the arguments and what the policy says, and computes the rest again.
  *
- * @throws TreeError when an argument or result is no array.
+ * @throws TreeError when an argument or result is no array; ArgumentError when `staticArgnums` names no argument.
  * @example
  * const f = checkpoint((x: Value) => lax.sin(lax.sin(x)));
  * String(grad((x: Value) => f(x))(0)); // → 1.0
@@ -180,18 +241,31 @@ export function checkpoint<A extends readonly unknown[], R>(
 ): (...args: Inputs<A>) => Output<R>;
 export function checkpoint(
   f: (...args: never[]) => unknown,
-  { preventCse = true }: CheckpointOptions = {},
+  options: CheckpointOptions = {},
 ): (...args: unknown[]) => unknown {
   checkFunction('checkpoint', f);
+  checkOptions('checkpoint', options, ['policy', 'preventCse', 'staticArgnums']);
+  const { policy, preventCse = true, staticArgnums = [] } = options;
+  if (policy !== undefined && typeof policy !== 'function')
+    throw new ArgumentError(
+      `checkpoint: the policy must be a function of primitive, types and params; got ${describe(policy)}. Take one from checkpointPolicies.`,
+    );
+  const fixed = typeof staticArgnums === 'number' ? [staticArgnums] : staticArgnums;
   return named((...args: unknown[]) => {
     if (config.disableJit && isEager()) return f(...(args as never[]));
-    const { values, treedef } = flattenValues('checkpoint', 'args', args);
-    const flat = flattenFunction('checkpoint', f, treedef);
+    const call = splitArguments('checkpoint', 'staticArgnums', args, fixed);
+    const { values, treedef } = flattenValues('checkpoint', 'args', call.diff);
+    const flat = flattenFunction(
+      'checkpoint',
+      named((...given: never[]) => f(...call.fill(given)), nameOf(f)),
+      treedef,
+    );
     const { jaxpr, consts } = traceClosed(flat.fun, avalsOf(values), 'checkpoint');
     const outs = checkpointP.bind([...consts, ...values], {
       jaxpr,
       differentiated: false,
       preventCse,
+      policy,
     });
     return unflatten(flat.outTree(), outs);
   }, nameOf(f));

@@ -18,6 +18,7 @@ import {
   pickResiduals,
   type PartialTrace,
 } from './linearize.ts';
+import { defineSaving, saveCall } from './saving.ts';
 import { hasEffects } from './stage.ts';
 import { transposeJaxpr } from './transpose.ts';
 import { batchJaxpr } from './vmap-trace.ts';
@@ -91,7 +92,7 @@ export function splitCall(
   unknown: readonly boolean[],
   { name, jaxpr }: JitParams,
 ): Value[] {
-  const parts = partialEvalJaxpr(jaxpr, unknown);
+  const parts = partialEvalJaxpr(jaxpr, unknown, [], trace.policy);
   const knownIn = whereNot(args, unknown);
   const knownOut = trace.known(() => callJaxpr(name, parts.known, [...parts.consts, ...knownIn]));
   const operands = [...pickResiduals(parts.residuals, knownIn, knownOut), ...where(args, unknown)];
@@ -103,6 +104,8 @@ export function splitCall(
 }
 
 definePartialEval(jitP, splitCall);
+
+defineSaving(jitP, saveCall);
 
 defineDeadCode(jitP, (usedOut, params) => {
   const { jaxpr, usedIn } = pruneJaxpr(params.jaxpr, usedOut);

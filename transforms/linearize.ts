@@ -5,10 +5,12 @@
  */
 import { MissingRuleError } from '../core/errors.ts';
 import { Jaxpr } from '../core/jaxpr.ts';
+import { keyOf } from '../core/key.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { RuleTable } from '../core/rule-table.ts';
 import { currentTrace, type Trace, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
+import type { CheckpointPolicy } from './checkpoint-policies.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { JaxprCache, maskKey } from './jaxpr-cache.ts';
 import { jvpFlat } from './jvp.ts';
@@ -17,10 +19,13 @@ import { dropDead, hoistConsts, JaxprTrace, type FlatFunction } from './stage.ts
 /** Computes on the parent whatever does not depend on its inputs, and records the rest. */
 export class PartialTrace extends JaxprTrace {
   readonly #parent: Trace;
+  /** The policy of the checkpoint that is being split: it holds for those inside too. */
+  readonly policy: CheckpointPolicy | undefined;
 
-  constructor(parent: Trace, name = 'linearize') {
+  constructor(parent: Trace, name = 'linearize', policy?: CheckpointPolicy) {
     super(name);
     this.#parent = parent;
+    this.policy = policy;
   }
 
   override process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[] {
@@ -121,23 +126,28 @@ export interface PartialJaxpr {
 
 const cache = new JaxprCache<PartialJaxpr>();
 
-/** Split a jaxpr into what depends on the unknown inputs and what does not. Outputs in `forceOut` count as unknown. */
+/**
+ * Split a jaxpr into what depends on the unknown inputs and what does not. Outputs in `forceOut` count as unknown; checkpoints
+ * inside follow the policy, when there is one, instead of their own.
+ */
 export function partialEvalJaxpr(
   jaxpr: Jaxpr,
   unknownIn: readonly boolean[],
   forceOut: readonly boolean[] = [],
+  policy?: CheckpointPolicy,
 ): PartialJaxpr {
-  const key = `${maskKey(unknownIn)} ${maskKey(forceOut)}`;
-  return cache.get(jaxpr, key, () => splitJaxpr(jaxpr, unknownIn, forceOut));
+  const key = `${maskKey(unknownIn)} ${maskKey(forceOut)} ${keyOf(policy)}`;
+  return cache.get(jaxpr, key, () => splitJaxpr(jaxpr, unknownIn, forceOut, policy));
 }
 
 function splitJaxpr(
   jaxpr: Jaxpr,
   unknownIn: readonly boolean[],
   forceOut: readonly boolean[],
+  policy: CheckpointPolicy | undefined,
 ): PartialJaxpr {
   const outer = new JaxprTrace();
-  const inner = new PartialTrace(outer);
+  const inner = new PartialTrace(outer, 'linearize', policy);
   try {
     const args = jaxpr.inAvals.map((aval, i) => (unknownIn[i] ? inner : outer).input(aval));
     const outs = withTrace(inner, () => evalJaxpr(jaxpr, args));

@@ -5,12 +5,18 @@ import { reduceSum } from '../../lax/structure.ts';
 import { cos, sin, tanh } from '../../lax/transcendental.ts';
 import { scan } from '../../control/scan.ts';
 import { checkpoint } from '../../transforms/checkpoint.ts';
+import {
+  checkpointName,
+  checkpointPolicies,
+  type CheckpointPolicy,
+} from '../../transforms/checkpoint-policies.ts';
 import { jvp } from '../../transforms/forward.ts';
 import { grad } from '../../transforms/grad.ts';
 import { hessian } from '../../transforms/jacobian.ts';
 import { jit, makeJaxpr } from '../../transforms/jit.ts';
+import { savedResiduals } from '../../transforms/saved-residuals.ts';
 import { vmap } from '../../transforms/vmap.ts';
-import { distance, noise } from './setup.ts';
+import { array, distance, failure, noise } from './setup.ts';
 
 const plain = (x: Value, w: Value): Value =>
   reduceSum(tanh(mul(sin(mul(x, w)), jit((v: Value) => cos(v))(x))));
@@ -73,4 +79,68 @@ test('nothing but the arguments is saved', () => {
       .lower(1)
       .asText(),
   ).toContain('stablehlo.optimization_barrier');
+});
+
+test('what is saved, by policy', () => {
+  const f = (v: Value): Value => sin(checkpointName(sin(v), 'inner'));
+  const saved = (policy: CheckpointPolicy): string[] =>
+    savedResiduals(checkpoint(f, { policy }), 1).map(String);
+  const { everythingSaveable, nothingSaveable, saveOnlyTheseNames, saveAnythingExceptTheseNames } =
+    checkpointPolicies;
+  expect(saved(everythingSaveable)).toEqual(['f32[] output of cos', 'f32[] output of cos']);
+  expect(saved(nothingSaveable)).toEqual(['f32[] from the argument args[0]']);
+  expect(saved(saveOnlyTheseNames('inner'))).toEqual([
+    'f32[] from the argument args[0]',
+    "f32[] named 'inner'",
+  ]);
+  expect(saved(saveOnlyTheseNames('other'))).toEqual(['f32[] from the argument args[0]']);
+  // The value is saved under the name or, when that is left out, as the result of the sine.
+  expect(saved(saveAnythingExceptTheseNames('inner'))).toEqual([
+    'f32[] output of cos',
+    'f32[] output of cos',
+  ]);
+  expect(savedResiduals((v: Value) => mul(array([2]), v), array([1])).map(String)).toEqual([
+    'f32[1] from a constant',
+  ]);
+});
+
+test('a custom policy is asked with primitive, types and params', () => {
+  const asked: string[] = [];
+  const f = checkpoint((v: Value) => reduceSum(sin(v), [0]), {
+    policy: (prim, avals, params) => {
+      asked.push(`${prim.name} ${avals.join()} ${JSON.stringify(params)}`);
+      return false;
+    },
+  });
+  grad((v: Value) => f(v))(x);
+  expect(new Set(asked)).toEqual(new Set(['cos f32[3] {}']));
+});
+
+test('mistakes', () => {
+  const untyped = checkpoint as (f: unknown, options?: object) => (...args: unknown[]) => unknown;
+  expect(failure(() => untyped(sin, { polcy: 1 }))).toMatchInlineSnapshot(
+    `"ArgumentError: checkpoint: options must be among policy, preventCse, staticArgnums; got polcy. Check the spelling."`,
+  );
+  expect(failure(() => untyped(sin, { policy: 'dots' }))).toMatchInlineSnapshot(
+    `"ArgumentError: checkpoint: the policy must be a function of primitive, types and params; got string dots. Take one from checkpointPolicies."`,
+  );
+  expect(failure(() => untyped(sin, { staticArgnums: 3 })(1))).toMatchInlineSnapshot(
+    `"ArgumentError: checkpoint: staticArgnums must name arguments of the call; got 3 for a call with 1 arguments. Pass the argument, or change staticArgnums."`,
+  );
+  expect(failure(() => checkpointName({ a: 'text' }, 'n'))).toMatchInlineSnapshot(
+    `"TreeError: checkpointName: leaves must be arrays or numbers; got string text at x. Make an array of it with np.array(…), or take it out of the tree."`,
+  );
+  expect(failure(() => checkpointName(1, 2 as never))).toMatchInlineSnapshot(
+    `"ArgumentError: checkpointName: the name must be a string; got number. Write checkpointName(x, 'name')."`,
+  );
+  expect(
+    failure(() =>
+      checkpointPolicies.saveAndOffloadOnlyTheseNames({
+        namesWhichCanBeSaved: ['a', 'b'],
+        namesWhichCanBeOffloaded: ['b'],
+      }),
+    ),
+  ).toMatchInlineSnapshot(
+    `"ArgumentError: saveAndOffloadOnlyTheseNames: a name can be saved or offloaded; got b in both lists. Take it out of one."`,
+  );
 });

@@ -3,8 +3,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Value } from '../../core/value.ts';
 import { checkJaxpr } from '../../core/jaxpr-check.ts';
-import { mul } from '../../lax/arithmetic.ts';
-import { reduceSum } from '../../lax/structure.ts';
+import { mul, mulP } from '../../lax/arithmetic.ts';
+import { reduceSum, reduceSumP } from '../../lax/structure.ts';
+import { sinP, tanhP } from '../../lax/transcendental.ts';
+import { checkpoint } from '../../transforms/checkpoint.ts';
+import { checkpointPolicies, type CheckpointPolicy } from '../../transforms/checkpoint-policies.ts';
 import { jvp, linearize } from '../../transforms/forward.ts';
 import { grad, vjp } from '../../transforms/grad.ts';
 import { hessian, jacfwd, jacrev } from '../../transforms/jacobian.ts';
@@ -110,3 +113,21 @@ law('forward over reverse = reverse over reverse', false, (f) => {
   const reverse = grad((x: Value) => reduceSum(mul(g(x), direction)))(point);
   expect(distance(forward, reverse)).toBeLessThan(5e-4);
 });
+
+const policies: Readonly<Record<string, CheckpointPolicy>> = {
+  everything: checkpointPolicies.everythingSaveable,
+  'products and hyperbolic tangents': (prim) => prim === mulP || prim === tanhP,
+  'sines and sums': (prim) => prim === sinP || prim === reduceSumP,
+};
+for (const [name, policy] of Object.entries(policies))
+  law(`gradients of a checkpoint that saves ${name} = gradients`, true, (f) => {
+    const saved = checkpoint(f, { policy });
+    const gradient = (g: (x: Value) => Value): ((x: Value) => Value) =>
+      grad((x: Value) => reduceSum(mul(g(x), covector)));
+    const wanted = gradient(f)(point);
+    expect(distance(gradient((x) => saved(x))(point), wanted)).toBeLessThan(1e-5);
+    expect(distance(jit(gradient(jit((x: Value) => saved(x))))(point), wanted)).toBeLessThan(1e-5);
+    checkJaxpr(makeJaxpr(gradient((x) => saved(x)))(point));
+    const xs = noise([2, 3], 6);
+    expect(distance(vmap(gradient((x) => saved(x)))(xs), vmap(gradient(f))(xs))).toBeLessThan(2e-5);
+  });
