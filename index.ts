@@ -40,6 +40,15 @@ export { Value } from './core/value.ts';
 
 export { checkpoint, type CheckpointOptions } from './transforms/checkpoint.ts';
 export {
+  checkpointName,
+  checkpointPolicies,
+  type CheckpointPolicies,
+  type CheckpointPolicy,
+  type OffloadNames,
+} from './transforms/checkpoint-policies.ts';
+export { closureConvert, customGradient, type WithGradient } from './transforms/custom-gradient.ts';
+export { CustomVjpPrimal, type VjpRuleOptions } from './transforms/custom-vjp-rules.ts';
+export {
   customJvp,
   customVjp,
   type CustomJvp,
@@ -49,7 +58,7 @@ export {
   type JvpRuleOptions,
 } from './transforms/custom.ts';
 export { customVmap, type CustomVmap, type VmapRule } from './transforms/custom-vmap.ts';
-export { jvp, linearize, type AuxOptions } from './transforms/forward.ts';
+export { jvp, linearize, linearizeWithAux, type AuxOptions } from './transforms/forward.ts';
 export {
   grad,
   valueAndGrad,
@@ -64,6 +73,8 @@ export {
   hessian,
   jacfwd,
   jacrev,
+  type AllowInt,
+  type Hessian,
   type Jacobian,
   type JacobianOptions,
 } from './transforms/jacobian.ts';
@@ -75,6 +86,12 @@ export {
   type JitOptions,
   type MakeJaxprOptions,
 } from './transforms/jit.ts';
+export { linearTranspose } from './transforms/linear-transpose.ts';
+export {
+  printSavedResiduals,
+  savedResiduals,
+  type SavedResidual,
+} from './transforms/saved-residuals.ts';
 export { shapeDtypeStruct, ShapeDtypeStruct } from './transforms/shape-struct.ts';
 export type { Input, Inputs, Output } from './transforms/signature.ts';
 export type { Compiled, Lowered, Traced } from './transforms/stages.ts';

@@ -33,6 +33,8 @@ export { HloBuilder } from '../lowering/hlo/build.ts';
 export type { HloValue, TensorType } from '../lowering/hlo/ir.ts';
 export { lowerRules, type LowerContext, type LowerRule } from '../lowering/rules.ts';
 export { definePrimitive, none, type PrimitiveRecord } from '../lax/define.ts';
+export { defineContraction, nameP, type Contraction } from '../transforms/checkpoint-policies.ts';
+export { defineSaving, type SavedEqn, type SavingRule } from '../transforms/saving.ts';
 export { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 export { definePartialEval, type PartialEvalRule } from '../transforms/linearize.ts';
 export {
@@ -50,14 +52,18 @@ export {
   absP,
   addP,
   ceilP,
+  complexP,
+  conjP,
   divP,
   floorP,
+  imagP,
   integerPowP,
   maxP,
   minP,
   mulP,
   negP,
   nextafterP,
+  realP,
   remP,
   roundP,
   signP,

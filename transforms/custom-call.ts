@@ -3,7 +3,7 @@
  * transformations wrap them, and when an equation is recorded the function itself becomes a jaxpr while its rule stays a
  * function, traced by whoever differentiates the program.
  */
-import { ArgumentError, TracerLeakError } from '../core/errors.ts';
+import { ArgumentError, ShapeError, TracerLeakError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import {
   LinearArg,
@@ -61,9 +61,12 @@ export type FlatBackward = (
   cts: readonly Tangent[],
 ) => readonly Tangent[];
 
+/** The forward function of a custom VJP: the arguments, and which of them are differentiated. */
+export type FlatForward = (args: readonly Value[], perturbed: readonly boolean[]) => ForwardResult;
+
 /** Parameters of `custom_vjp_call`. */
 export interface CustomVjpParams extends CustomCall {
-  readonly forward: (args: readonly Value[]) => ForwardResult;
+  readonly forward: FlatForward;
   readonly forwardName: string;
   readonly backwardName: string;
 }
@@ -95,13 +98,16 @@ export const customJvpCallP: Primitive<CustomJvpParams> = definePrimitive<Custom
   'custom_jvp_call',
   {
     ...callRules<CustomJvpParams>(),
-    jvp(primals, tangents, { name, jvp, constCount, symbolicZeros }) {
+    jvp(primals, tangents, params) {
+      const { name, jvp, constCount, symbolicZeros } = params;
       refuseCaptured(name, tangents, constCount);
       const xs = primals.slice(constCount);
       const given = tangents
         .slice(constCount)
         .map((t, i) => (symbolicZeros ? t : fill(t, xs[i].aval)));
-      return jvp(xs, given);
+      const result = jvp(xs, given);
+      checkOutputs('customJvp', name, params.callJaxpr, result[0]);
+      return result;
     },
     // A rule may itself call functions with custom rules; in the linear program they are plain calls.
     transpose: (cts, args, { name, callJaxpr }) =>
@@ -132,6 +138,29 @@ function refuseCaptured(name: string, tangents: readonly Tangent[], constCount: 
     throw new TracerLeakError(
       `${name}: a function with a custom derivative rule must not capture values that are differentiated; got one of ${constCount}. Pass them as arguments.`,
     );
+}
+
+/**
+ * A rule must give results of the types that the function has; they are known where the function was recorded.
+ *
+ * @throws ShapeError when they differ.
+ */
+export function checkOutputs(
+  op: string,
+  name: string,
+  fun: Jaxpr | undefined,
+  outs: readonly Value[],
+): void {
+  if (fun === undefined) return;
+  const wanted = fun.outAvals;
+  const fits =
+    wanted.length === outs.length &&
+    wanted.every((aval, i) => aval.strong().key === outs[i].aval.strong().key);
+  if (fits) return;
+  const show = (avals: readonly Aval[]): string => `[${avals.map(String).join(', ')}]`;
+  throw new ShapeError(
+    `${op}: a rule must give results of the types that the function has, ${show(wanted)}; got ${show(avalsOf(outs))} from that of ${name}. Return the value of the function as the first of the pair.`,
+  );
 }
 
 /** Give every output its batch axis at 0, so that values and tangents agree. */
@@ -178,7 +207,9 @@ export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<Custom
     jvp(primals, tangents, params) {
       refuseCaptured(params.name, tangents, params.constCount);
       const xs = primals.slice(params.constCount);
-      const { outs, residuals, backward } = params.forward(xs);
+      const perturbed = tangents.slice(params.constCount).map((t) => t !== null);
+      const { outs, residuals, backward } = params.forward(xs, perturbed);
+      checkOutputs('customVjp', params.name, params.callJaxpr, outs);
       const outAvals = avalsOf(outs);
       const active = xs.map((x) => isDifferentiable(x.aval));
       const given = tangents.slice(params.constCount).filter((_, i) => active[i]);
@@ -186,6 +217,7 @@ export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<Custom
       const outTangents = customLinP.bind([...residuals, ...filled], {
         name: params.name,
         residualCount: residuals.length,
+        symbolicZeros: params.symbolicZeros,
         outAvals: outAvals.filter(isDifferentiable),
         backward: (res, cts) => {
           let next = 0;
@@ -213,11 +245,11 @@ defineFunctionBatch(customVjpCallP, (trace, args, dims, params): BatchResult => 
     return allBatched(outs, found, axis);
   };
   const argDims = dims.slice(params.constCount);
-  const forward = (xs: readonly Value[]): ForwardResult => {
+  const forward: FlatForward = (xs, perturbed) => {
     let result: ForwardResult | undefined;
     const [outs, found] = batchFlat(
       (ys) => {
-        result = params.forward(ys);
+        result = params.forward(ys, perturbed);
         return [...result.outs, ...result.residuals];
       },
       axis,
@@ -288,6 +320,8 @@ function batchBackward(
 export interface CustomLinParams {
   readonly name: string;
   readonly residualCount: number;
+  /** Whether the backward function takes the symbolic zero. */
+  readonly symbolicZeros: boolean;
   readonly outAvals: readonly Aval[];
   readonly backward: FlatBackward;
 }
@@ -303,11 +337,11 @@ export const customLinP: Primitive<CustomLinParams> = definePrimitive<CustomLinP
     lower: (_b, _args, params) => refuseForward(params),
     evaluate: (_, params) => refuseForward(params),
     jvp: (_primals, _tangents, params) => refuseForward(params),
-    transpose(cts, args, { residualCount, outAvals, backward }) {
+    transpose(cts, args, { residualCount, symbolicZeros, outAvals, backward }) {
       const residuals = args
         .slice(0, residualCount)
         .filter((x): x is Value => !(x instanceof LinearArg));
-      const filled = cts.map((ct, i) => instantiate(ct, outAvals[i]));
+      const filled = symbolicZeros ? cts : cts.map((ct, i) => instantiate(ct, outAvals[i]));
       return [...residuals.map(() => null), ...backward(residuals, filled)];
     },
     printParams: ({ name }) => ({ bwd: name }),

@@ -3,33 +3,25 @@
  * how they live under every other transformation, stand in `custom-call.ts`.
  */
 import { describe } from '../core/array.ts';
-import type { Aval } from '../core/aval.ts';
-import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
+import { ArgumentError, TracerLeakError, TreeError } from '../core/errors.ts';
 import { checkFunction } from '../core/options.ts';
 import type { Tangent } from '../core/primitive.ts';
-import { sameShape, showShape } from '../core/shape.ts';
 import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
-import { Value } from '../core/value.ts';
-import { convertElementType } from '../lax/convert.ts';
-import { avalsOf } from '../core/trace.ts';
+import type { Value } from '../core/value.ts';
+import { avalsOf, Tracer } from '../core/trace.ts';
 import {
   customJvpCallP,
   customVjpCallP,
-  type FlatBackward,
+  type FlatForward,
   type FlatJvpRule,
-  type ForwardResult,
 } from './custom-call.ts';
-import {
-  checkSync,
-  flattenFunction,
-  flattenValues,
-  nameOf,
-  named,
-  toValue,
-} from './flat-function.ts';
+import { runForward, vjpRules, type VjpRuleOptions, type VjpRules } from './custom-vjp-rules.ts';
+import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
 import { matchTangents } from './forward.ts';
+import { optimizedForward } from './remat-opt.ts';
 import type { Inputs, Output } from './signature.ts';
-import { addTangents, instantiate, isDifferentiable } from './zeros.ts';
+import { fillArguments, splitArguments } from './split-arguments.ts';
+import { addTangents, instantiate } from './zeros.ts';
 
 /** Options of `customJvp` and `customVjp`. */
 export interface CustomOptions {
@@ -53,35 +45,6 @@ export interface CustomJvp<A extends readonly unknown[], R> {
   defjvp<P extends JvpRule>(rule: P, options?: JvpRuleOptions): CustomJvp<A, R>;
   /** Set one rule per argument, `(tangent, out, …args) → tangentOut`, or null for a zero derivative. */
   defjvps(...rules: readonly (((...args: never[]) => unknown) | null)[]): CustomJvp<A, R>;
-}
-
-/** Arguments of a call, the differentiable ones apart. */
-interface SplitCall {
-  readonly nondiff: readonly unknown[];
-  readonly diff: readonly unknown[];
-  /** All arguments, with other values for the differentiable ones. */
-  readonly fill: (diff: readonly unknown[]) => never[];
-}
-
-function splitCall(
-  op: string,
-  args: readonly unknown[],
-  nondiffArgnums: readonly number[],
-): SplitCall {
-  const fixed = new Set(nondiffArgnums.map((n) => (n < 0 ? n + args.length : n)));
-  for (const n of fixed)
-    if (!Number.isInteger(n) || n < 0 || n >= args.length)
-      throw new ArgumentError(
-        `${op}: nondiffArgnums must name arguments of the call; got ${n} for a call with ${args.length} arguments. Pass the argument, or change nondiffArgnums.`,
-      );
-  return {
-    nondiff: args.filter((_, i) => fixed.has(i)),
-    diff: args.filter((_, i) => !fixed.has(i)),
-    fill(diff) {
-      let next = 0;
-      return args.map((arg, i) => (fixed.has(i) ? arg : diff[next++])) as never[];
-    },
-  };
 }
 
 /**
@@ -111,7 +74,7 @@ export function customJvp(
   let rule: JvpRule | undefined;
   let symbolicZeros = false;
   const call = (...args: unknown[]): unknown => {
-    const split = splitCall('customJvp', args, nondiffArgnums);
+    const split = splitArguments('customJvp', 'nondiffArgnums', args, nondiffArgnums);
     const { values, treedef } = flattenValues('customJvp', 'args', split.diff);
     const flat = flattenFunction(
       'customJvp',
@@ -162,18 +125,6 @@ export function customJvp(
     },
   });
   return custom;
-}
-
-/** All arguments in their places, from the two lists that a rule gets. */
-function fillArguments(
-  nondiff: readonly unknown[],
-  diff: readonly unknown[],
-  nondiffArgnums: readonly number[],
-): unknown[] {
-  const count = nondiff.length + diff.length;
-  const fixed = new Set(nondiffArgnums.map((n) => (n < 0 ? n + count : n)));
-  let [i, j] = [0, 0];
-  return Array.from({ length: count }, (_, at) => (fixed.has(at) ? nondiff[i++] : diff[j++]));
 }
 
 function sumOfRules(
@@ -241,15 +192,18 @@ export interface CustomVjp<A extends readonly unknown[], R> {
   defvjp<F extends (...args: never[]) => unknown, B extends (...args: never[]) => unknown>(
     fwd: F,
     bwd: B,
+    options?: VjpRuleOptions,
   ): CustomVjp<A, R>;
 }
 
 /**
  * Give a function its own reverse derivative. Without a differentiation around it, the function itself runs; it has no
- * forward-mode derivative.
+ * forward-mode derivative. Neither the function nor its rules may capture values that are differentiated: pass them as arguments,
+ * or see `closureConvert`.
  *
  * @throws ArgumentError when it is differentiated and has no rule, or in forward mode; TreeError, ShapeError or DTypeError when
- * a rule's results do not fit.
+ * a rule's results do not fit; TracerLeakError when it captures a differentiated value or when an argument in `nondiffArgnums`
+ * is traced.
  * @example
  * const f = customVjp((x: Value) => lax.sin(x));
  * f.defvjp((x: Value) => [f(x), x], (x: Value, ct: Value) => [lax.mul(ct, 10)]);
@@ -271,7 +225,8 @@ export function customVjp(
   const name = nameOf(f);
   let rules: VjpRules | undefined;
   const call = (...args: unknown[]): unknown => {
-    const split = splitCall('customVjp', args, nondiffArgnums);
+    const split = splitArguments('customVjp', 'nondiffArgnums', args, nondiffArgnums);
+    refuseTracers(name, split.nondiff);
     const { values, treedef } = flattenValues('customVjp', 'args', split.diff);
     const flat = flattenFunction(
       'customVjp',
@@ -279,121 +234,43 @@ export function customVjp(
       treedef,
     );
     let outTree: TreeDef | undefined;
-    const forward = (xs: readonly Value[]): ForwardResult => {
-      const { result, tree } = runForward(name, rules, split, treedef, xs);
+    const runRule: FlatForward = (xs, perturbed) => {
+      const { result, tree } = runForward({ name, rules, split, treedef }, xs, perturbed);
       outTree = tree;
       return result;
     };
+    const forward: FlatForward =
+      rules?.optimizeRemat === true ? optimizedForward(name, flat.fun, runRule) : runRule;
     const outs = customVjpCallP.bind(values, {
       name,
       fun: flat.fun,
       forward,
       forwardName: rules === undefined ? 'None' : nameOf(rules.fwd),
       backwardName: rules === undefined ? 'None' : nameOf(rules.bwd),
-      symbolicZeros: false,
+      symbolicZeros: rules?.symbolicZeros ?? false,
       callJaxpr: undefined,
       constCount: 0,
     });
     return unflatten(outTree ?? flat.outTree(), outs);
   };
   const custom: CustomVjp<unknown[], unknown> = Object.assign(named(call, name), {
-    defvjp(fwd: (...args: never[]) => unknown, bwd: (...args: never[]) => unknown) {
-      rules = { fwd, bwd };
+    defvjp(
+      fwd: (...args: never[]) => unknown,
+      bwd: (...args: never[]) => unknown,
+      options: VjpRuleOptions = {},
+    ) {
+      rules = vjpRules(fwd, bwd, options);
       return custom;
     },
   });
   return custom;
 }
 
-interface VjpRules {
-  readonly fwd: (...args: never[]) => unknown;
-  readonly bwd: (...args: never[]) => unknown;
-}
-
-/** Call the user's forward function; what of its residuals is no array stays with the backward function. */
-function runForward(
-  name: string,
-  rules: VjpRules | undefined,
-  split: SplitCall,
-  treedef: TreeDef,
-  xs: readonly Value[],
-): { readonly result: ForwardResult; readonly tree: TreeDef } {
-  if (rules === undefined)
-    throw new ArgumentError(
-      `customVjp: ${name} is differentiated and has no rule; got no defvjp. Call ${name}.defvjp(fwd, bwd).`,
+/** Values that are traced belong to the arguments that are differentiated: a rule would get them beside its own. */
+function refuseTracers(name: string, nondiff: readonly unknown[]): void {
+  const traced = flatten(nondiff).leaves.find((leaf) => leaf instanceof Tracer);
+  if (traced !== undefined)
+    throw new TracerLeakError(
+      `customVjp: arguments in nondiffArgnums must not hold traced values; got ${String(traced)} in a call of ${name}. Pass it as another argument, and give null as its cotangent.`,
     );
-  const diff = unflatten(treedef, xs) as unknown[];
-  const pair = checkSync('customVjp', rules.fwd, rules.fwd(...split.fill(diff)));
-  if (!Array.isArray(pair) || pair.length !== 2)
-    throw new TreeError(
-      `customVjp: the forward function must return a pair [out, residuals]; got ${describe(pair)} from that of ${name}. Return both.`,
-    );
-  const { values, treedef: tree } = flattenValues(
-    'customVjp',
-    'the result of the forward function',
-    pair[0],
-  );
-  const saved = flatten(pair[1]);
-  const isArray = saved.leaves.map((leaf) => leaf instanceof Value);
-  const trees = diff.map((arg) => flatten(arg).treedef);
-  const inAvals = avalsOf(xs);
-  const outAvals = avalsOf(values);
-  const backward: FlatBackward = (residuals, cts) => {
-    let next = 0;
-    const res = unflatten(
-      saved.treedef,
-      saved.leaves.map((leaf, i) => (isArray[i] ? residuals[next++] : leaf)),
-    );
-    const ct = unflatten(
-      tree,
-      cts.map((c, i) => instantiate(c, outAvals[i])),
-    );
-    const out = checkSync(
-      'customVjp',
-      rules.bwd,
-      rules.bwd(...([...split.nondiff, res, ct] as never[])),
-    );
-    return flattenCotangents(name, out, trees, inAvals);
-  };
-  const residuals = saved.leaves.filter((leaf) => leaf instanceof Value);
-  return { result: { outs: values, residuals, backward }, tree };
-}
-
-/** The backward function's answer as a flat list, checked against the arguments. */
-function flattenCotangents(
-  name: string,
-  out: unknown,
-  trees: readonly TreeDef[],
-  avals: readonly Aval[],
-): Tangent[] {
-  if (!Array.isArray(out) || out.length !== trees.length)
-    throw new TreeError(
-      `customVjp: the backward function must return a list with one entry per differentiable argument (${trees.length}); got ${describe(out)} from that of ${name}. Return null where the cotangent is zero.`,
-    );
-  let next = 0;
-  return out.flatMap((entry, i): Tangent[] => {
-    const treedef = trees[i];
-    const own = avals.slice(next, (next += treedef.numLeaves));
-    if (entry === null) return own.map(() => null);
-    const given = flatten(entry);
-    if (!given.treedef.equals(treedef))
-      throw new TreeError(
-        `customVjp: a cotangent must have the tree of its argument, ${treedef.toString()}; got ${given.treedef.toString()} for argument ${i} from the backward function of ${name}. Return null where the cotangent is zero.`,
-      );
-    return given.leaves.map((leaf, k) => matchCotangent(name, leaf, own[k]));
-  });
-}
-
-function matchCotangent(name: string, leaf: unknown, aval: Aval): Tangent {
-  if (!isDifferentiable(aval)) return null;
-  const value = toValue(
-    'customVjp',
-    leaf,
-    () => `the cotangents from the backward function of ${name}`,
-  );
-  if (!sameShape(value.shape, aval.shape))
-    throw new ShapeError(
-      `customVjp: a cotangent must have the shape of its argument; got shape ${showShape(value.shape)} for ${aval.toString()} from the backward function of ${name}. Sum over the axes that were broadcast.`,
-    );
-  return value.dtype === aval.dtype ? value : convertElementType(value, aval.dtype);
 }

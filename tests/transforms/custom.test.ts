@@ -8,13 +8,17 @@ import { cond } from '../../control/cond.ts';
 import { scan } from '../../control/scan.ts';
 import { foriLoop, whileLoop } from '../../control/while.ts';
 import { lt } from '../../lax/comparison.ts';
+import { convertElementType } from '../../lax/convert.ts';
+import { checkpoint } from '../../transforms/checkpoint.ts';
+import { closureConvert, customGradient } from '../../transforms/custom-gradient.ts';
 import { customJvp, customVjp } from '../../transforms/custom.ts';
 import { jvp, linearize } from '../../transforms/forward.ts';
 import { grad, valueAndGrad, vjp } from '../../transforms/grad.ts';
 import { hessian, jacrev } from '../../transforms/jacobian.ts';
-import { jit } from '../../transforms/jit.ts';
+import { jit, makeJaxpr } from '../../transforms/jit.ts';
+import { linearTranspose } from '../../transforms/linear-transpose.ts';
 import { vmap } from '../../transforms/vmap.ts';
-import { array, flat, js } from './setup.ts';
+import { array, failure, flat, js } from './setup.ts';
 
 // Rules that are wrong on purpose: a derivative of 10 instead of cos shows that the rule was used.
 const marked = customJvp((x: Value) => sin(x));
@@ -228,4 +232,46 @@ describe('customVjp', () => {
     ).toBe(1);
     expect(calls).toBe(1);
   });
+});
+
+test('optimizeRemat: where no residuals are wanted, the function itself runs', () => {
+  const f = customVjp((x: Value) => sin(x));
+  f.defvjp(
+    (x: Value) => [add(sin(x), 0), cos(x)],
+    (c: Value, ct: Value) => [mul(c, ct)],
+    { optimizeRemat: true },
+  );
+  const program = String(makeJaxpr(grad(checkpoint((x: Value) => f(x))))(1));
+  const [forward, backward] = program.split('differentiated=True');
+  expect(forward).toContain('remat_opt');
+  expect(forward).not.toContain('cos');
+  expect(backward).toContain('cos');
+});
+
+test('linearTranspose and closureConvert check what they get', () => {
+  const transposed = linearTranspose((x: Value) => mul(x, 2), array([1, 2]));
+  expect(js(transposed(array([3, 4])))).toEqual([[6, 8]]);
+  expect(failure(() => transposed(array([3])))).toMatchInlineSnapshot(
+    `"ShapeError: linearTranspose: a cotangent must have the shape of the value that it belongs to; got shape [1] for f32[2]. Give a cotangent of shape [2]."`,
+  );
+  expect(failure(() => linearTranspose((x: Value) => mul(x, x), 1)(1))).toMatchInlineSnapshot(
+    `"ArgumentError: transpose: the program must be linear in what it is transposed for; got a product or quotient that is not, by f32[]. Check the function of linearTranspose, and that rules of customJvp are linear in the tangents."`,
+  );
+  expect(failure(() => linearTranspose((x: Value) => sin(x), 1)(1))).toMatchInlineSnapshot(
+    `"MissingRuleError: sin: no transpose rule. Define \`transpose\` in its definePrimitive(...) call."`,
+  );
+  expect(
+    failure(() => linearTranspose((x: Value) => convertElementType(x, 'i32'), 1)),
+  ).toMatchInlineSnapshot(
+    `"DTypeError: linearTranspose: the function must take floats to floats or integers to integers; got [float32] → [int32]. Close over what is not transposed."`,
+  );
+  const [converted] = closureConvert((x: Value) => mul(x, 2), 1);
+  expect(js(converted(3))).toBe(6);
+  expect(failure(() => converted([3, 4] as never))).toMatchInlineSnapshot(
+    `"TreeError: closureConvert: the arguments must have the trees of the examples, PyTreeDef([*]); got PyTreeDef([[*, *]]). Convert the function again."`,
+  );
+  const wrong = customGradient(((x: Value) => x) as never) as (x: number) => Value;
+  expect(failure(() => wrong(1))).toMatchInlineSnapshot(
+    `"TreeError: customGradient: the function must return a pair [result, function of the cotangent]; got f32[] from <lambda>. Return both."`,
+  );
 });
