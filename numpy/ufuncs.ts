@@ -339,11 +339,23 @@ export const radians: Unary = onFloats('radians', (x) => lax.mul(x, beside(Math.
 export const rad2deg: Unary = (x) => degrees(x);
 /** Degrees to radians under its other name. */
 export const deg2rad: Unary = (x) => radians(x);
+/** The derivative of order `k` of sin(x) / x at 0, by the series of Maclaurin: 0 for odd k, (-1)^(k/2) / (k + 1) for even k. */
+const sincAtZero = customJvp(
+  (k: number, x: Value): Value =>
+    lax.fullLike(x, k % 2 === 1 ? 0 : (k % 4 === 0 ? 1 : -1) / (k + 1)),
+  { nondiffArgnums: [0] },
+);
+sincAtZero.defjvp((k: number, [x]: Value[], [t]: Value[]) => [
+  sincAtZero(k, x),
+  lax.mul(sincAtZero(k + 1, x), t),
+]);
+
 /** sin(πx) / (πx), 1 at 0. */
 export const sinc: Unary = onFloats('sinc', (x) => {
   const zero = lax.eq(x, beside(0, x));
-  const angle = lax.mul(lax.select(zero, lax.onesLike(x), x), beside(Math.PI, x));
-  return lax.select(zero, lax.onesLike(x), lax.div(lax.sin(angle), angle));
+  const angle = lax.mul(x, beside(Math.PI, x));
+  const safe = lax.select(zero, lax.onesLike(x), angle);
+  return lax.select(zero, sincAtZero(0, angle), lax.div(lax.sin(safe), safe));
 });
 
 // --- rounding ----------------------------------------------------------------------------------------------------------------
