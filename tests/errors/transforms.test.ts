@@ -89,7 +89,7 @@ test('derivatives', () => {
     jacrev of integers
       DTypeError: jacrev: arguments to differentiate must be floats; got int32. Convert with x.astype('f32'), choose other argnums, or pass allowInt.
     hessian of integers
-      DTypeError: jacfwd: arguments to differentiate must be floats; got int32. Convert with x.astype('f32'), choose other argnums, or pass allowInt.
+      DTypeError: jacfwd: arguments to differentiate must be real floats; got int32. Convert with x.astype('f32'), or choose other argnums.
     tangents of another shape
       ShapeError: jvp: a tangent must have the shape of the value that it belongs to; got shape [2] for f32[3]. Give a tangent of shape [3].
     tangents of another dtype
