@@ -168,9 +168,7 @@ function fromSaved(
 
 definePartialEval(checkpointP, splitCheckpoint);
 
-defineSaving(checkpointP, (eqn, needed, params, policy) =>
-  saveCall(eqn, needed, params, policy, { differentiated: true }),
-);
+defineSaving(checkpointP, saveCall<CheckpointParams>({ differentiated: true }));
 
 /** Compute again what does not depend on linear operands, then run the linear rest backwards: one call does both. */
 function transposeCheckpoint(

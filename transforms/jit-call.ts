@@ -105,7 +105,7 @@ export function splitCall(
 
 definePartialEval(jitP, splitCall);
 
-defineSaving(jitP, saveCall);
+defineSaving(jitP, saveCall());
 
 defineDeadCode(jitP, (usedOut, params) => {
   const { jaxpr, usedIn } = pruneJaxpr(params.jaxpr, usedOut);

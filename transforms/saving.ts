@@ -113,33 +113,29 @@ export function savedOutputs(
 }
 
 /** The rule of a call: `again` says what the params of the part are that computes again. */
-export function saveCall<P extends { readonly jaxpr: Jaxpr }>(
-  eqn: Eqn,
-  needed: readonly boolean[],
-  params: P,
-  policy: CheckpointPolicy,
-  again: Partial<P> = {},
-): SavedEqn {
-  const { jaxpr } = params;
-  const own = savedOutputs(jaxpr, needed, policy);
-  const left = needed.map((on, i) => on && !own[i]);
-  const parts = splitBySaving(jaxpr, left, policy);
-  const extra = parts.saved.map((v) => new Var(v.aval));
-  const known: Eqn =
-    extra.length === 0
-      ? eqn
-      : {
-          ...eqn,
-          params: { ...params, jaxpr: parts.known },
-          outputs: [...eqn.outputs, ...extra],
-        };
-  const rest: Eqn | undefined = left.includes(true)
-    ? {
-        ...eqn,
-        params: { ...params, ...again, jaxpr: parts.rest },
-        inputs: [...where(eqn.inputs, parts.usedIn), ...extra],
-        outputs: where(eqn.outputs, left),
-      }
-    : undefined;
-  return { known, rest, saved: [...where(eqn.outputs, own), ...extra] };
-}
+export const saveCall =
+  <P extends { readonly jaxpr: Jaxpr }>(again: Partial<P> = {}): SavingRule<P> =>
+  (eqn, needed, params, policy) => {
+    const { jaxpr } = params;
+    const own = savedOutputs(jaxpr, needed, policy);
+    const left = needed.map((on, i) => on && !own[i]);
+    const parts = splitBySaving(jaxpr, left, policy);
+    const extra = parts.saved.map((v) => new Var(v.aval));
+    const saved = [...where(eqn.outputs, own), ...extra];
+    const known: Eqn =
+      extra.length === 0
+        ? eqn
+        : {
+            ...eqn,
+            params: { ...params, jaxpr: parts.known },
+            outputs: [...eqn.outputs, ...extra],
+          };
+    if (!left.includes(true)) return { known, rest: undefined, saved };
+    const rest: Eqn = {
+      ...eqn,
+      params: { ...params, ...again, jaxpr: parts.rest },
+      inputs: [...where(eqn.inputs, parts.usedIn), ...extra],
+      outputs: where(eqn.outputs, left),
+    };
+    return { known, rest, saved };
+  };
