@@ -11,7 +11,7 @@ import {
   type CheckpointPolicy,
 } from '../../transforms/checkpoint-policies.ts';
 import { jvp } from '../../transforms/forward.ts';
-import { grad } from '../../transforms/grad.ts';
+import { grad, vjp } from '../../transforms/grad.ts';
 import { hessian } from '../../transforms/jacobian.ts';
 import { jit, makeJaxpr } from '../../transforms/jit.ts';
 import { savedResiduals } from '../../transforms/saved-residuals.ts';
@@ -114,6 +114,15 @@ test('a custom policy is asked with primitive, types and params', () => {
   });
   grad((v: Value) => f(v))(x);
   expect(new Set(asked)).toEqual(new Set(['cos f32[3] {}']));
+});
+
+test('a name is the identity to every transformation', () => {
+  const f = (v: Value): Value => sin(checkpointName({ v }, 'n').v);
+  const xs = noise([2, 3], 4);
+  expect(distance(vmap(f)(xs), sin(xs))).toBe(0);
+  expect(distance(jit(vmap(grad((v: Value) => reduceSum(f(v)))))(xs), cos(xs))).toBeLessThan(1e-6);
+  const [, pull] = vjp((v: Value) => checkpointName(v, 'n'), x);
+  expect(distance(pull(w)[0], w)).toBe(0);
 });
 
 test('mistakes', () => {
