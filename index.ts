@@ -98,8 +98,16 @@ export type { Compiled, Lowered, Traced } from './transforms/stages.ts';
 export { vmap, type Axes, type VmapOptions } from './transforms/vmap.ts';
 
 export { cond, switchBranch } from './control/cond.ts';
-export { map, scan, type ScanOptions } from './control/scan.ts';
+export {
+  associativeScan,
+  map,
+  type AssociativeScanOptions,
+  type MapOptions,
+} from './control/map.ts';
+export { customRoot, type CustomRootOptions } from './control/root.ts';
+export { scan, type ScanOptions } from './control/scan.ts';
 export { sequentialVmap } from './control/sequential-vmap.ts';
+export { customLinearSolve, type CustomLinearSolveOptions } from './control/solve.ts';
 export { foriLoop, whileLoop, type ForiOptions } from './control/while.ts';
 
 export type { ArrayMethods } from './numpy/methods.ts';

@@ -88,3 +88,61 @@ export function traceCarried<B extends Body>(
     ? { init, body }
     : { init: promoted, body: trace(avalsOf(promoted)) };
 }
+
+/** A traced solver: the solution, then auxiliary results. */
+export interface SolverBody extends Closed {
+  readonly auxTree: TreeDef;
+}
+
+/** What a solution must look like, and the tree of the solver's arguments. */
+interface SolutionType {
+  readonly tree: TreeDef;
+  readonly avals: readonly Aval[];
+  readonly inTree: TreeDef;
+  /** Whether the solver gives a pair of the solution and something else. */
+  readonly hasAux: boolean;
+}
+
+/**
+ * Refuse what `part` gives when it is no value of the type of the unknowns.
+ *
+ * @throws TreeError, ShapeError or DTypeError naming the part and both types.
+ */
+export function checkSolution(
+  op: string,
+  part: string,
+  tree: TreeDef,
+  avals: readonly Aval[],
+  outTree: TreeDef,
+  outAvals: readonly Aval[],
+): void {
+  if (!tree.equals(outTree))
+    throw new TreeError(
+      `${op}: ${part} must return the tree of the unknowns, ${tree.toString()}; got ${outTree.toString()}. Return every part.`,
+    );
+  avals.forEach((aval, i) => {
+    if (sameType(aval, outAvals[i])) return;
+    const message = `${op}: ${part} must return a value of the type of the unknowns; got ${outAvals[i].toString()} for ${aval.toString()} at result${leafPaths(tree)[i]}. `;
+    if (aval.dtype === outAvals[i].dtype) throw new ShapeError(`${message}Keep the shape.`);
+    throw new DTypeError(`${message}Convert one of them.`);
+  });
+}
+
+/** Trace a solver, and check its solution. */
+export function traceSolver(
+  op: string,
+  part: string,
+  solve: (b: never) => unknown,
+  { tree, avals, inTree, hasAux }: SolutionType,
+): SolverBody {
+  const flat = flattenFunction(op, solve, inTree);
+  const closed = traceClosed(flat.fun, avals, op);
+  const outTree = flat.outTree();
+  if (hasAux && outTree.children.length !== 2)
+    throw new TreeError(
+      `${op}: with hasAux ${part} must return a pair [solution, aux]; got ${outTree.toString()}. Return both.`,
+    );
+  const [main, auxTree] = hasAux ? outTree.children : [outTree, outTree];
+  checkSolution(op, part, tree, avals, main, closed.jaxpr.outAvals.slice(0, main.numLeaves));
+  return { ...closed, auxTree };
+}

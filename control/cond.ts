@@ -4,6 +4,7 @@ import { sameType, type Aval } from '../core/aval.ts';
 import { config } from '../core/config.ts';
 import { isInteger } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts';
+import { Jaxpr } from '../core/jaxpr.ts';
 import { flatten, leafPaths, unflatten } from '../core/tree.ts';
 import { avalsOf, isEager } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -12,8 +13,9 @@ import { convertElementType } from '../lax/convert.ts';
 import { literalLike } from '../lax/operand.ts';
 import { flattenValues } from '../transforms/flat-function.ts';
 import type { Input, Inputs, Output } from '../transforms/signature.ts';
+import { merge } from '../transforms/jaxpr-cache.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
-import { traceClosed } from '../transforms/stage.ts';
+import { hasEffects, traceClosed } from '../transforms/stage.ts';
 import { traceBody, type Body } from './body.ts';
 import { condP, joinConsts } from './cond-call.ts';
 
@@ -94,7 +96,32 @@ function branch(
   if (joined.branches.length === 1) return unflatten(outTree, evalJaxpr(joined.branches[0], all));
   if (config.disableJit && isEager() && index instanceof NDArray)
     return unflatten(outTree, evalJaxpr(joined.branches[Number(index.item())], all));
-  return unflatten(outTree, condP.bind([index, ...all], { branches: joined.branches }));
+  return unflatten(outTree, branchVarying(index, all, joined.branches));
+}
+
+/** Bind a cond of the results that depend on the branch: what all branches pass on unchanged needs none. */
+function branchVarying(
+  index: Value,
+  operands: readonly Value[],
+  branches: readonly Jaxpr[],
+): readonly Value[] {
+  const [first] = branches;
+  const sources = first.outvars.map((v, i) => {
+    const at = first.invars.findIndex((input) => input === v);
+    const isSame = branches.every(({ invars, outvars }) => outvars[i] === invars[at]);
+    return at >= 0 && isSame ? at : undefined;
+  });
+  if (sources.every((at) => at === undefined))
+    return condP.bind([index, ...operands], { branches });
+  const varying = sources.map((at) => at === undefined);
+  const kept = branches.map(
+    ({ invars, eqns, outvars }) =>
+      new Jaxpr({ invars, eqns, outvars: outvars.filter((_, i) => varying[i]) }),
+  );
+  const needsBranch = varying.includes(true) || kept.some(hasEffects);
+  const outs = needsBranch ? condP.bind([index, ...operands], { branches: kept }) : [];
+  const passed = sources.filter((at) => at !== undefined).map((at) => operands[at]);
+  return merge<Value>(varying, outs, passed);
 }
 
 /** Make the branches give the same types: what is weak in some branches only becomes strong in all. */

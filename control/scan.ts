@@ -1,4 +1,4 @@
-/** `scan` and `map`: loops over slices, as functions of trees. The primitive stands in `scan-call.ts`. */
+/** `scan`: a loop over slices, as a function of trees. The primitive stands in `scan-call.ts`. */
 import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
 import { config } from '../core/config.ts';
 import { flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
@@ -6,13 +6,15 @@ import { avalsOf, isEager } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { checkSync, flattenValues } from '../transforms/flat-function.ts';
+import { merge, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import type { Input, Output } from '../transforms/signature.ts';
+import { hasEffects, reorder } from '../transforms/stage.ts';
 import { zerosOf } from '../lax/creation.ts';
 import { concatenate, slice } from '../lax/slicing.ts';
 import { reshape } from '../lax/structure.ts';
 import { checkCarry, traceBody, traceCarried } from './body.ts';
 import { scanP } from './scan-call.ts';
-import type { ScanParams } from './scan-params.ts';
+import { range, type ScanParams } from './scan-params.ts';
 
 /** Options of `scan`. */
 export interface ScanOptions {
@@ -20,7 +22,7 @@ export interface ScanOptions {
   readonly length?: number;
   /** Go from the last slice to the first. */
   readonly reverse?: boolean;
-  /** How many steps one iteration of the compiled loop makes; `true` unrolls the whole loop. */
+  /** How many steps one iteration of the compiled loop makes; `true` or 0 unrolls the whole loop. */
   readonly unroll?: number | boolean;
 }
 
@@ -29,7 +31,7 @@ export interface ScanOptions {
  * and the stacked `y`s. `xs` is a tree of arrays, or null.
  *
  * @throws ShapeError when the leading sizes differ or the carry changes its shape; TreeError when `f` returns no pair or another
- * tree; DTypeError when the carry changes its dtype; ArgumentError when no length is known.
+ * tree; DTypeError when the carry changes its dtype; ArgumentError when no length is known, or for a bad length or unroll.
  * @example
  * const [sum, sums] = scan((c: Value, x: Value) => [lax.add(c, x), c], 0, lax.convertElementType(lax.iota('i32', 4), 'f32'));
  * [String(sum), String(sums)]; // → [ '6.0', '[0. 0. 1. 3.]' ]
@@ -63,23 +65,72 @@ export function scan<C, X, Y>(
     (traced) => traced.outAvals.slice(0, count),
   );
   checkCarry('scan', start.treedef, avalsOf(values), body.carryTree, body.outAvals.slice(0, count));
-  const unroll =
-    options.unroll === true ? Math.max(length, 1) : Math.max(1, Number(options.unroll ?? 1));
   const params: ScanParams = {
     jaxpr: body.jaxpr,
     length,
     reverse: options.reverse ?? false,
-    unroll,
+    unroll: unrollOf('scan', options.unroll, length),
     numConsts: body.consts.length,
     numCarry: count,
   };
-  const operands = [...body.consts, ...values, ...inputs.values];
-  const outs =
-    config.disableJit && isEager() ? scanEagerly(operands, params) : scanP.bind(operands, params);
+  const outs = scanVarying([...body.consts, ...values, ...inputs.values], params);
   return [
     unflatten(start.treedef, outs.slice(0, count)) as Output<C>,
     unflatten(body.yTree, outs.slice(count)) as Output<Y>,
   ];
+}
+
+/**
+ * How many steps one iteration of the compiled loop makes: 0 and `true` ask for all of them.
+ *
+ * @throws ArgumentError when it is no bool and no integer from 0.
+ */
+export function unrollOf(op: string, given: number | boolean | undefined, length: number): number {
+  const unroll = Number(given ?? 1);
+  if (!Number.isInteger(unroll) || unroll < 0)
+    throw new ArgumentError(
+      `${op}: unroll must be a bool or an integer from 0; got ${unroll}. Leave it out for one step at a time.`,
+    );
+  if (given === false) return 1;
+  return given === true || unroll === 0 ? Math.max(length, 1) : unroll;
+}
+
+/**
+ * Bind a scan of what varies. A carry that the body returns unchanged is a constant of the loop (its steps need not be kept for
+ * the way back), and a stacked output that is a stacked input needs no loop.
+ */
+function scanVarying(operands: readonly Value[], params: ScanParams): Value[] {
+  const { jaxpr, numConsts, numCarry } = params;
+  const { invars, outvars } = jaxpr;
+  const run = (xs: readonly Value[], p: ScanParams): readonly Value[] =>
+    config.disableJit && isEager() ? scanEagerly(xs, p) : scanP.bind(xs, p);
+  const fixed = range(0, numCarry).filter((i) => outvars[i] === invars[numConsts + i]);
+  const stackedIn = new Map<unknown, number>(
+    range(numConsts + numCarry, invars.length - numConsts - numCarry).map((i) => [invars[i], i]),
+  );
+  const sources = outvars.map((v, i) =>
+    i < numCarry ? (fixed.includes(i) ? numConsts + i : undefined) : stackedIn.get(v),
+  );
+  if (sources.every((from) => from === undefined)) return [...run(operands, params)];
+  const isFixed = invars.map((_, i) => fixed.includes(i - numConsts));
+  const order = [...range(0, numConsts), ...where(range(0, invars.length), isFixed)];
+  order.push(...whereNot(range(0, invars.length), isFixed).slice(numConsts));
+  const varying = sources.map((from) => from === undefined);
+  const body = reorder(jaxpr, order, where(range(0, outvars.length), varying));
+  const needsLoop = body.outvars.length > 0 || hasEffects(jaxpr);
+  const outs = needsLoop
+    ? run(
+        order.map((i) => operands[i]),
+        {
+          ...params,
+          jaxpr: body,
+          numConsts: numConsts + fixed.length,
+          numCarry: numCarry - fixed.length,
+        },
+      )
+    : [];
+  const passed = sources.filter((from) => from !== undefined).map((from) => operands[from]);
+  return merge<Value>(varying, outs, passed);
 }
 
 function checkPair(result: unknown): unknown {
@@ -98,6 +149,10 @@ function scanLength(xs: readonly Value[], tree: TreeDef, given: number | undefin
         `scan: xs must have a first axis to loop over; got ${x.aval.toString()} at xs${paths[i]}. Capture scalars in the body, or carry them.`,
       );
   });
+  if (given !== undefined && (!Number.isInteger(given) || given < 0))
+    throw new ArgumentError(
+      `scan: length must be an integer from 0; got ${given}. Round it, or leave it out.`,
+    );
   const sizes = [...(given === undefined ? [] : [given]), ...xs.map((x) => x.shape[0])];
   if (sizes.length === 0)
     throw new ArgumentError(
@@ -142,16 +197,4 @@ function row(x: Value, at: number): Value {
   const starts = x.shape.map((_, i) => (i === 0 ? at : 0));
   const limits = x.shape.map((n, i) => (i === 0 ? at + 1 : n));
   return reshape(slice(x, starts, limits), x.shape.slice(1));
-}
-
-/**
- * Apply a function to the slices of `xs` along their first axes, one after the other, and stack the results.
- *
- * @throws as `scan`.
- * @example
- * String(map((x: Value) => lax.mul(x, x), lax.iota('i32', 4))); // → [0 1 4 9]
- */
-export function map<X, Y>(f: (x: X) => Y, xs: Input<X>): Output<Y> {
-  const [, ys] = scan((carry: null, x: X): readonly [null, Y] => [carry, f(x)], null, xs);
-  return ys;
 }

@@ -2,7 +2,7 @@
 import { flatten, unflatten } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { customVmap, type CustomVmap } from '../transforms/custom-vmap.ts';
-import { map } from './scan.ts';
+import { map } from './map.ts';
 
 /**
  * A function that `vmap` maps with a loop instead of batching what is in it: for operations that cannot be batched, and where the

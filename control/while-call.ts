@@ -244,8 +244,8 @@ function batchWhile(
   for (;;) {
     const cond = batchJaxpr(condJaxpr, axis, [...condDims, ...carried].map(front));
     const perLane = cond.dimsOut[0] !== null;
-    // With a condition per lane every carry is kept or replaced per lane.
-    if (perLane) carried = carried.map(() => true);
+    // With a condition per lane every carry that changes is kept or replaced per lane.
+    if (perLane) carried = carried.map((on, i) => on || !passes(bodyJaxpr, bodyDims.length + i, i));
     const body = batchJaxpr(bodyJaxpr, axis, [...bodyDims, ...carried].map(front), {
       force: carried,
     });
@@ -281,6 +281,10 @@ function batchWhile(
   }
 }
 
+/** Whether an output is an input as it came. */
+const passes = ({ invars, outvars }: Jaxpr, input: number, output: number): boolean =>
+  outvars[output] === invars[input];
+
 interface Loop {
   readonly condJaxpr: Jaxpr;
   readonly bodyJaxpr: Jaxpr;
@@ -310,7 +314,10 @@ function laneLoop(
       ]);
       const going = evalJaxpr(cond, [...condFixed, ...old])[0];
       const next = evalJaxpr(body, [...bodyFixed, ...old]);
-      return next.map((x, i) => select(broadcastInDim(going, x.shape, [0]), x, old[i]));
+      const fixed = bodyConsts.length;
+      return next.map((x, i) =>
+        passes(body, fixed + i, i) ? x : select(broadcastInDim(going, x.shape, [0]), x, old[i]),
+      );
     },
     [...avalsOf(condConsts), ...avalsOf(bodyConsts), ...carryAvals],
   );

@@ -1,4 +1,4 @@
-/** `whileLoop` and `foriLoop`: loops as functions of trees. */
+/** `whileLoop` and `foriLoop`: loops as functions of trees. The primitive `while` stands in `while-call.ts`. */
 import { NDArray } from '../core/array.ts';
 import { config } from '../core/config.ts';
 import { isInteger } from '../core/dtype.ts';
@@ -13,7 +13,7 @@ import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { flattenValues } from '../transforms/flat-function.ts';
 import type { Input, Output } from '../transforms/signature.ts';
 import { checkCarry, traceBody, traceCarried, type Body } from './body.ts';
-import { scan } from './scan.ts';
+import { scan, unrollOf } from './scan.ts';
 import { whileP, type WhileParams } from './while-call.ts';
 
 /**
@@ -75,15 +75,16 @@ function loopEagerly(cond: Body, body: Body, init: readonly Value[]): readonly V
 
 /** Options of `foriLoop`. */
 export interface ForiOptions {
-  /** How many steps one iteration of the compiled loop makes; only with plain numbers as bounds. */
+  /** How many steps one iteration of the compiled loop makes (`true` or 0: all); only with bounds that are known. */
   readonly unroll?: number | boolean;
 }
 
 /**
- * Repeat `body(i, carry)` for `i` from `lower` up to, not including, `upper`. Plain numbers as bounds give a `scan`, which can be
- * differentiated in reverse; traced bounds give a `while`.
+ * Repeat `body(i, carry)` for `i` from `lower` up to, not including, `upper`. Bounds that are plain numbers (or scalars made of
+ * them) give a `scan`, which can be differentiated in reverse; other bounds give a `while`.
  *
- * @throws ArgumentError or DTypeError when a bound is no integer; TreeError, ShapeError or DTypeError when the carry changes.
+ * @throws ArgumentError for a bound that is no integer, a bad `unroll`, or one with bounds that are not known; DTypeError when the
+ * bounds are no integer scalars of one dtype; TreeError, ShapeError or DTypeError when the carry changes.
  * @example
  * String(foriLoop(0, 5, (i: Value, x: Value) => lax.add(x, lax.convertElementType(i, 'f32')), 0)); // → 10.0
  */
@@ -94,36 +95,34 @@ export function foriLoop<C>(
   init: Input<C>,
   options: ForiOptions = {},
 ): Output<C> {
-  if (typeof lower === 'number' && typeof upper === 'number') {
-    for (const n of [lower, upper])
-      if (!Number.isInteger(n))
-        throw new ArgumentError(`foriLoop: bounds must be integers; got ${n}. Round it.`);
-    const step = ([i, carry]: [Value, C]): readonly [[Value, C], null] => [
-      [add(i, literalLike(1, i)), body(i, carry)],
-      null,
-    ];
-    const [[, result]] = scan<[Value, C], null, null>(
-      step,
-      [bound(lower), init] as Input<[Value, C]>,
-      null,
-      {
-        length: Math.max(0, upper - lower),
-        ...(options.unroll === undefined ? {} : { unroll: options.unroll }),
-      },
-    ) as [[Value, Output<C>], null];
-    return result;
-  }
-  if (options.unroll !== undefined)
-    throw new ArgumentError(
-      'foriLoop: unroll needs plain numbers as bounds; got a traced bound. Leave it out.',
-    );
-  const dtype = typeof lower === 'number' ? (upper as Value).dtype : lower.dtype;
-  const [from, to] = [lower, upper].map((x) => (typeof x === 'number' ? bound(x, dtype) : x));
-  for (const x of [from, to])
-    if (!isInteger(x.dtype) || x.ndim !== 0 || x.dtype !== dtype)
-      throw new DTypeError(
-        `foriLoop: bounds must be integer scalars of one dtype; got ${from.aval.toString()} and ${to.aval.toString()}. Convert with x.astype('i32').`,
+  const [from, to] = bounds(lower, upper);
+  const [start, end] = [knownInteger(from), knownInteger(to)];
+  if (start === undefined || end === undefined) {
+    // One step per iteration is what a loop of unknown length does anyway.
+    if (unrollOf('foriLoop', options.unroll ?? 1, 2) !== 1)
+      throw new ArgumentError(
+        'foriLoop: unroll needs plain numbers as bounds; got a traced bound. Leave it out.',
       );
+    return loopWhile(from, to, body, init);
+  }
+  const step = ([i, carry]: [Value, C]): readonly [[Value, C], null] => [
+    [add(i, literalLike(1, i)), body(i, carry)],
+    null,
+  ];
+  const length = Math.max(0, end - start);
+  const [[, result]] = scan<[Value, C], null, null>(step, [from, init] as Input<[Value, C]>, null, {
+    length,
+    unroll: unrollOf('foriLoop', options.unroll, length),
+  }) as [[Value, Output<C>], null];
+  return result;
+}
+
+function loopWhile<C>(
+  from: Value,
+  to: Value,
+  body: (i: Value, carry: C) => C,
+  init: Input<C>,
+): Output<C> {
   type Carry = [Value, Value, C];
   const [, , result] = whileLoop<Carry>(
     ([i, end]) => lt(i, end),
@@ -133,5 +132,32 @@ export function foriLoop<C>(
   return result;
 }
 
-const bound = (n: number, dtype: Value['dtype'] = 'i32'): NDArray =>
+/** Both bounds as integer scalars of one dtype; a number takes that of the other bound. */
+function bounds(lower: number | Value, upper: number | Value): readonly [Value, Value] {
+  for (const n of [lower, upper])
+    if (typeof n === 'number' && !Number.isSafeInteger(n))
+      throw new ArgumentError(`foriLoop: bounds must be integers; got ${n}. Round it.`);
+  const typed = [lower, upper].find((x) => typeof x !== 'number');
+  const dtype = typed?.dtype ?? 'i32';
+  if (!isInteger(dtype)) throw badBounds(lower, upper);
+  const [from, to] = [lower, upper].map((x) => (typeof x === 'number' ? bound(x, dtype) : x));
+  if ([from, to].some((x) => x.ndim !== 0 || x.dtype !== dtype)) throw badBounds(from, to);
+  return [from, to];
+}
+
+function badBounds(...given: readonly (number | Value)[]): Error {
+  const shown = given.map((x) => (typeof x === 'number' ? String(x) : x.aval.toString()));
+  return new DTypeError(
+    `foriLoop: bounds must be integer scalars of one dtype; got ${shown.join(' and ')}. Convert with x.astype('i32').`,
+  );
+}
+
+const bound = (n: number, dtype: Value['dtype']): NDArray =>
   NDArray.fromScalar(dtype === 'i64' || dtype === 'u64' ? BigInt(n) : n, dtype);
+
+/** The value of a scalar that was made of a JavaScript number: no device has to be asked for it. */
+function knownInteger(x: Value): number | undefined {
+  if (!(x instanceof NDArray) || x.scalar === undefined) return undefined;
+  const n = Number(x.scalar);
+  return Number.isSafeInteger(n) ? n : undefined;
+}

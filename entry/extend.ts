@@ -86,7 +86,7 @@ export { bitcastConvertTypeP, convertElementTypeP, copyP, stopGradientP } from '
 export { iotaP } from '../lax/creation.ts';
 export { axisIndexP, pmaxP, pminP, psumP } from '../lax/collectives.ts';
 export { allGatherP, allToAllP, ppermuteP, reduceScatterP } from '../lax/exchange.ts';
-export { cummaxP, cumminP, cumprodP, cumsumP } from '../lax/cumulative.ts';
+export { cumlogsumexpP, cummaxP, cumminP, cumprodP, cumsumP } from '../lax/cumulative.ts';
 export { dotGeneralP } from '../lax/dot.ts';
 export {
   gatherP,

@@ -9,7 +9,7 @@ import type { Keyed } from '../core/key.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { sameShape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
-import { map } from '../control/scan.ts';
+import { map } from '../control/map.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { moveAxis } from '../lax/structure.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';

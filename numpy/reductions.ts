@@ -356,6 +356,46 @@ export const cumsum = (x: ArrayLike, options?: number | null | CumulativeOptions
 export const cumprod = (x: ArrayLike, options?: number | null | CumulativeOptions): Value =>
   cumulative('cumprod', x, options);
 
+/** Options of `cumulativeSum` and `cumulativeProd`. */
+export interface RunningOptions {
+  /** The axis; needed when the array has several. */
+  readonly axis?: number;
+  readonly dtype?: DTypeLike;
+  /** Put the neutral element before the others. */
+  readonly includeInitial?: boolean;
+}
+
+function runningFrom(
+  op: 'cumulativeSum' | 'cumulativeProd',
+  x: ArrayLike,
+  { axis, includeInitial = false, ...rest }: RunningOptions,
+): Value {
+  const value = asArray(op, x);
+  if (axis === undefined && value.ndim !== 1)
+    throw new ArgumentError(
+      `${op}: the axis may be left out for vectors only; got ${value.aval.toString()}. Pass { axis }.`,
+    );
+  const at = oneAxis(op, axis ?? 0, value);
+  const isSum = op === 'cumulativeSum';
+  const out = cumulative(isSum ? 'cumsum' : 'cumprod', value, { axis: at, ...rest });
+  if (!includeInitial) return out;
+  const first = lax.fullLike(out, isSum ? 0 : 1, undefined, out.shape.with(at, 1));
+  return lax.concatenate([first, out], at);
+}
+
+/**
+ * The running sum along an axis, as the array API defines it.
+ *
+ * @throws ArgumentError when the axis is left out for an array that is no vector; ShapeError when it is out of range.
+ * @example
+ * String(np.cumulativeSum(np.array([1, 2, 3]), { includeInitial: true })); // → [0. 1. 3. 6.]
+ */
+export const cumulativeSum = (x: ArrayLike, options: RunningOptions = {}): Value =>
+  runningFrom('cumulativeSum', x, options);
+/** The running product along an axis, as the array API defines it. @throws as `cumulativeSum`. */
+export const cumulativeProd = (x: ArrayLike, options: RunningOptions = {}): Value =>
+  runningFrom('cumulativeProd', x, options);
+
 /** Where elements are not NaN, and the array with NaN replaced. */
 function withoutNaN(
   op: string,
@@ -374,6 +414,12 @@ export const nansum = (x: ArrayLike, options?: Axis | SumOptions): Value =>
 /** The product without NaN. @throws as `prod`. */
 export const nanprod = (x: ArrayLike, options?: Axis | SumOptions): Value =>
   prod(withoutNaN('nanprod', x, 1)[0], options);
+/** The running sum with NaN as zero. @throws as `cumsum`. */
+export const nancumsum = (x: ArrayLike, options?: number | null | CumulativeOptions): Value =>
+  cumsum(withoutNaN('nancumsum', x, 0)[0], options);
+/** The running product with NaN as one. @throws as `cumprod`. */
+export const nancumprod = (x: ArrayLike, options?: number | null | CumulativeOptions): Value =>
+  cumprod(withoutNaN('nancumprod', x, 1)[0], options);
 /** The mean without NaN; NaN where nothing is left. @throws as `mean`. */
 export function nanmean(x: ArrayLike, options?: Axis | MeanOptions): Value {
   const [value, mask] = withoutNaN('nanmean', x, 0);
