@@ -8,13 +8,7 @@ import { paddedSize } from './memory.ts';
 import type { Prepared } from './program.ts';
 import { waits } from './program.ts';
 import type { Readback } from './readback.ts';
-import {
-  firstBatch,
-  isPredictable,
-  largestBatch,
-  type Decider,
-  type Speculation,
-} from './speculation.ts';
+import { isPredictable, type Decider, type Speculation } from './speculation.ts';
 
 /** Dispatches after which commands are handed over, so that the device works while more are written. */
 const submitEvery = 256;
@@ -42,6 +36,8 @@ export class Recorder {
   #pass: GPUComputePassEncoder | undefined;
   #pipeline: GPUComputePipeline | undefined;
   #count = 0;
+  /** The loop that is dispatched ahead, and where the size of copies that are no steps stands. */
+  #gate: { readonly loop: Speculation; readonly restores: number } | undefined;
 
   constructor(queue: Queue, table: Allocation[]) {
     this.#queue = queue;
@@ -69,7 +65,7 @@ export class Recorder {
   #plain(step: Prepared): void {
     if (step.kind === 'kernel') this.#dispatch(step);
     else if (step.kind === 'copy')
-      this.#copy(this.#table[step.from], this.#table[step.to], step.byteLength);
+      this.#copy(this.#table[step.from], this.#table[step.to], step.byteLength, step);
     else if (step.kind === 'while') {
       const before = this.#places(step);
       for (let i = 0; i < (step.trips ?? 0); i++) {
@@ -77,7 +73,7 @@ export class Recorder {
         this.#turn(step);
       }
       this.#restore(step, before);
-    }
+    } else if (this.#gate !== undefined) this.#choose(step, this.#gate.loop);
   }
 
   async #while(step: Prepared & { kind: 'while' }): Promise<void> {
@@ -106,20 +102,16 @@ export class Recorder {
     this.#encoder ??= this.#queue.gpu.createCommandEncoder();
     loop.reset(this.#encoder);
     let turns = 0;
-    for (let batch = firstBatch; ; batch = Math.min(largestBatch, batch * 2)) {
+    for (let batch = loop.firstBatch; ; batch = Math.min(loop.largestBatch, batch * 2)) {
+      this.#gate = { loop, restores: loop.restoreOffset() };
       for (let i = 0; i < batch; i++) {
-        let at = 0;
-        const run = (steps: readonly Prepared[]): void => {
-          for (const inner of steps)
-            if (inner.kind === 'kernel')
-              this.#dispatch(inner, { sizes: loop.sizes, at: 12 * at++ });
-        };
-        run(step.cond);
+        this.record(step.cond);
         this.#decide(loop, this.#table[step.predicate]);
-        run(step.body);
+        this.record(step.body);
         this.#turn(step);
         turns++;
       }
+      this.#gate = undefined;
       const state = await this.#read(loop.state, 8);
       const [goesOn, count] = new Uint32Array(state.buffer, state.byteOffset, 2);
       if (goesOn !== 0) continue;
@@ -130,11 +122,19 @@ export class Recorder {
   }
 
   #decide(loop: Speculation, predicate: Allocation): void {
-    const pass = this.#open();
-    pass.setPipeline(loop.pipeline);
-    this.#pipeline = loop.pipeline;
-    pass.setBindGroup(0, loop.group(predicate));
-    pass.dispatchWorkgroups(1);
+    this.#run(loop.shared.decide.pipeline, loop.decideGroup(predicate)).dispatchWorkgroups(1);
+  }
+
+  /** All branches of a case, of which the device empties those that are not taken. */
+  #choose(step: Prepared & { kind: 'case' }, loop: Speculation): void {
+    const group = loop.chooseGroup(step, this.#table[step.index]);
+    this.#run(loop.shared.choose.pipeline, group).dispatchWorkgroups(1);
+    const outside = this.#gate;
+    for (const branch of step.branches) {
+      this.#gate = { loop, restores: loop.restoreOffset(branch) };
+      this.record(branch);
+    }
+    this.#gate = outside;
   }
 
   /** The next values become the carried ones. */
@@ -179,21 +179,23 @@ export class Recorder {
     return this.#pass;
   }
 
-  #dispatch(
-    step: Prepared & { kind: 'kernel' },
-    from?: { readonly sizes: GPUBuffer; readonly at: number },
-  ): void {
-    const { kernel } = step;
-    const group = this.#group(step);
+  /** Set pipeline and bindings of the next dispatch. */
+  #run(pipeline: GPUComputePipeline, group: GPUBindGroup): GPUComputePassEncoder {
     const pass = this.#open();
-    const { pipeline } = kernel.pipeline;
     if (this.#pipeline !== pipeline) {
       pass.setPipeline(pipeline);
       this.#pipeline = pipeline;
     }
     pass.setBindGroup(0, group);
-    if (from === undefined) pass.dispatchWorkgroups(...kernel.code.workgroups);
-    else pass.dispatchWorkgroupsIndirect(from.sizes, from.at);
+    return pass;
+  }
+
+  #dispatch(step: Prepared & { kind: 'kernel' }): void {
+    const { kernel } = step;
+    const pass = this.#run(kernel.pipeline.pipeline, this.#group(step));
+    const loop = this.#gate?.loop;
+    if (loop === undefined) pass.dispatchWorkgroups(...kernel.code.workgroups);
+    else pass.dispatchWorkgroupsIndirect(loop.sizes, loop.offsetOf(step));
     if (++this.#count >= submitEvery) this.submit();
   }
 
@@ -250,17 +252,22 @@ export class Recorder {
     return isCopied;
   }
 
-  #copy(from: Allocation, to: Allocation, byteLength: number): void {
+  #copy(from: Allocation, to: Allocation, byteLength: number, step?: Prepared): void {
     if (from === to) return;
+    const size = Math.min(paddedSize(byteLength), from.size, to.size);
+    if (this.#gate !== undefined) {
+      const { loop, restores } = this.#gate;
+      const { shared } = loop;
+      const pass = this.#run(shared.copy.pipeline, shared.copyGroup(from, to, size));
+      pass.dispatchWorkgroupsIndirect(
+        loop.sizes,
+        step === undefined ? restores : loop.offsetOf(step),
+      );
+      return;
+    }
     this.#endPass();
     this.#encoder ??= this.#queue.gpu.createCommandEncoder();
-    this.#encoder.copyBufferToBuffer(
-      from.gpu,
-      0,
-      to.gpu,
-      0,
-      Math.min(paddedSize(byteLength), from.size, to.size),
-    );
+    this.#encoder.copyBufferToBuffer(from.gpu, 0, to.gpu, 0, size);
   }
 
   #endPass(): void {
