@@ -78,8 +78,8 @@ export interface AssociativeScanOptions {
  * String(associativeScan((a: Value, b: Value) => lax.mul(a, b), np.array([1, 2, 3, 4]))); // → [ 1.  2.  6. 24.]
  */
 export function associativeScan<T>(
-  f: (a: T, b: T) => NoInfer<T>,
-  xs: Input<T>,
+  f: (a: T, b: T) => T,
+  xs: NoInfer<Input<T>>,
   options: AssociativeScanOptions = {},
 ): Output<T> {
   checkFunction('associativeScan', f);
