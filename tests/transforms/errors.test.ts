@@ -399,7 +399,7 @@ describe('control flow', () => {
     expect(
       failure(() => foriLoop(0, array([2], []), (_: Value, c: Value) => c, 1)),
     ).toMatchInlineSnapshot(
-      `"DTypeError: foriLoop: bounds must be integer scalars of one dtype; got f32[] and f32[]. Convert with x.astype('i32')."`,
+      `"DTypeError: foriLoop: bounds must be integer scalars of one dtype; got 0 and f32[]. Convert with x.astype('i32')."`,
     );
   });
 
