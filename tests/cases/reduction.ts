@@ -29,6 +29,8 @@ export const reductionCases: readonly Case[] = [
   make('cumprod in reverse', [real([2, 3], 0.5, 1.5)], (x) => lax.cumprod(x, 1, true)),
   make('cummax', [distinct([6])], (x) => lax.cummax(x)),
   make('cummin in reverse', [distinct([2, 3])], (x) => lax.cummin(x, 1, true)),
+  make('cumlogsumexp', [real([5])], (x) => lax.cumlogsumexp(x)),
+  make('cumlogsumexp in reverse', [real([3, 2])], (x) => lax.cumlogsumexp(x, 0, true)),
   make('cumsum of nothing', [real([0])], (x) => lax.cumsum(x)),
 
   make('dot of vectors', [real([4]), real([4])], (x, y) => lax.dot(x, y)),

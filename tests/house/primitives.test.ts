@@ -75,6 +75,7 @@ const mappedElsewhere: Readonly<Record<string, string>> = {
   conj: 'lax/complex',
   custom_jvp_call: 'transforms/custom',
   custom_lin: 'transforms/custom',
+  custom_linear_solve: 'control/jax',
   custom_vjp_call: 'transforms/custom',
   custom_vmap_call: 'transforms/collectives',
   imag: 'lax/complex',
