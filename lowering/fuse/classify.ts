@@ -1,5 +1,6 @@
 /** What the fuser may do with each StableHLO op. One exhaustive record: a new op must be placed. */
 import type { Combiner } from '../scalar.ts';
+import { constantOf, identityOf } from '../hlo/constant.ts';
 import type { HloKind, HloOp, HloValue, Region } from '../hlo/ir.ts';
 
 /**
@@ -83,7 +84,11 @@ export function cumulative(
 ): { readonly axis: number; readonly reverse: boolean } | undefined {
   const { window } = op.attrs;
   const { shape } = op.operands[0].type;
-  if (op.operands.length !== 2 || namedCombiner(op.regions[0]) === undefined) return undefined;
+  const combiner = op.operands.length === 2 ? namedCombiner(op.regions[0]) : undefined;
+  if (combiner === undefined) return undefined;
+  // A running reduction starts from nothing: any other start is left to the general form.
+  if (!Object.is(constantOf(op.operands[1]), identityOf(combiner, op.operands[0].type.dtype)))
+    return undefined;
   if ([...window.strides, ...window.baseDilations, ...window.windowDilations].some((n) => n !== 1))
     return undefined;
   const wide = window.dimensions.flatMap((n, i) => (n > 1 ? [i] : []));

@@ -1,8 +1,8 @@
 /** Reductions inside fusions: named combiners, argmax and argmin, and general regions. */
 import type { DType } from '../../core/dtype.ts';
 import { LoweringError } from '../../core/errors.ts';
-import { identityOf } from '../hlo/constant.ts';
-import type { HloOp, HloValue, Region } from '../hlo/ir.ts';
+import { constantOf, identityOf } from '../hlo/constant.ts';
+import type { HloOp, Region } from '../hlo/ir.ts';
 import type { Combiner } from '../scalar.ts';
 import type { Tile } from '../tile/ir.ts';
 import { resolve, type Dims } from './axes.ts';
@@ -18,15 +18,6 @@ export function neutral(combiner: Combiner, dtype: DType): number | bigint | boo
       'reduce: complex numbers have no tile form; split them into real and imaginary parts.',
     );
   return value;
-}
-
-/** The splat constant that a value is, if it is one. */
-export function constantOf(value: HloValue): number | bigint | boolean | undefined {
-  let v = value;
-  while (v.def?.kind === 'reshape' || v.def?.kind === 'broadcast_in_dim') v = v.def.operands[0];
-  if (v.def?.kind !== 'constant' || !v.def.attrs.value.splat) return undefined;
-  const { value: constant } = v.def.attrs.value;
-  return typeof constant === 'object' ? undefined : constant;
 }
 
 /**

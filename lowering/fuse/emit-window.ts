@@ -5,7 +5,8 @@ import type { Ref, Tile } from '../tile/ir.ts';
 import { resolve } from './axes.ts';
 import { namedCombiner } from './classify.ts';
 import type { Loop } from './config.ts';
-import { constantOf, neutral } from './emit-reduce.ts';
+import { constantOf } from '../hlo/constant.ts';
+import { neutral } from './emit-reduce.ts';
 import type { Writer } from './writer.ts';
 
 /** The loop of every dimension of the result (none for size 1): window ops keep their dimensions apart. */
@@ -233,7 +234,13 @@ function windowed(w: Writer, op: HloOp<'reduce_window'>): Tile {
   const ref = w.wholeRef(op.operands[0]);
   const shape = w.nest.tileShape(w.dimsOf(op.results[0]));
   const { dtype } = op.results[0].type;
-  const fill = neutral(combiner, dtype);
+  // Padding has the initial value.
+  const isPadded = window.padding.some(([low, high]) => low > 0 || high > 0);
+  const fill = isPadded ? constantOf(op.operands[1]) : neutral(combiner, dtype);
+  if (fill === undefined)
+    throw new LoweringError(
+      'reduce_window: compiled devices pad with a constant; got an initial value that is computed. Pad the operand first, or use the interpreter device.',
+    );
   const count = window.dimensions.reduce((n, d) => n * d, 1);
   const read = (at: readonly Tile[]): Tile => {
     const starts = window.dimensions.map((_, i) => {

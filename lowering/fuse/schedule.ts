@@ -8,7 +8,7 @@ import type { Kernel } from '../tile/ir.ts';
 import { planAlone } from './alone.ts';
 import { Clustering, rootOf, type Cluster } from './cluster.ts';
 import { limitsOf } from './config.ts';
-import { constantOf } from './emit-reduce.ts';
+import { constantOf } from '../hlo/constant.ts';
 import type { BufferId, BufferSpec, Schedule, Step, Target } from './ir.ts';
 import { assignSlots } from './plan.ts';
 import { FusionWriter } from './to-tile.ts';

@@ -8,7 +8,8 @@ import type { TileBuilder } from '../tile/build.ts';
 import type { Ref, Tile } from '../tile/ir.ts';
 import { cumulative, namedCombiner, roleOf } from './classify.ts';
 import { emitMap, emitRegion, splat } from './emit-map.ts';
-import { argExtreme, constantOf, neutral } from './emit-reduce.ts';
+import { constantOf } from '../hlo/constant.ts';
+import { argExtreme, neutral } from './emit-reduce.ts';
 
 /** Tiles of values. */
 export type TileEnv = Map<HloValue, Tile>;

@@ -3,7 +3,7 @@ import { dtypeInfo, isBig, isComplex, type DType } from '../../core/dtype.ts';
 import { LoweringError } from '../../core/errors.ts';
 import type { Combiner } from '../scalar.ts';
 import { maxOf, maxOfBig, minOf, minOfBig, rounderOf, wrapBig } from '../scalar-round.ts';
-import type { HloConstant, HloOp } from './ir.ts';
+import type { HloConstant, HloOp, HloValue } from './ir.ts';
 
 /** What a constant can be made from. */
 export type ConstantInput = number | bigint | boolean | readonly [re: number, im: number];
@@ -86,4 +86,13 @@ export function constantElements(
   const pairs = new Array<number>(isComplex(dtype) ? 2 * size : size);
   for (let i = 0; i < size; i++) [pairs[2 * i], pairs[2 * i + 1]] = one;
   return pairs;
+}
+
+/** The splat constant that a value is, if it is one. */
+export function constantOf(value: HloValue): number | bigint | boolean | undefined {
+  let v = value;
+  while (v.def?.kind === 'reshape' || v.def?.kind === 'broadcast_in_dim') v = v.def.operands[0];
+  if (v.def?.kind !== 'constant' || !v.def.attrs.value.splat) return undefined;
+  const { value: constant } = v.def.attrs.value;
+  return typeof constant === 'object' ? undefined : constant;
 }

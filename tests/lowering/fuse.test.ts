@@ -363,6 +363,23 @@ describe('windows', () => {
   });
 });
 
+describe('running reductions', () => {
+  test('start from nothing, or from a value of their own', () => {
+    const window = {
+      dimensions: [6],
+      strides: [1],
+      baseDilations: [1],
+      windowDilations: [1],
+      padding: [[5, 0]] as const,
+    };
+    agree([f32(6)], (b, [x]) =>
+      [0, 3].flatMap((init) => b.reduceWindow([x], [b.constant(init, 'f32')], window, 'add')),
+    );
+    const unpadded = { ...window, dimensions: [2], padding: [[0, 0]] as const };
+    agree([f32(6), f32()], (b, [x, init]) => b.reduceWindow([x], [init], unpadded, 'max'));
+  });
+});
+
 describe('control flow', () => {
   test('while with a constant trip count, in-place update of a carried array', () => {
     const schedule = agree([f32(4), f32(6, 4)], (b, [x, ys]) => {
