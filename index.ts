@@ -15,6 +15,7 @@ export type { DType } from './core/dtype.ts';
 export {
   ArgumentError,
   AsyncFunctionError,
+  CallbackError,
   ConcretizationError,
   DeletedArrayError,
   DeviceError,
@@ -97,7 +98,18 @@ export type { Input, Inputs, Output } from './transforms/signature.ts';
 export type { Compiled, Lowered, Traced } from './transforms/stages.ts';
 export { vmap, type Axes, type VmapOptions } from './transforms/vmap.ts';
 
+export {
+  effectsBarrier,
+  ioCallback,
+  pureCallback,
+  type IoCallbackOptions,
+  type PureCallbackOptions,
+  type Results,
+  type ResultType,
+} from './control/callback.ts';
+export type { VmapMethod } from './control/callback-call.ts';
 export { cond, switchBranch } from './control/cond.ts';
+export * as debug from './control/debug.ts';
 export {
   associativeScan,
   map,

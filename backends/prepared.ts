@@ -1,9 +1,16 @@
 /** Steps of a schedule with what every call needs precomputed; devices add what they keep of kernels and of loops. */
+import type { HostCall, HostType } from '../core/host-call.ts';
 import type { BufferId, Schedule, Step } from '../lowering/fuse/ir.ts';
 
 /** A step; `Dispatch` is what a device keeps of a kernel, `Loop` what it keeps of a loop. */
 export type PreparedStep<Dispatch, Loop> =
   | ({ readonly kind: 'kernel'; readonly ids: readonly BufferId[] } & Dispatch)
+  | {
+      readonly kind: 'host';
+      readonly call: HostCall;
+      readonly args: readonly HostBuffer[];
+      readonly results: readonly HostBuffer[];
+    }
   | {
       readonly kind: 'copy';
       readonly from: BufferId;
@@ -23,6 +30,14 @@ export type PreparedStep<Dispatch, Loop> =
       readonly index: BufferId;
       readonly branches: readonly (readonly PreparedStep<Dispatch, Loop>[])[];
     };
+
+/** A buffer that a JavaScript function reads or writes. */
+export interface HostBuffer {
+  readonly id: BufferId;
+  /** Type of the value, which need not have the shape that the buffer was made for. */
+  readonly type: HostType;
+  readonly byteLength: number;
+}
 
 /** Carried buffers of a loop that change, and where their next values are. */
 interface Moves {
@@ -50,6 +65,19 @@ export function prepareSteps<Dispatch, Loop>(
       case 'kernel': {
         const dispatch = device.kernel(step);
         return dispatch === undefined ? [] : [{ kind: 'kernel', ids: step.args, ...dispatch }];
+      }
+      case 'host': {
+        const describe = (ids: readonly BufferId[], types: readonly HostType[]): HostBuffer[] =>
+          ids.map((id, i) => ({
+            id,
+            type: types[i],
+            byteLength: schedule.buffers[id].byteLength,
+          }));
+        const [args, results] = [
+          describe(step.args, step.argTypes),
+          describe(step.results, step.resultTypes),
+        ];
+        return [{ kind: 'host', call: step.call, args, results }];
       }
       case 'copy':
         return [{ ...step, byteLength: schedule.buffers[step.to].byteLength }];

@@ -20,6 +20,13 @@ function showSteps(steps: readonly Step[], indent: string, lines: string[]): voi
       case 'kernel':
         lines.push(`${indent}@${step.kernel.name}(${names(step.args)})`);
         break;
+      case 'host': {
+        const results = step.results.length === 0 ? '' : `${names(step.results)} = `;
+        lines.push(
+          `${indent}${results}host ${step.call.name} ${step.call.id}(${names(step.args)})`,
+        );
+        break;
+      }
       case 'copy':
         lines.push(`${indent}${name(step.to)} = copy ${name(step.from)}`);
         break;

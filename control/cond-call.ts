@@ -2,6 +2,8 @@
  * The primitive `cond`: one of several programs, chosen by an index when it runs. Operands: the index (rank-0 i32, in range), then
  * the operands of the branches; what the branches capture is among them, the same for all.
  */
+import { unionOfEffects, type Effect } from '../core/effects.ts';
+import { ArgumentError } from '../core/errors.ts';
 import { Jaxpr, Var } from '../core/jaxpr.ts';
 import {
   LinearArg,
@@ -32,7 +34,7 @@ import {
   type PartialTrace,
 } from '../transforms/linearize.ts';
 import { defineSaving } from '../transforms/saving.ts';
-import { hasEffects, traceClosed, type Closed } from '../transforms/stage.ts';
+import { traceClosed, type Closed } from '../transforms/stage.ts';
 import { transposeJaxpr } from '../transforms/transpose.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { isDifferentiable } from '../transforms/zeros.ts';
@@ -60,7 +62,7 @@ export const condP: Primitive<CondParams> = definePrimitive<CondParams>('cond', 
       ? batchBranches(args, dims, params, axis)
       : batchIndex(args, dims, params, axis);
   },
-  hasEffects: ({ branches }) => branches.some(hasEffects),
+  effects: ({ branches }) => unionOfEffects(branches.map((b) => b.effects)),
   printParams: ({ branches }) => ({ branches }),
 });
 
@@ -260,6 +262,19 @@ function batchBranches(
 }
 
 /**
+ * Refuse effects that must not happen for lanes that go another way.
+ *
+ * @throws ArgumentError naming them.
+ */
+export function refuseLanes(op: string, effects: readonly Effect[]): void {
+  const found = effects.filter((effect) => !effect.speculative);
+  if (found.length > 0)
+    throw new ArgumentError(
+      `${op}: under vmap a branch or loop that differs from lane to lane runs for all lanes, so it must have no effects on the world; got ${found.join(', ')}. Move the ioCallback out of it, or loop over the examples with scan.`,
+    );
+}
+
+/**
  * A branch per lane: every branch runs on every lane, and the results are selected. Where a lane does not take a branch, its
  * operands are constants to that branch, so that no NaN comes back from there in reverse mode.
  */
@@ -269,6 +284,7 @@ function batchIndex(
   { branches }: CondParams,
   axis: AxisData,
 ): BatchResult {
+  refuseLanes('cond', unionOfEffects(branches.map((b) => b.effects)));
   const index = batchTo(args[0], dims[0], 0, axis.size);
   const operands = args.slice(1).map((x, i) => batchTo(x, dims[i + 1], 0, axis.size));
   const front = operands.map(() => 0);

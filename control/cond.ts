@@ -15,7 +15,7 @@ import { flattenValues } from '../transforms/flat-function.ts';
 import type { Input, Inputs, Output } from '../transforms/signature.ts';
 import { merge } from '../transforms/jaxpr-cache.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
-import { hasEffects, traceClosed } from '../transforms/stage.ts';
+import { traceClosed } from '../transforms/stage.ts';
 import { traceBody, type Body } from './body.ts';
 import { condP, joinConsts } from './cond-call.ts';
 
@@ -118,7 +118,7 @@ function branchVarying(
     ({ invars, eqns, outvars }) =>
       new Jaxpr({ invars, eqns, outvars: outvars.filter((_, i) => varying[i]) }),
   );
-  const needsBranch = varying.includes(true) || kept.some(hasEffects);
+  const needsBranch = varying.includes(true) || kept.some((branch) => branch.effects.length > 0);
   const outs = needsBranch ? condP.bind([index, ...operands], { branches: kept }) : [];
   const passed = sources.filter((at) => at !== undefined).map((at) => operands[at]);
   return merge<Value>(varying, outs, passed);

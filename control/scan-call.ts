@@ -16,7 +16,7 @@ import { split } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval } from '../transforms/linearize.ts';
 import { defineSaving } from '../transforms/saving.ts';
-import { hasEffects, reorder } from '../transforms/stage.ts';
+import { reorder } from '../transforms/stage.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { saveScan } from './saving.ts';
 import { range, splitOperands, type ScanParams } from './scan-params.ts';
@@ -64,7 +64,7 @@ export const scanP: Primitive<ScanParams> = definePrimitive<ScanParams>('scan', 
       return [outs, derived.dimsOut.map((d, i) => (d === null ? null : i < numCarry ? 0 : 1))];
     }
   },
-  hasEffects: ({ jaxpr }) => hasEffects(jaxpr),
+  effects: ({ jaxpr }) => jaxpr.effects,
   printParams: ({ jaxpr, length, reverse, unroll, numConsts, numCarry }) => ({
     jaxpr,
     length,
@@ -78,7 +78,7 @@ export const scanP: Primitive<ScanParams> = definePrimitive<ScanParams>('scan', 
 // Unused outputs go at once; a carry goes when no used output and no other carry needs it.
 defineDeadCode(scanP, (usedOut, params) => {
   const { jaxpr, numConsts, numCarry } = params;
-  if (hasEffects(jaxpr)) return undefined;
+  if (jaxpr.effects.length > 0) return undefined;
   let carried = usedOut.slice(0, numCarry);
   for (;;) {
     const keptOut = [...carried, ...usedOut.slice(numCarry)];

@@ -4,7 +4,7 @@
  * The known part becomes a scan of its own that stacks residuals, step by step. Residuals that depend on constants alone are
  * computed once, before the loop; those that are slices of an input are read from that input again.
  */
-import { Jaxpr, type Atom, type Eqn } from '../core/jaxpr.ts';
+import { effectsOf, Jaxpr, type Atom, type Eqn } from '../core/jaxpr.ts';
 import { LinearArg, type Primitive, type Tangent } from '../core/primitive.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -170,15 +170,14 @@ function dependsOnOnly(jaxpr: Jaxpr, numConsts: number): ReadonlySet<Atom> {
   const varying = new Set<Atom>(jaxpr.invars.slice(numConsts));
   const invariant = new Set<Atom>(jaxpr.invars.slice(0, numConsts));
   for (const eqn of jaxpr.eqns) {
-    const varies =
-      eqn.inputs.some((a) => varying.has(a)) || eqn.prim.rules.hasEffects?.(eqn.params) === true;
+    const varies = eqn.inputs.some((a) => varying.has(a)) || effectsOf(eqn).length > 0;
     for (const v of eqn.outputs) (varies ? varying : invariant).add(v);
   }
   return invariant;
 }
 
 const isInvariant = (eqn: Eqn, invariant: ReadonlySet<Atom>): boolean =>
-  eqn.outputs.every((v) => invariant.has(v));
+  effectsOf(eqn).length === 0 && eqn.outputs.every((v) => invariant.has(v));
 
 /**
  * Transpose a linear scan: a scan in the other direction that carries cotangents of the carry, sums cotangents of linear

@@ -8,7 +8,7 @@ import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { checkSync, flattenValues } from '../transforms/flat-function.ts';
 import { merge, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import type { Input, Output } from '../transforms/signature.ts';
-import { hasEffects, reorder } from '../transforms/stage.ts';
+import { reorder } from '../transforms/stage.ts';
 import { zerosOf } from '../lax/creation.ts';
 import { concatenate, slice } from '../lax/slicing.ts';
 import { reshape } from '../lax/structure.ts';
@@ -117,7 +117,7 @@ function scanVarying(operands: readonly Value[], params: ScanParams): Value[] {
   order.push(...whereNot(range(0, invars.length), isFixed).slice(numConsts));
   const varying = sources.map((from) => from === undefined);
   const body = reorder(jaxpr, order, where(range(0, outvars.length), varying));
-  const needsLoop = body.outvars.length > 0 || hasEffects(jaxpr);
+  const needsLoop = body.outvars.length > 0 || jaxpr.effects.length > 0;
   const outs = needsLoop
     ? run(
         order.map((i) => operands[i]),

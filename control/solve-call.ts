@@ -19,7 +19,6 @@ import { batchTo } from '../lax/structure.ts';
 import { split } from '../transforms/jaxpr-cache.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { jvpFlat } from '../transforms/jvp.ts';
-import { hasEffects } from '../transforms/stage.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { addTangents, instantiate } from '../transforms/zeros.ts';
 
@@ -58,7 +57,7 @@ export const linearSolveP: Primitive<LinearSolveParams> = definePrimitive<Linear
       return transposeSolve(cts, fixed, params);
     },
     batch: (args, dims, params, axis) => batchSolve(args, dims, params, axis),
-    hasEffects: ({ solve }) => hasEffects(solve),
+    effects: ({ solve }) => solve.effects,
     printParams: ({ matvec, vecmat, solve, transposeSolve: turned, constCounts }) => ({
       const_lengths: `[${constCounts.join(', ')}]`,
       matvec,

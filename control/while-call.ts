@@ -2,6 +2,7 @@
  * The primitive `while`: a loop whose length is known only when it runs. Operands: constants of the condition, constants of the
  * body, carry. It has a forward derivative and a batched form; it cannot run backwards.
  */
+import { unionOfEffects } from '../core/effects.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { Jaxpr, Literal, Var } from '../core/jaxpr.ts';
 import type {
@@ -23,9 +24,10 @@ import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { merge, split, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval, partialEvalJaxpr, type PartialTrace } from '../transforms/linearize.ts';
-import { dropDead, hasEffects, reorder, traceClosed } from '../transforms/stage.ts';
+import { dropDead, reorder, traceClosed } from '../transforms/stage.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { instantiate } from '../transforms/zeros.ts';
+import { refuseLanes } from './cond-call.ts';
 import { range } from './scan-params.ts';
 
 /** Parameters of `while`. */
@@ -75,7 +77,7 @@ export const whileP: Primitive<WhileParams> = definePrimitive<WhileParams>('whil
     );
   },
   batch: (args, dims, params, axis) => batchWhile(args, dims, params, axis),
-  hasEffects: ({ condJaxpr, bodyJaxpr }) => hasEffects(condJaxpr) || hasEffects(bodyJaxpr),
+  effects: ({ condJaxpr, bodyJaxpr }) => unionOfEffects([condJaxpr.effects, bodyJaxpr.effects]),
   printParams: ({ condJaxpr, condNconsts, bodyJaxpr, bodyNconsts }) => ({
     body_jaxpr: bodyJaxpr,
     body_nconsts: bodyNconsts,
@@ -196,7 +198,7 @@ definePartialEval(whileP, splitWhileLoop);
 // A carry goes when no used output, no other carry and not the condition needs it.
 defineDeadCode(whileP, (usedOut, params) => {
   const { condJaxpr, bodyJaxpr, condNconsts, bodyNconsts } = params;
-  if (hasEffects(condJaxpr) || hasEffects(bodyJaxpr)) return undefined;
+  if (condJaxpr.effects.length + bodyJaxpr.effects.length > 0) return undefined;
   const condUses = usedInputs(condJaxpr);
   let carried = usedOut.map((on, i) => on || condUses[condNconsts + i]);
   for (;;) {
@@ -245,7 +247,10 @@ function batchWhile(
     const cond = batchJaxpr(condJaxpr, axis, [...condDims, ...carried].map(front));
     const perLane = cond.dimsOut[0] !== null;
     // With a condition per lane every carry that changes is kept or replaced per lane.
-    if (perLane) carried = carried.map((on, i) => on || !passes(bodyJaxpr, bodyDims.length + i, i));
+    if (perLane) {
+      refuseLanes('while', unionOfEffects([condJaxpr.effects, bodyJaxpr.effects]));
+      carried = carried.map((on, i) => on || !passes(bodyJaxpr, bodyDims.length + i, i));
+    }
     const body = batchJaxpr(bodyJaxpr, axis, [...bodyDims, ...carried].map(front), {
       force: carried,
     });

@@ -136,6 +136,22 @@ export function defaultDevice(): Device {
   return deviceOf(registered[0]);
 }
 
+/**
+ * The device for values that JavaScript looks at while a program runs: the default device if it can be read at once, else the first
+ * that can.
+ *
+ * @throws DeviceError when there is none.
+ */
+export function hostDevice(): Device {
+  const preferred = defaultDevice();
+  const found = preferred.host ? preferred : devices().find((device) => device.host);
+  if (found === undefined)
+    throw new DeviceError(
+      `hostDevice: JavaScript needs a device whose values can be read at once; have ${deviceKinds().join(', ')}. Import "palladia", which offers wasm and the interpreter.`,
+    );
+  return found;
+}
+
 /** Choose the device that arrays without a device go to; nothing brings the first one back. */
 export function setDefaultDevice(device: Device | undefined): void {
   chosen = device;

@@ -70,6 +70,9 @@ export class ParseError extends PalladiaError {}
 /** A kernel that breaks the rules of kernels: races, wholly out-of-range blocks, stores that broadcast. */
 export class KernelError extends PalladiaError {}
 
+/** A function of the user's that a program called, and that threw. The `cause` is what it threw. */
+export class CallbackError extends PalladiaError {}
+
 /** A device that is absent, lost, or cannot do what was asked. */
 export class DeviceError extends PalladiaError {}
 

@@ -1,6 +1,7 @@
 /** Jaxprs: typed, closed, first-order programs in administrative normal form. Printing and checking stand beside this file. */
 import type { Aval } from './aval.ts';
 import type { NDArray } from './array.ts';
+import { unionOfEffects, type Effect } from './effects.ts';
 import type { Primitive } from './primitive.ts';
 import type { Scalar } from './host.ts';
 import type { Value } from './value.ts';
@@ -41,6 +42,10 @@ export interface Eqn {
   readonly frame?: string | undefined;
 }
 
+/** What an equation does besides computing its outputs. */
+export const effectsOf = ({ prim, params }: Eqn): readonly Effect[] =>
+  prim.rules.effects?.(params) ?? [];
+
 /**
  * `{ lambda constvars ; invars . let eqns in outvars }` with the values of the constvars.
  * Jaxprs inside params of equations have no constants: what they capture is an operand of the equation.
@@ -53,6 +58,7 @@ export class Jaxpr {
   readonly outvars: readonly Atom[];
   /** Set by the checker and the printer. */
   #text: string | undefined;
+  #effects: readonly Effect[] | undefined;
 
   constructor(parts: {
     readonly constvars?: readonly Var[];
@@ -76,6 +82,11 @@ export class Jaxpr {
   /** Abstract values of the outputs. */
   get outAvals(): Aval[] {
     return this.outvars.map((v) => v.aval);
+  }
+
+  /** What the program does besides computing its outputs: the effects of its equations, each once. */
+  get effects(): readonly Effect[] {
+    return (this.#effects ??= unionOfEffects(this.eqns.map(effectsOf)));
   }
 
   /** JAX's printed form. */

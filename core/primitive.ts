@@ -1,5 +1,6 @@
 /** Primitives: the open set of operations. A primitive is one record of rules; `lowering/rules.ts` adds how it lowers. */
 import type { Aval } from './aval.ts';
+import type { Effect } from './effects.ts';
 import type { Value } from './value.ts';
 
 /** The parameters of a primitive that has none. */
@@ -56,8 +57,11 @@ export interface Rules<P> {
    * application refers to.
    */
   batch?(args: readonly Value[], dims: readonly BatchDim[], params: P, axis: AxisData): BatchResult;
-  /** Run on concrete arrays in another way than compiling a one-equation program (calls of functions). */
-  evaluate?(args: readonly Value[], params: P): readonly Value[];
+  /**
+   * Run on concrete arrays in another way than compiling a one-equation program (calls of functions). Undefined: compile it
+   * after all.
+   */
+  evaluate?(args: readonly Value[], params: P): readonly Value[] | undefined;
   /** Replace functions in `params` by jaxprs when an equation is recorded; may prepend captured values as operands. */
   stage?(
     args: readonly Value[],
@@ -69,8 +73,8 @@ export interface Rules<P> {
   readonly sharesNames?: boolean;
   /** The named axes that an application refers to; when left out, those of the jaxprs among its params. */
   axisNames?(params: P): readonly string[];
-  /** Whether an equation must stay although nobody uses its outputs. */
-  hasEffects?(params: P): boolean;
+  /** What an equation does besides computing its outputs; it stays although nobody uses them. None when left out. */
+  effects?(params: P): readonly Effect[];
 }
 
 /** An operation: a name for people and a record of rules. Identity is the object; names are unique. */

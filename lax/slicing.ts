@@ -208,14 +208,13 @@ export function slice(
   strides?: readonly number[],
 ): Value {
   const value = operand('slice', x);
-  const steps = strides?.every((s) => s === 1) === true ? undefined : strides;
   const isWhole =
-    steps === undefined &&
+    strides === undefined &&
     sameShape(limits, value.shape) &&
     starts.length === value.ndim &&
     starts.every((n) => n === 0);
   if (isWhole) return value;
-  return sliceP.bind1([value], { startIndices: starts, limitIndices: limits, strides: steps });
+  return sliceP.bind1([value], { startIndices: starts, limitIndices: limits, strides });
 }
 
 /**

@@ -24,6 +24,7 @@ function mapKernels(schedule: Schedule, pass: (kernel: Kernel) => Kernel): Sched
         case 'kernel':
           return { ...step, kernel: pass(step.kernel) };
         case 'copy':
+        case 'host':
           return step;
         case 'while':
           return { ...step, cond: map(step.cond), body: map(step.body) };

@@ -4,7 +4,7 @@
  */
 import type { Aval } from '../core/aval.ts';
 import { InternalError, invariant } from '../core/errors.ts';
-import { Var, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
+import { effectsOf, Var, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
 import type { HloBuilder } from './hlo/build.ts';
 import { sameTensorType, type HloModule, type HloValue, type TensorType } from './hlo/ir.ts';
 import { Module, symbolName } from './hlo/module.ts';
@@ -78,9 +78,7 @@ function liveEqns(jaxpr: Jaxpr): {
   const eqns: Eqn[] = [];
   for (let i = jaxpr.eqns.length - 1; i >= 0; i--) {
     const eqn = jaxpr.eqns[i];
-    const isLive =
-      eqn.outputs.some((v) => vars.has(v)) || eqn.prim.rules.hasEffects?.(eqn.params) === true;
-    if (!isLive) continue;
+    if (!eqn.outputs.some((v) => vars.has(v)) && effectsOf(eqn).length === 0) continue;
     eqn.inputs.forEach(use);
     eqns.push(eqn);
   }

@@ -234,6 +234,10 @@ class KernelLowering {
         eqn.outputs.map((v) => v.aval),
       ),
     );
+    if (region.ops.some((op) => op.kind === 'custom_call'))
+      throw new LoweringError(
+        `${eqn.prim.name}: a kernel cannot call JavaScript while it runs; got ${eqn.prim.name} in a kernel. Call it outside of the kernel, with what the kernel reads or writes.`,
+      );
     try {
       emitOps(this.#b, region.ops, env);
     } catch (error) {

@@ -5,6 +5,7 @@
 import { Aval } from '../core/aval.ts';
 import { asValue, type ArrayLike } from '../core/array.ts';
 import type { DType } from '../core/dtype.ts';
+import { writeEffect } from '../core/effects.ts';
 import { DTypeError, InternalError, LoweringError, ShapeError } from '../core/errors.ts';
 import type { JvpResult, Primitive, Tangent } from '../core/primitive.ts';
 import { sameShape, showShape, type Shape } from '../core/shape.ts';
@@ -64,7 +65,6 @@ export const getP: Primitive<AccessParams> = definePrimitive<AccessParams>('get'
     return [out, [getP.bind1([refTangent, ...others], params)]];
   },
   lower: onlyInKernels('get'),
-  hasEffects: () => false,
   printParams: printAccess,
 });
 
@@ -74,7 +74,7 @@ export const swapP: Primitive<AccessParams> = definePrimitive<AccessParams>('swa
   jvp: ([ref, value, ...rest], [refTangent, valueTangent], params): JvpResult =>
     writeTangent(swapP, [ref, value, ...rest], refTangent, valueTangent, params),
   lower: onlyInKernels('swap'),
-  hasEffects: () => true,
+  effects: () => [writeEffect],
   printParams: printAccess,
 });
 
@@ -84,7 +84,7 @@ export const addupdateP: Primitive<AccessParams> = definePrimitive<AccessParams>
   jvp: ([ref, value, ...rest], [refTangent, valueTangent], params): JvpResult =>
     writeTangent(addupdateP, [ref, value, ...rest], refTangent, valueTangent, params),
   lower: onlyInKernels('addupdate'),
-  hasEffects: () => true,
+  effects: () => [writeEffect],
   printParams: printAccess,
 });
 

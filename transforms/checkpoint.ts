@@ -29,7 +29,7 @@ import {
 import { defineSaving, saveCall, splitBySaving, type SavedJaxpr } from './saving.ts';
 import type { Inputs, Output } from './signature.ts';
 import { splitArguments } from './split-arguments.ts';
-import { hasEffects, traceClosed, type Closed } from './stage.ts';
+import { traceClosed, type Closed } from './stage.ts';
 import { avalsOf } from '../core/trace.ts';
 import { backwardPass } from './transpose.ts';
 import { batchJaxpr } from './vmap-trace.ts';
@@ -78,7 +78,7 @@ export const checkpointP: Primitive<CheckpointParams> = definePrimitive<Checkpoi
         derived.dimsOut,
       ];
     },
-    hasEffects: ({ jaxpr }) => hasEffects(jaxpr),
+    effects: ({ jaxpr }) => jaxpr.effects,
     printParams: ({ jaxpr, differentiated, preventCse, policy }) => ({
       differentiated: flagText(differentiated),
       jaxpr,

@@ -20,7 +20,7 @@ import { definePrimitive, flagText, type PrimitiveRecord } from '../lax/define.t
 import { batchTo, reduceSum } from '../lax/structure.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { transposeCall } from './jit-call.ts';
-import { hasEffects, traceClosed, type FlatFunction } from './stage.ts';
+import { traceClosed, type FlatFunction } from './stage.ts';
 import { batchFlat, defineFunctionBatch } from './vmap-trace.ts';
 import { instantiate, isDifferentiable } from './zeros.ts';
 
@@ -78,7 +78,7 @@ const callRules = <P extends CustomCall>(): PrimitiveRecord<P> => ({
   lower: (_, args, { callJaxpr }, context) => context.inline(recorded(callJaxpr), args),
   evaluate: (args, { fun }) => fun(args),
   stage: stageCall,
-  hasEffects: ({ callJaxpr }) => callJaxpr !== undefined && hasEffects(callJaxpr),
+  effects: ({ callJaxpr }) => callJaxpr?.effects ?? [],
 });
 
 /** Record the function as a program; what it captures becomes its first operands. */

@@ -21,7 +21,7 @@ import { merge, where, whereNot } from './jaxpr-cache.ts';
 import { jvpFlat, jvpJaxpr, spread } from './jvp.ts';
 import { definePartialEval } from './linearize.ts';
 import type { Inputs, Output } from './signature.ts';
-import { hasEffects, traceClosed } from './stage.ts';
+import { traceClosed } from './stage.ts';
 import { batchJaxpr } from './vmap-trace.ts';
 import { instantiate } from './zeros.ts';
 
@@ -67,7 +67,7 @@ export const customVmapCallP: Primitive<CustomVmapParams> = definePrimitive<Cust
       }
       return batchCustomVmap(args, dims, params, axis.size);
     },
-    hasEffects: ({ call }) => hasEffects(call),
+    effects: ({ call }) => call.effects,
     printParams: ({ call, inTree, outTree, ruleName }) => ({
       call,
       in_tree: inTree.toString(),

@@ -2,7 +2,7 @@
  * Dropping what nobody needs, also inside the programs that equations hold: a call whose result is unused loses the part that
  * computed it, a loop loses outputs and carries. Done before lowering; recorded programs keep what the function did.
  */
-import { Jaxpr, type Atom, type Eqn } from '../core/jaxpr.ts';
+import { effectsOf, Jaxpr, type Atom, type Eqn } from '../core/jaxpr.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { RuleTable } from '../core/rule-table.ts';
 import { where } from './jaxpr-cache.ts';
@@ -15,7 +15,7 @@ export interface Pruned<P> {
   readonly keptOut: readonly boolean[];
 }
 
-/** Make an equation smaller, given which of its outputs are used (at least one). Undefined when nothing can be dropped. */
+/** Make an equation smaller, given which of its outputs are used (none only when it has effects). Undefined when nothing can be dropped. */
 export type DeadCodeRule<P = unknown> = (
   usedOut: readonly boolean[],
   params: P,
@@ -84,8 +84,7 @@ function prune(jaxpr: Jaxpr, usedOut: readonly boolean[], keepIn: readonly boole
 /** The equation, a smaller one, or undefined when nobody needs it. */
 function pruneEqn(eqn: Eqn, live: ReadonlySet<Atom>): Eqn | undefined {
   const usedOut = eqn.outputs.map((v) => live.has(v));
-  const effects = eqn.prim.rules.hasEffects?.(eqn.params) === true;
-  if (!usedOut.includes(true) && !effects) return undefined;
+  if (!usedOut.includes(true) && effectsOf(eqn).length === 0) return undefined;
   const pruned = deadCodeRules.find(eqn.prim)?.(usedOut, eqn.params);
   if (pruned === undefined) return eqn;
   return {

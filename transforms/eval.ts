@@ -22,7 +22,8 @@ export class EvalTrace extends Trace {
 
   process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[] {
     for (const x of args) if (!(x instanceof NDArray)) throw strayError(prim.name, x);
-    if (prim.rules.evaluate !== undefined) return prim.rules.evaluate(args, params);
+    const evaluated = prim.rules.evaluate?.(args, params);
+    if (evaluated !== undefined) return evaluated;
     const device = deviceOf(args);
     let key = `${prim.name} ${device.kind}:${device.id} ${configKey()} ${keyOf(params)}`;
     for (const x of args) key += ` ${x.aval.key}`;

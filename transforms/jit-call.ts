@@ -19,7 +19,6 @@ import {
   type PartialTrace,
 } from './linearize.ts';
 import { defineSaving, saveCall } from './saving.ts';
-import { hasEffects } from './stage.ts';
 import { transposeJaxpr } from './transpose.ts';
 import { batchJaxpr } from './vmap-trace.ts';
 
@@ -57,7 +56,7 @@ export const jitP: Primitive<JitParams> = definePrimitive<JitParams>('jit', {
     const derived = batchJaxpr(jaxpr, axis, dims, { anywhere: true });
     return [callJaxpr(name, derived.jaxpr, [...derived.consts, ...args]), derived.dimsOut];
   },
-  hasEffects: ({ jaxpr }) => hasEffects(jaxpr),
+  effects: ({ jaxpr }) => jaxpr.effects,
   printParams: ({ name, jaxpr }) => ({ name, jaxpr }),
   sharesNames: true,
 });

@@ -13,7 +13,7 @@ import { defineDeadCode } from './dead-code.ts';
 import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
 import { callJaxpr } from './jit-call.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
-import { hasEffects, traceClosed, type Closed, type FlatFunction } from './stage.ts';
+import { traceClosed, type Closed, type FlatFunction } from './stage.ts';
 import { batchJaxpr } from './vmap-trace.ts';
 
 /** Parameters of `remat_opt`. */
@@ -49,7 +49,7 @@ export const rematOptP: Primitive<RematOptParams> = definePrimitive<RematOptPara
     const outs = bindBoth(params.name, forward, plain, args);
     return [outs, outs.map(() => 0)];
   },
-  hasEffects: ({ jaxpr }) => hasEffects(jaxpr),
+  effects: ({ jaxpr }) => jaxpr.effects,
   printParams: ({ name, jaxpr }) => ({ name, jaxpr }),
 });
 

@@ -3,7 +3,7 @@
  * other computes some of the results again from the inputs and the saved values. Programs inside of equations are split by the
  * rule of their primitive; without one an equation is saved or computed again as a whole.
  */
-import { Jaxpr, Var, type Atom, type Eqn } from '../core/jaxpr.ts';
+import { effectsOf, Jaxpr, Var, type Atom, type Eqn } from '../core/jaxpr.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { RuleTable } from '../core/rule-table.ts';
 import type { CheckpointPolicy } from './checkpoint-policies.ts';
@@ -78,7 +78,7 @@ export function splitBySaving(
     known.push(parts.known);
     saved.push(...parts.saved);
     // What has effects has them again.
-    if (parts.rest === undefined || !(isNeeded || hasEffects(eqn))) continue;
+    if (parts.rest === undefined || !(isNeeded || effectsOf(eqn).length > 0)) continue;
     rest.push(parts.rest);
     for (const atom of parts.rest.inputs) live.add(atom);
   }
@@ -99,8 +99,6 @@ export function splitBySaving(
     saved,
   };
 }
-
-const hasEffects = (eqn: Eqn): boolean => eqn.prim.rules.hasEffects?.(eqn.params) === true;
 
 /** Which needed outputs are saved values themselves: they are saved under their own name. */
 export function savedOutputs(

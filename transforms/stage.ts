@@ -7,7 +7,15 @@
 import { NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { config } from '../core/config.ts';
-import { isLiteralArray, Jaxpr, Literal, Var, type Atom, type Eqn } from '../core/jaxpr.ts';
+import {
+  effectsOf,
+  isLiteralArray,
+  Jaxpr,
+  Literal,
+  Var,
+  type Atom,
+  type Eqn,
+} from '../core/jaxpr.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { userFrame } from '../core/source.ts';
 import { avalsOf, checkAlive, Trace, Tracer, withTrace } from '../core/trace.ts';
@@ -149,18 +157,13 @@ export const traceClosed = (fun: FlatFunction, avals: readonly Aval[], name?: st
 export const isCacheable = (consts: readonly Value[]): boolean =>
   !consts.some((x) => x instanceof Tracer);
 
-/** Whether some equation must stay although nobody uses its outputs. */
-export const hasEffects = (jaxpr: Jaxpr): boolean =>
-  jaxpr.eqns.some((eqn) => eqn.prim.rules.hasEffects?.(eqn.params) === true);
-
 /** Drop the equations that no output needs, and the constants that nobody uses then. Inputs stay. */
 export function dropDead(jaxpr: Jaxpr): Jaxpr {
   const live = new Set<Atom>(jaxpr.outvars);
   const kept: Eqn[] = [];
   for (let i = jaxpr.eqns.length - 1; i >= 0; i--) {
     const eqn = jaxpr.eqns[i];
-    if (!eqn.outputs.some((v) => live.has(v)) && eqn.prim.rules.hasEffects?.(eqn.params) !== true)
-      continue;
+    if (!eqn.outputs.some((v) => live.has(v)) && effectsOf(eqn).length === 0) continue;
     for (const atom of eqn.inputs) live.add(atom);
     kept.push(eqn);
   }

@@ -67,6 +67,9 @@ function runSteps(
           options,
         );
         break;
+      case 'host':
+        runHost(step, memory);
+        break;
       case 'copy':
         memory[step.to].set(memory[step.from]);
         break;
@@ -81,6 +84,18 @@ function runSteps(
       }
     }
   }
+}
+
+/** Call a JavaScript function on copies of its operands. */
+function runHost(
+  { call, args, argTypes, results, resultTypes }: Extract<Step, { kind: 'host' }>,
+  memory: readonly Uint8Array[],
+): void {
+  const made = call.run(
+    args.map((id, i) => ({ type: argTypes[i], bytes: memory[id].slice() })),
+    resultTypes,
+  );
+  results.forEach((id, i) => memory[id].set(made[i]));
 }
 
 const word = (bytes: Uint8Array): number =>

@@ -101,6 +101,8 @@ export class Cells {
   evictions = 0;
   reloads = 0;
   #call = 1;
+  /** Calls that wait for JavaScript which they called. */
+  #holds = 0;
   /** Bytes of arrays that no ballast stands for yet. */
   #unfelt = 0;
   /** Cells by slot; the generation of a slot tells a cell from earlier ones in its place. */
@@ -129,7 +131,17 @@ export class Cells {
 
   /** Begin a call: what it uses from now on stays in the heap until the next one begins. */
   beginCall(): void {
-    this.#call++;
+    if (this.#holds === 0) this.#call++;
+  }
+
+  /** Call JavaScript from within a call: whatever calls it makes, what this one uses stays in the heap. */
+  hold<T>(body: () => T): T {
+    this.#holds++;
+    try {
+      return body();
+    } finally {
+      this.#holds--;
+    }
   }
 
   /** Make a buffer whose bytes are undefined; at least `tinyBytes + 1` of them. */

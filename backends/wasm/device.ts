@@ -24,7 +24,7 @@ import {
 import { Heap } from './heap.ts';
 import { Kernels } from './kernels.ts';
 import { controlBytes, Pool } from './pool.ts';
-import { Workspace } from './workspace.ts';
+import { Workspaces } from './workspace.ts';
 
 /** Options of the wasm device. */
 export interface WasmOptions {
@@ -94,7 +94,7 @@ export class WasmDevice implements Device {
     this.#runtime = {
       cells: this.cells,
       pool: this.pool,
-      workspace: new Workspace(this.cells),
+      workspaces: new Workspaces(this.cells),
       constants: new FinalizationRegistry((block) => heap.free(block)),
     };
   }

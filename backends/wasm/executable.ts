@@ -10,13 +10,13 @@ import { printSchedule } from '../schedule-text.ts';
 import { tinyBytes, type Cells, type WasmBuffer } from './cells.ts';
 import { planConstants, planDonation, planWorkspace, type RegionPlan } from './memory-plan.ts';
 import type { Pool, PoolKernel } from './pool.ts';
-import type { Workspace } from './workspace.ts';
+import type { Workspace, Workspaces } from './workspace.ts';
 
 /** What executables of one device share. */
 export interface Runtime {
   readonly cells: Cells;
   readonly pool: Pool;
-  readonly workspace: Workspace;
+  readonly workspaces: Workspaces;
   /** Frees the constants of executables that were collected. */
   readonly constants: FinalizationRegistry<number>;
 }
@@ -73,6 +73,8 @@ export class WasmExecutable implements Executable {
   /** Address by buffer. Those of temporaries, constants and tiny values stay from call to call. */
   readonly #addresses: number[];
   #generation = -1;
+  /** The workspace that the addresses of temporaries lie in. */
+  #workspace: Workspace | undefined;
   /** Large outputs: which buffers, and how long. */
   readonly #outputs: readonly { readonly id: BufferId; readonly byteLength: number }[];
   readonly #results: readonly Result[];
@@ -80,6 +82,10 @@ export class WasmExecutable implements Executable {
   readonly #made: (WasmBuffer | undefined)[];
   readonly #heirs: ReadonlyMap<BufferId, number>;
   #disposed = false;
+  #running = false;
+  /** Makes this program once more, for calls from a callback of its own. */
+  readonly #again: () => WasmExecutable;
+  #twin: WasmExecutable | undefined;
 
   constructor(
     runtime: Runtime,
@@ -89,6 +95,7 @@ export class WasmExecutable implements Executable {
   ) {
     this.#runtime = runtime;
     this.#schedule = schedule;
+    this.#again = () => new WasmExecutable(runtime, schedule, load, donated);
     const loaded = new Set<RunnableKernel>();
     this.#steps = prepareSteps(schedule, schedule.steps, {
       kernel(step) {
@@ -115,19 +122,25 @@ export class WasmExecutable implements Executable {
 
   run(inputs: readonly DeviceBuffer[], donated?: readonly boolean[]): DeviceBuffer[] {
     invariant(!this.#disposed, `${this.#schedule.name}: a disposed program was run.`);
-    const { cells, workspace } = this.#runtime;
+    if (this.#running) return (this.#twin ??= this.#again()).run(inputs, donated);
+    const { cells, workspaces } = this.#runtime;
+    const workspace = workspaces.current;
     cells.beginCall();
     workspace.ensure(this.#workspacePlan.byteLength);
-    if (this.#generation !== workspace.generation) this.#place();
+    if (this.#generation !== workspace.generation || this.#workspace !== workspace)
+      this.#place(workspace);
     const buffers = inputs as readonly WasmBuffer[];
     this.#bindInputs(buffers);
     this.#bindOutputs(buffers, donated);
+    this.#running = true;
     try {
       this.#runSteps(this.#steps);
     } catch (cause) {
       this.#generation = -1;
       this.#made.fill(undefined);
       throw this.#explain(cause);
+    } finally {
+      this.#running = false;
     }
     const results = this.#collect(buffers);
     if (donated !== undefined)
@@ -144,8 +157,8 @@ export class WasmExecutable implements Executable {
   }
 
   /** Set the addresses that stay from call to call. */
-  #place(): void {
-    const { cells, workspace } = this.#runtime;
+  #place(workspace: Workspace): void {
+    const { cells } = this.#runtime;
     const { offsets } = this.#workspacePlan;
     const constants = this.#constantPlan;
     if (constants.byteLength > 0 && this.#constantBlock < 0) this.#uploadConstants();
@@ -156,6 +169,7 @@ export class WasmExecutable implements Executable {
         this.#addresses[id] = constantAddress + constants.offsets[id];
     }
     this.#generation = workspace.generation;
+    this.#workspace = workspace;
   }
 
   #uploadConstants(): void {
@@ -229,6 +243,9 @@ export class WasmExecutable implements Executable {
         case 'kernel':
           this.#runKernel(step);
           break;
+        case 'host':
+          this.#runHost(step);
+          break;
         case 'copy':
           this.#runtime.cells.heap.copy(
             this.#addresses[step.to],
@@ -245,6 +262,19 @@ export class WasmExecutable implements Executable {
           this.#runSteps(step.branches[index < 0 || index > last ? last : index]);
         }
       }
+  }
+
+  /** Call a JavaScript function, which may use this device while we wait for it. */
+  #runHost({ call, args, results }: Extract<Prepared, { kind: 'host' }>): void {
+    const { cells, workspaces } = this.#runtime;
+    const { heap } = cells;
+    const operands = args.map(({ id, type, byteLength }) => {
+      const address = this.#addresses[id];
+      return { type, bytes: heap.u8.slice(address, address + byteLength) };
+    });
+    const types = results.map(({ type }) => type);
+    const made = cells.hold(() => workspaces.nested(() => call.run(operands, types)));
+    results.forEach(({ id }, i) => heap.u8.set(made[i], this.#addresses[id]));
   }
 
   #runKernel({ kernel, ids, args, tasks }: Extract<Prepared, { kind: 'kernel' }>): void {
@@ -302,6 +332,7 @@ export class WasmExecutable implements Executable {
 
   dispose(): void {
     this.#disposed = true;
+    this.#twin?.dispose();
     if (this.#constantBlock < 0) return;
     this.#runtime.constants.unregister(this);
     this.#runtime.cells.heap.free(this.#constantBlock);

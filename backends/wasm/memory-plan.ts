@@ -55,6 +55,10 @@ function touched(step: Step, visit: (id: BufferId) => void): void {
     case 'kernel':
       step.args.forEach(visit);
       break;
+    case 'host':
+      step.args.forEach(visit);
+      step.results.forEach(visit);
+      break;
     case 'copy':
       visit(step.from);
       visit(step.to);

@@ -1,4 +1,4 @@
-/** Memory that calls use while they run: one block for the whole device, since calls never overlap. It grows and stays. */
+/** Memory that calls use while they run: one block for the whole device, since calls only overlap when one calls JavaScript. It grows and stays. */
 import type { Cells } from './cells.ts';
 import type { BlockId } from './heap.ts';
 
@@ -28,5 +28,36 @@ export class Workspace {
     this.#block = this.#cells.reserve(wanted, 'temporaries');
     this.#byteLength = wanted;
     this.address = heap.address(this.#block);
+  }
+}
+
+/**
+ * The workspaces of a device, by how many calls wait for JavaScript that they called: what a callback computes must not touch the
+ * temporaries of the program that called it.
+ */
+export class Workspaces {
+  readonly #cells: Cells;
+  readonly #levels: Workspace[];
+  #level = 0;
+
+  constructor(cells: Cells) {
+    this.#cells = cells;
+    this.#levels = [new Workspace(cells)];
+  }
+
+  /** The workspace of calls that begin now. */
+  get current(): Workspace {
+    return this.#levels[this.#level];
+  }
+
+  /** Run JavaScript that may begin calls. */
+  nested<T>(body: () => T): T {
+    this.#level++;
+    this.#levels[this.#level] ??= new Workspace(this.#cells);
+    try {
+      return body();
+    } finally {
+      this.#level--;
+    }
   }
 }

@@ -7,7 +7,7 @@ import type { Device, DeviceBuffer, LoweredModule } from '../../core/backend.ts'
 import { unregisterDevice } from '../../core/backend.ts';
 import { config } from '../../core/config.ts';
 import { dtypeInfo, isComplex } from '../../core/dtype.ts';
-import { DeviceError, OutOfMemoryError, invariant } from '../../core/errors.ts';
+import { DeviceError, OutOfMemoryError, invariant, type PalladiaError } from '../../core/errors.ts';
 import { compileModule } from '../../lowering/compile.ts';
 import type { Schedule, Target } from '../../lowering/fuse/ir.ts';
 import type { HloModule } from '../../lowering/hlo/ir.ts';
@@ -93,7 +93,7 @@ export class WebGpuDevice implements Device {
   #newBytes = 0;
   #lastYield = 0;
   #lost: DeviceError | undefined;
-  #uncaptured: DeviceError | undefined;
+  #uncaptured: PalladiaError | undefined;
 
   constructor(opened: Opened, options: WebGpuOptions = {}) {
     const { device, adapter } = opened;
@@ -131,6 +131,7 @@ export class WebGpuDevice implements Device {
           for (const allocation of allocations) memory.release(allocation);
         }),
       ),
+      report: (error) => (this.#uncaptured ??= error),
       scratch: (byteLength) => this.#scratchOf(byteLength),
       load: (kernel, program) => this.#load(kernel, program),
       handle: (allocation, byteLength, failure) => this.#handle(allocation, byteLength, failure),

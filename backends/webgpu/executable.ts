@@ -21,6 +21,8 @@ export interface Runtime extends Queue {
   load(kernel: Kernel, program: string): LoadedKernel;
   /** A handle to memory, which takes over one reference. */
   handle(allocation: Allocation, byteLength: number, failure: Failure): WebGpuBuffer;
+  /** Keep an error that no array carries; the next read, or wait, throws it. */
+  report(error: PalladiaError): void;
   /** Fill memory after the work that was submitted. */
   fill(allocation: Allocation, bytes: Uint8Array): void;
 }
@@ -181,7 +183,13 @@ export class WebGpuExecutable implements Executable {
     }
     return recorder
       .follow(this.#steps)
-      .catch((cause: unknown) => failure.set(this.#explain(cause)))
+      .then(() => recorder.settle())
+      .catch((cause: unknown) => {
+        const error = this.#explain(cause);
+        // A program without results has nobody whose read would throw it.
+        if (this.#schedule.outputs.length === 0) this.#runtime.report(error);
+        failure.set(error);
+      })
       .then(finish);
   }
 

@@ -60,10 +60,10 @@ export const describeKernel = (kernel: Kernel, code: WgslKernel): CompiledKernel
   source: code.code,
 });
 
-/** Whether steps must wait for values that the device computes. */
+/** Whether steps must wait for values that the device computes, or for JavaScript. */
 export const waits = (steps: readonly Prepared[]): boolean =>
   steps.some((step) => {
-    if (step.kind === 'case') return true;
+    if (step.kind === 'case' || step.kind === 'host') return true;
     return (
       step.kind === 'while' && (step.trips === undefined || waits(step.body) || waits(step.cond))
     );

@@ -15,6 +15,9 @@ const submitEvery = 256;
 /** Bind groups that a step remembers. */
 const mostGroups = 32;
 
+/** Calls of JavaScript whose operands are on their way, after which they are waited for. */
+const mostCalls = 64;
+
 /** What recording needs of a device. */
 export interface Queue {
   readonly gpu: GPUDevice;
@@ -25,6 +28,8 @@ export interface Queue {
   /** The scratch buffer of the device, at least this large. */
   scratch(byteLength: number): Allocation;
 }
+
+type Host = Extract<Prepared, { kind: 'host' }>;
 
 /** Records one call. */
 export class Recorder {
@@ -38,6 +43,8 @@ export class Recorder {
   #count = 0;
   /** The loop that is dispatched ahead, and where the size of copies that are no steps stands. */
   #gate: { readonly loop: Speculation; readonly restores: number } | undefined;
+  /** Calls of JavaScript without results, in order: nothing here waits for them before the end. */
+  readonly #calls: { readonly step: Host; readonly operands: () => Promise<Uint8Array[]> }[] = [];
 
   constructor(queue: Queue, table: Allocation[]) {
     this.#queue = queue;
@@ -58,8 +65,41 @@ export class Recorder {
         const [index] = new Int32Array((await this.#value(step.index, 4)).buffer);
         const last = step.branches.length - 1;
         await this.follow(step.branches[index >= 0 && index < last ? index : last]);
-      }
+      } else if (step.kind === 'host') await this.#host(step);
     }
+  }
+
+  /** Call JavaScript. Operands are copied where they stand in the order of commands; results are waited for. */
+  async #host(step: Host): Promise<void> {
+    const { gpu, readback } = this.#queue;
+    this.#endPass();
+    this.#encoder ??= gpu.createCommandEncoder();
+    const encoder = this.#encoder;
+    const waiting = step.args.map(({ id, byteLength }) =>
+      readback.record(encoder, this.#table[id], byteLength),
+    );
+    this.#calls.push({ step, operands: () => Promise.all(waiting.map((wait) => wait())) });
+    if (step.results.length > 0 || this.#calls.length >= mostCalls) await this.settle();
+  }
+
+  /** Make the calls of JavaScript that are left. */
+  async settle(): Promise<void> {
+    if (this.#calls.length === 0) return;
+    this.submit();
+    const calls = this.#calls.splice(0);
+    const operands = await Promise.all(calls.map((call) => call.operands()));
+    calls.forEach(({ step: { call, args, results } }, k) => {
+      const made = call.run(
+        args.map(({ type }, i) => ({ type, bytes: operands[k][i] })),
+        results.map(({ type }) => type),
+      );
+      results.forEach(({ id }, i) => {
+        // The queue takes whole words.
+        const words = new Uint8Array(Math.ceil(made[i].byteLength / 4) * 4);
+        words.set(made[i]);
+        if (words.byteLength > 0) this.#queue.gpu.queue.writeBuffer(this.#table[id].gpu, 0, words);
+      });
+    });
   }
 
   #plain(step: Prepared): void {
@@ -73,7 +113,8 @@ export class Recorder {
         this.#turn(step);
       }
       this.#restore(step, before);
-    } else if (this.#gate !== undefined) this.#choose(step, this.#gate.loop);
+    } else if (step.kind === 'case' && this.#gate !== undefined)
+      this.#choose(step, this.#gate.loop);
   }
 
   async #while(step: Prepared & { kind: 'while' }): Promise<void> {

@@ -8,7 +8,7 @@
  */
 import { sameShape } from '../../core/shape.ts';
 import { scalarInfo } from '../scalar.ts';
-import type { HloOp, HloValue, Region } from '../hlo/ir.ts';
+import { hasSideEffects, type HloOp, type HloValue, type Region } from '../hlo/ir.ts';
 import type { Axis } from './axes.ts';
 import {
   distinct,
@@ -61,6 +61,8 @@ export class Cluster {
   reduceSpace: readonly Axis[] | undefined = undefined;
   dot: HloOp | undefined = undefined;
   readonly alone: boolean;
+  /** The step with effects before this one, which must run first. */
+  after: Cluster | undefined = undefined;
   /** How the axes of each op's operands follow from its own. */
   readonly joins: Map<HloOp, Join> = new Map();
   /** Axes of dot operands, set when the dot joins. */
@@ -218,6 +220,8 @@ export class Clustering {
   readonly #owner = new Map<HloValue, Cluster>();
   readonly #limits: Limits;
   readonly #inBlock = new Map<HloOp, number>();
+  /** The last step with effects so far. */
+  #lastEffect: Cluster | undefined;
 
   constructor(region: Region, limits: Limits) {
     this.#limits = limits;
@@ -269,12 +273,19 @@ export class Clustering {
     for (const x of op.operands) this.#depend(cluster, x);
     for (const x of captured(op.regions))
       if (x.def === undefined || roleOf(x.def) !== 'inline') this.#depend(cluster, x);
+    if (!hasSideEffects(op)) return;
+    cluster.after = this.#lastEffect;
+    this.#lastEffect = cluster;
+    if (cluster.after !== undefined) this.#runAfter(cluster, cluster.after);
   }
 
   #depend(cluster: Cluster, value: HloValue): void {
     cluster.leaves.add(value);
     const on = this.demand(value);
-    if (on === undefined || on === cluster) return;
+    if (on !== undefined && on !== cluster) this.#runAfter(cluster, on);
+  }
+
+  #runAfter(cluster: Cluster, on: Cluster): void {
     const before = cluster.ancestors.has(on.id);
     if (!before) cluster.ancestors.add(on.id);
     if (!cluster.ancestors.addAll(on.ancestors) && before) return;

@@ -2,6 +2,7 @@
  * Schedules: what the fuser produces and backends run. Kernels over numbered buffers, with the control flow that stays on the host side of the
  * kernels, and a plan of which buffers share memory. No device, no target text.
  */
+import type { HostCall } from '../../core/host-call.ts';
 import type { TensorType } from '../hlo/ir.ts';
 import type { Kernel } from '../tile/ir.ts';
 
@@ -23,6 +24,16 @@ export interface BufferSpec {
 export type Step =
   /** Run a kernel; `args` follow its operands. */
   | { readonly kind: 'kernel'; readonly kernel: Kernel; readonly args: readonly BufferId[] }
+  /** Call a JavaScript function on `args`; it leaves its results in `results`. Such steps run in the order in which they stand. */
+  | {
+      readonly kind: 'host';
+      readonly call: HostCall;
+      readonly args: readonly BufferId[];
+      readonly results: readonly BufferId[];
+      /** Types of both; a buffer may have been made for a value of another shape. */
+      readonly argTypes: readonly TensorType[];
+      readonly resultTypes: readonly TensorType[];
+    }
   /** Copy whole buffers of equal size. */
   | { readonly kind: 'copy'; readonly from: BufferId; readonly to: BufferId }
   /**

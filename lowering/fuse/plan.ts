@@ -31,6 +31,10 @@ function lifetimes(steps: readonly Step[], count: number): (Life | undefined)[] 
         case 'kernel':
           step.args.forEach(touch);
           break;
+        case 'host':
+          step.args.forEach(touch);
+          step.results.forEach(touch);
+          break;
         case 'copy':
           touch(step.from);
           touch(step.to);

@@ -8,7 +8,14 @@ import type { DType } from '../../core/dtype.ts';
 import { keyOf } from '../../core/key.ts';
 import { sizeOf } from '../../core/shape.ts';
 import { HloBuilder, type FunctionTable } from '../hlo/build.ts';
-import type { HloFunction, HloModule, HloOp, HloValue, Region } from '../hlo/ir.ts';
+import {
+  hasSideEffects,
+  type HloFunction,
+  type HloModule,
+  type HloOp,
+  type HloValue,
+  type Region,
+} from '../hlo/ir.ts';
 import { simplifyOp } from '../hlo/simplify.ts';
 import type { Combiner } from '../scalar.ts';
 import { kernelComposite } from './alone.ts';
@@ -34,6 +41,7 @@ const withoutEmpty: Rule = (b, op, operands) => {
     op.results.length === 0 ||
     op.kind === 'while' ||
     op.kind === 'case' ||
+    op.kind === 'custom_call' ||
     op.kind === 'constant'
   )
     return undefined;
@@ -351,8 +359,7 @@ function dropDead(root: Region): void {
     for (const x of region.results) used.add(x);
     const kept: HloOp[] = [];
     for (const op of region.ops.toReversed()) {
-      const effect = op.kind === 'custom_call' && op.attrs.hasSideEffect;
-      if (!effect && !op.results.some((r) => used.has(r))) continue;
+      if (!op.results.some((r) => used.has(r)) && !hasSideEffects(op)) continue;
       kept.push(op);
       for (const x of op.operands) used.add(x);
       for (const inner of op.regions) sweep(inner);

@@ -3,7 +3,13 @@ import { dtypeInfo } from '../../core/dtype.ts';
 import { LoweringError } from '../../core/errors.ts';
 import { encode } from '../../core/host.ts';
 import { sizeOf } from '../../core/shape.ts';
-import type { HloOp, HloValue, Region, TensorType } from '../hlo/ir.ts';
+import {
+  hasSideEffects,
+  type HloOp,
+  type HloValue,
+  type Region,
+  type TensorType,
+} from '../hlo/ir.ts';
 import type { Kernel } from '../tile/ir.ts';
 import { planAlone } from './alone.ts';
 import { Clustering, rootOf, type Cluster } from './cluster.ts';
@@ -26,13 +32,15 @@ function topological(clusters: readonly Cluster[], clustering: Clustering): Clus
   const live = clusters.filter((c) => c.ops.length > 0);
   const needs = new Map(live.map((c) => [c, new Set<Cluster>()]));
   const users = new Map<Cluster, Cluster[]>();
-  for (const c of live)
-    for (const leaf of c.leaves) {
-      const owner = clustering.owner(leaf);
-      if (owner === undefined || owner === c || needs.get(c)?.has(owner) === true) continue;
-      needs.get(c)?.add(owner);
-      users.set(owner, [...(users.get(owner) ?? []), c]);
-    }
+  const require = (c: Cluster, owner: Cluster | undefined): void => {
+    if (owner === undefined || owner === c || needs.get(c)?.has(owner) === true) return;
+    needs.get(c)?.add(owner);
+    users.set(owner, [...(users.get(owner) ?? []), c]);
+  };
+  for (const c of live) {
+    for (const leaf of c.leaves) require(c, clustering.owner(leaf));
+    require(c, c.after);
+  }
   const position = new Map(
     live.map((c) => [c, Math.min(...c.ops.map((o) => clustering.position(o)))]),
   );
@@ -132,6 +140,8 @@ class ScheduleWriter {
         return this.#case(op);
       case 'constant':
         return [];
+      case 'custom_call':
+        return this.#host(op);
       default:
         return this.#steps(op, dies);
     }
@@ -149,6 +159,24 @@ class ScheduleWriter {
     }
     for (const { kernel, args } of plan.kernels) steps.push(...this.#kernel(kernel, args));
     return steps;
+  }
+
+  #host(op: HloOp<'custom_call'>): Step[] {
+    const { host: call, target } = op.attrs;
+    if (call === undefined)
+      throw new LoweringError(
+        `custom_call: compiled devices have no target @${target}; JavaScript functions live in the process that traced them and do not cross text. Use ops of StableHLO, or jit the function itself.`,
+      );
+    return [
+      {
+        kind: 'host',
+        call,
+        args: op.operands.map((x) => this.#buffer(x)),
+        results: op.results.map((r) => this.#buffer(r)),
+        argTypes: op.operands.map((x) => x.type),
+        resultTypes: op.results.map((r) => r.type),
+      },
+    ];
   }
 
   #while(op: HloOp<'while'>, dies: (x: HloValue) => boolean): Step[] {
@@ -261,6 +289,7 @@ function nameOf(cluster: Cluster): string {
 /** Trip count of `for (i = constant; i < constant; i += 1)`, which is what foriLoop and scan lower to. */
 function tripsOf(op: HloOp<'while'>): number | undefined {
   const [cond, body] = op.regions;
+  if (cond.ops.some(hasSideEffects)) return undefined;
   const test = cond.results[0].def;
   if (test?.kind !== 'compare' || test.attrs.direction !== 'lt') return undefined;
   const counter = cond.args.indexOf(test.operands[0]);

@@ -4,6 +4,7 @@
  * broadcast, `add` on bool is `or`) are chosen here too, so that printed programs can be compared with JAX's.
  */
 import { isComplex, kindOf, type DType } from '../../core/dtype.ts';
+import type { HostCall } from '../../core/host-call.ts';
 import { withoutAxes, type Shape } from '../../core/shape.ts';
 import type { Combiner, CompareFn, ScalarFn } from '../scalar.ts';
 import { resultDType } from '../scalar.ts';
@@ -46,6 +47,9 @@ export interface FunctionTable {
 
 /** A region as a function of its arguments. */
 export type RegionFn = (...args: HloValue[]) => readonly HloValue[];
+
+/** The target of custom calls that call a JavaScript function. */
+export const hostCallTarget = 'palladia_host_call';
 
 type Attributes = Readonly<Record<string, HloAttribute>>;
 
@@ -507,6 +511,22 @@ export class HloBuilder {
       'custom_call',
       args,
       { attrs: { target, attributes, hasSideEffect } },
+      resultTypes,
+    );
+  }
+
+  /** A call of a JavaScript function. */
+  hostCall(
+    host: HostCall,
+    args: readonly HloValue[],
+    resultTypes: readonly TensorType[],
+    hasSideEffect: boolean,
+  ): HloValue[] {
+    const attributes = { backend_config: `${host.name} ${host.id}` };
+    return this.emit(
+      'custom_call',
+      args,
+      { attrs: { target: hostCallTarget, attributes, hasSideEffect, host } },
       resultTypes,
     );
   }

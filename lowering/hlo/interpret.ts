@@ -4,7 +4,14 @@
  */
 import { LoweringError, ShapeError, invariant } from '../../core/errors.ts';
 import { sizeOf } from '../../core/shape.ts';
-import { allocateElements, elementWriter, entriesOf } from '../scalar-array.ts';
+import {
+  allocateElements,
+  elementsFromBytes,
+  elementsToBytes,
+  elementWriter,
+  entriesOf,
+} from '../scalar-array.ts';
+import { hostCallTarget } from './build.ts';
 import { regionCombiner } from './combiner.ts';
 import { constantElements } from './constant.ts';
 import { dotGeneral } from './interpret-dot.ts';
@@ -207,9 +214,7 @@ class Frame {
       case 'composite':
         return this.#interpreter.call(this.#interpreter.find(op.attrs.decomposition), xs);
       case 'custom_call':
-        throw new LoweringError(
-          `custom_call: the interpreter has no target @${op.attrs.target}. Use ops of StableHLO.`,
-        );
+        return callHost(op, xs);
       case 'optimization_barrier':
         return xs;
       case 'rng_bit_generator':
@@ -229,6 +234,22 @@ class Frame {
     while (this.region(cond, carried)[0].data[0] !== 0) carried = this.region(body, carried);
     return carried;
   }
+}
+
+/** Call a JavaScript function. @throws LoweringError for every other target. */
+function callHost(op: HloOp<'custom_call'>, xs: readonly HostTensor[]): HostTensor[] {
+  const { host, target } = op.attrs;
+  if (host === undefined)
+    throw new LoweringError(
+      target === hostCallTarget
+        ? 'custom_call: a JavaScript function lives in the process that traced it; got a call of one in a program from text. Jit the function itself, or take the callback out before it is exported.'
+        : `custom_call: the interpreter has no target @${target}. Use ops of StableHLO.`,
+    );
+  const types = op.results.map((r) => r.type);
+  const operands = xs.map(({ type, data }) => ({ type, bytes: elementsToBytes(data, type.dtype) }));
+  return host
+    .run(operands, types)
+    .map((bytes, i) => ({ type: types[i], data: elementsFromBytes(bytes, types[i].dtype) }));
 }
 
 /** Ops without regions and with one result. */

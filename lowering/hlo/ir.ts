@@ -4,6 +4,7 @@
  * Scalar functions share one kind, `scalar`, with the function as attribute; everything else has StableHLO's own mnemonic.
  */
 import type { DType } from '../../core/dtype.ts';
+import type { HostCall } from '../../core/host-call.ts';
 import type { Shape } from '../../core/shape.ts';
 import type { CompareFn, ScalarFn } from '../scalar.ts';
 
@@ -154,6 +155,8 @@ export interface HloAttrs {
     readonly target: string;
     readonly attributes: Readonly<Record<string, HloAttribute>>;
     readonly hasSideEffect: boolean;
+    /** The JavaScript function that is called; it does not cross text. */
+    readonly host?: HostCall | undefined;
   };
   optimization_barrier: Empty;
   /** Random bits: state → new state, bits. */
@@ -162,6 +165,16 @@ export interface HloAttrs {
 
 /** Mnemonics. */
 export type HloKind = keyof HloAttrs;
+
+/** Whether an op, or one inside its regions, does something besides computing its results. Calls do not look into their callee. */
+export function hasSideEffects(op: HloOp): boolean {
+  const pending: HloOp[] = [op];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    if (at.kind === 'custom_call' && at.attrs.hasSideEffect) return true;
+    for (const region of at.regions) pending.push(...region.ops);
+  }
+  return false;
+}
 
 /** One op. `kind` decides the type of `attrs`. */
 export type HloOp<K extends HloKind = HloKind> = {

@@ -33,6 +33,7 @@ const isIdentity = (axes: readonly number[]): boolean => axes.every((d, i) => d 
 
 /** Simplify one op. */
 export const simplifyOp: Rewrite = (b, op, operands) => {
+  if (op.results.length === 0) return undefined;
   const value =
     simplifyView(b, op, operands) ??
     simplifyPart(op, operands) ??

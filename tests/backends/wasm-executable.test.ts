@@ -89,7 +89,7 @@ describe('executable', () => {
     const small = makeExecutable(runtime, kernels, fused(4096));
     const x = upload(cells, ramp(4096));
     const before = download(cells, small.run([x])[0] as WasmBuffer);
-    runtime.workspace.ensure(2 ** 24);
+    runtime.workspaces.current.ensure(2 ** 24);
     expect(download(cells, small.run([x])[0] as WasmBuffer)).toEqual(before);
   });
 

@@ -20,7 +20,7 @@ import { canShareMemory } from '../../backends/wasm/features.ts';
 import { Heap } from '../../backends/wasm/heap.ts';
 import { Kernels, type KernelCode } from '../../backends/wasm/kernels.ts';
 import { Pool, controlBytes } from '../../backends/wasm/pool.ts';
-import { Workspace } from '../../backends/wasm/workspace.ts';
+import { Workspaces } from '../../backends/wasm/workspace.ts';
 
 /** What four elements become. */
 type Element = (x: readonly Node[]) => Node;
@@ -81,7 +81,7 @@ export function makeRuntime(
     heap,
     cells,
     pool: new Pool(cells, options.threads ?? 1),
-    workspace: new Workspace(cells),
+    workspaces: new Workspaces(cells),
     constants: new FinalizationRegistry((block) => heap.free(block)),
   };
 }

@@ -43,13 +43,20 @@ export function blocksOf(doc: string): string[] {
 export function collectExamples(): Example[] {
   const entries = entryFiles();
   const rootNames = entries.includes('index.ts')
-    ? exportsOf('index.ts').flatMap(({ name, isNested }) => (isNested ? [] : [name]))
+    ? [
+        ...new Set(
+          exportsOf('index.ts').flatMap(({ name, isNested, namespace }) =>
+            isNested ? (namespace ?? []) : name,
+          ),
+        ),
+      ]
     : [];
   const known = new Map<string, { item: PublicExport; entry: string }>();
   for (const entry of entries) {
     for (const item of exportsOf(entry)) {
       const key = `${item.path}#${item.name}`;
-      if (!item.isNested && !known.has(key)) known.set(key, { item, entry });
+      const isReached = !item.isNested || entry === 'index.ts';
+      if (isReached && !known.has(key)) known.set(key, { item, entry });
     }
   }
   return [...known.values()].flatMap(({ item, entry }) =>

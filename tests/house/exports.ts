@@ -13,11 +13,18 @@ export type PublicExport = {
   readonly doc: string | undefined;
   /** Says that it is reached through a namespace only (`export * as np`). */
   readonly isNested: boolean;
+  /** That namespace. */
+  readonly namespace?: string | undefined;
 };
 
 /** One step of the search: a declaration, or names of another module that are still to be followed. */
 type Step = PublicExport | Pending;
-type Pending = { readonly path: string; readonly name: string | undefined; readonly nests?: true };
+type Pending = {
+  readonly path: string;
+  readonly name: string | undefined;
+  /** The namespace that holds it. */
+  readonly nests?: string;
+};
 
 type Declared = { readonly at: Statement; readonly start: number };
 
@@ -33,20 +40,21 @@ export function exportsOf(entry: string): PublicExport[] {
   const seen = new Set<string>();
   const pending: Pending[] = [{ path: entry, name: undefined }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const key = `${next.path}#${next.name ?? '*'}#${next.nests === true}`;
+    const key = `${next.path}#${next.name ?? '*'}#${next.nests ?? ''}`;
     if (seen.has(key) || !existsSync(join(root, next.path))) continue;
     seen.add(key);
     const source = read(next.path);
     for (const step of stepsFrom(source, next.name)) {
       if (!('doc' in step)) {
-        pending.push(next.nests === true ? { ...step, nests: true } : step);
+        pending.push(next.nests === undefined ? step : { ...step, nests: next.nests });
         continue;
       }
       const id = `${step.path}#${step.name}`;
       const earlier = found.get(id);
-      const isNested = next.nests === true && earlier?.isNested !== false;
+      const isNested = next.nests !== undefined && earlier?.isNested !== false;
       // Of overloads, the first carries the documentation.
-      found.set(id, { ...(earlier?.doc === undefined ? step : earlier), isNested });
+      const namespace = isNested ? next.nests : undefined;
+      found.set(id, { ...(earlier?.doc === undefined ? step : earlier), isNested, namespace });
     }
   }
   return [...found.values()].toSorted((a, b) => a.path.localeCompare(b.path) || a.line - b.line);
@@ -60,7 +68,7 @@ function* stepsFrom(source: Source, wanted: string | undefined): Generator<Step>
       const path = posix.join(posix.dirname(source.path), statement.source.value);
       const alias = statement.exported;
       if (alias === null) yield { path, name: wanted };
-      else if (isWanted(nameOf(alias))) yield { path, name: undefined, nests: true };
+      else if (isWanted(nameOf(alias))) yield { path, name: undefined, nests: nameOf(alias) };
     } else if (statement.type === 'ExportNamedDeclaration') {
       yield* namedSteps(source, statement, isWanted);
     }

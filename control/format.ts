@@ -1,0 +1,245 @@
+/**
+ * Format strings as Python has them: `{}`, `{0}`, `{name}`, with a conversion (`!r`) and a specification (`:>8.3f`). What each part means
+ * is in Python's documented "Format String Syntax"; arrays print as NumPy prints them.
+ */
+import { NDArray } from '../core/array.ts';
+import { showArray, showFloat } from '../core/array-print.ts';
+import { dtypeInfo, isComplex, isFloat } from '../core/dtype.ts';
+import { ArgumentError } from '../core/errors.ts';
+
+/** A placeholder: a position, or the name of a value. */
+export interface Field {
+  readonly key: number | string;
+  readonly conversion: 'r' | 's' | undefined;
+  readonly spec: string;
+}
+
+/** A format string, taken apart. */
+export interface FormatString {
+  readonly text: string;
+  readonly parts: readonly (string | Field)[];
+  /** How many values it wants by position, and which by name. */
+  readonly positions: number;
+  readonly names: ReadonlySet<string>;
+}
+
+const refuse = (text: string, what: string, remedy: string): ArgumentError =>
+  new ArgumentError(
+    `debug.print: a format must be text with {}, {0} or {name}; got ${what} in ${JSON.stringify(text)}. ${remedy}`,
+  );
+
+/** Take a format string apart. @throws ArgumentError for braces that do not match and placeholders that do not exist. */
+export function parseFormat(text: string): FormatString {
+  const parts: (string | Field)[] = [];
+  const names = new Set<string>();
+  let next = 0;
+  let positions = 0;
+  let counted: 'automatic' | 'given' | undefined;
+  for (const [token] of text.matchAll(/\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+/g)) {
+    if (token === '{' || token === '}')
+      throw refuse(text, `a single ${token}`, `Write ${token}${token} for the brace itself.`);
+    if (!token.startsWith('{') || token === '{{') {
+      parts.push(token === '{{' ? '{' : token === '}}' ? '}' : token);
+      continue;
+    }
+    const found = /^\{(\w*)(?:!([rs]))?(?::(.*))?\}$/s.exec(token);
+    if (found === null)
+      throw refuse(text, `the placeholder ${token}`, 'Compute the value before it is printed.');
+    const [, name, conversion, spec = ''] = found;
+    const isPosition = /^\d*$/.test(name);
+    const way = name === '' ? 'automatic' : 'given';
+    if (isPosition && counted !== undefined && counted !== way)
+      throw refuse(text, 'both {} and {0}', 'Number all of them, or none.');
+    if (isPosition) counted = way;
+    else names.add(name);
+    const key = isPosition ? (name === '' ? next++ : Number(name)) : name;
+    if (typeof key === 'number') positions = Math.max(positions, key + 1);
+    if (spec !== '') parseSpec(text, spec);
+    parts.push({ key, conversion: conversion as 'r' | 's' | undefined, spec });
+  }
+  return { text, parts, positions, names };
+}
+
+/** Fill a format in. */
+export const formatText = (
+  { text, parts }: FormatString,
+  positional: readonly unknown[],
+  named: Readonly<Record<string, unknown>>,
+): string =>
+  parts
+    .map((part) => {
+      if (typeof part === 'string') return part;
+      const value = typeof part.key === 'number' ? positional[part.key] : named[part.key];
+      return fieldText(text, part, value);
+    })
+    .join('');
+
+function fieldText(text: string, { conversion, spec }: Field, value: unknown): string {
+  if (conversion !== undefined || !(value instanceof NDArray) || spec === '') {
+    const shown = conversion === 'r' ? reprOf(value) : strOf(value);
+    return spec === '' ? shown : align(parseSpec(text, spec), '', shown, '<');
+  }
+  return numberText(text, value, parseSpec(text, spec));
+}
+
+const strOf = (value: unknown): string =>
+  typeof value === 'string' || value instanceof NDArray ? String(value) : reprOf(value);
+
+/** What Python's `repr` shows: arrays with their dtype, containers with what they hold. */
+function reprOf(value: unknown): string {
+  if (value instanceof NDArray) return reprOfArray(value);
+  if (typeof value === 'string') return `'${value}'`;
+  if (value === null || value === undefined) return 'None';
+  if (Array.isArray(value)) return `[${value.map(reprOf).join(', ')}]`;
+  if (value instanceof Map || isPlain(value)) {
+    const entries = value instanceof Map ? [...value] : Object.entries(value);
+    return `{${entries.map(([k, x]) => `${reprOf(k)}: ${reprOf(x)}`).join(', ')}}`;
+  }
+  return String(value);
+}
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+
+function reprOfArray(x: NDArray): string {
+  // A rank-0 array shows its number as an array would.
+  const text = x.ndim === 0 ? showArray(x.dataSync(), [1], x.dtype).slice(1, -1).trim() : String(x);
+  const spaced = text.replace(/(?<=[^[\s]) +/g, (gap) => `,${gap}`);
+  const lines = spaced.replace(/\n+/g, (gap) => `,${gap}      `);
+  return `Array(${lines}, dtype=${dtypeInfo[x.dtype].longName})`;
+}
+
+interface Spec {
+  readonly fill: string;
+  readonly align: string | undefined;
+  readonly sign: string;
+  readonly width: number;
+  readonly grouping: string;
+  readonly precision: number | undefined;
+  readonly type: string;
+}
+
+function parseSpec(text: string, spec: string): Spec {
+  const found = /^(?:(.)?([<>=^]))?([-+ ]?)(0?)(\d*)([,_]?)(?:\.(\d+))?([bdeEfFgGoxXs%]?)$/su.exec(
+    spec,
+  );
+  if (found === null)
+    throw refuse(
+      text,
+      `the specification ":${spec}"`,
+      'Write [[fill]align][sign][0][width][,][.precision][type].',
+    );
+  const [, fill, side, sign, zero, width, grouping, precision, type] = found;
+  return {
+    fill: fill ?? (zero === '' ? ' ' : '0'),
+    align: side ?? (zero === '' ? undefined : '='),
+    sign,
+    width: Number(width),
+    grouping,
+    precision: precision === undefined ? undefined : Number(precision),
+    type,
+  };
+}
+
+function align(
+  { fill, align: side, width }: Spec,
+  sign: string,
+  text: string,
+  usual: string,
+): string {
+  const missing = Math.max(0, width - sign.length - text.length);
+  const pad = fill.repeat(missing);
+  switch (side ?? usual) {
+    case '<':
+      return sign + text + pad;
+    case '=':
+      return sign + pad + text;
+    case '^':
+      return (
+        fill.repeat(Math.floor(missing / 2)) + sign + text + fill.repeat(Math.ceil(missing / 2))
+      );
+    default:
+      return pad + sign + text;
+  }
+}
+
+/** A number in a specification. Only scalars have one, as in NumPy. */
+function numberText(text: string, x: NDArray, spec: Spec): string {
+  if (x.ndim > 0 || isComplex(x.dtype))
+    throw refuse(
+      text,
+      `a specification for ${x.aval.toString()}`,
+      'Arrays are printed whole, with {}; specifications are for real scalars.',
+    );
+  const value = x.item();
+  if (spec.type === 's' || (typeof value === 'boolean' && spec.type === ''))
+    return align(spec, '', String(x), '<');
+  const isInteger = !isFloat(x.dtype) && (spec.type === '' || /[bdoxX]/.test(spec.type));
+  if (isFloat(x.dtype) && /[bdoxX]/.test(spec.type))
+    throw refuse(
+      text,
+      `":${spec.type}" for ${x.aval.toString()}`,
+      'Floats print with e, f, g or %.',
+    );
+  const isNegative = isInteger ? BigInt(value) < 0n : Number(value) < 0 || Object.is(value, -0);
+  const digits = isInteger
+    ? integerDigits(BigInt(value), spec.type)
+    : floatDigits(Math.abs(Number(value)), spec);
+  const [whole, ...rest] = digits.split(/(?=[.e%])/);
+  const grouped = spec.grouping === '' ? whole : whole.replace(/\B(?=(\d{3})+$)/g, spec.grouping);
+  const sign = isNegative ? '-' : spec.sign === '-' ? '' : spec.sign;
+  return align(spec, sign, [grouped, ...rest].join(''), '>');
+}
+
+function integerDigits(value: bigint, type: string): string {
+  const size = value < 0n ? -value : value;
+  const bases: Readonly<Record<string, number>> = { b: 2, o: 8, x: 16, X: 16 };
+  const digits = size.toString(bases[type] ?? 10);
+  return type === 'X' ? digits.toUpperCase() : digits;
+}
+
+function floatDigits(x: number, { type, precision }: Spec): string {
+  if (!Number.isFinite(x))
+    return upperFor(type, `${Number.isNaN(x) ? 'nan' : 'inf'}${type === '%' ? '%' : ''}`);
+  switch (type) {
+    case 'f':
+    case 'F':
+      return fixed(x, precision ?? 6);
+    case 'e':
+    case 'E':
+      return upperFor(type, exponential(x, precision ?? 6));
+    case 'g':
+    case 'G':
+      return upperFor(type, general(x, Math.max(1, precision ?? 6)));
+    case '%':
+      return `${fixed(x * 100, precision ?? 6)}%`;
+    default: {
+      if (precision === undefined) return showFloat(x, 'f64');
+      const digits = general(x, Math.max(1, precision));
+      return /[.e]/.test(digits) ? digits : `${digits}.0`;
+    }
+  }
+}
+
+const upperFor = (type: string, digits: string): string =>
+  /[A-Z]/.test(type) ? digits.toUpperCase() : digits;
+
+/** Digits after the point; large numbers have no others than their own. */
+const fixed = (x: number, digits: number): string =>
+  x < 1e21
+    ? x.toFixed(digits)
+    : BigInt(x).toString() + (digits > 0 ? `.${'0'.repeat(digits)}` : '');
+
+/** Python has two digits in the exponent at least. */
+const exponential = (x: number, digits: number): string =>
+  x.toExponential(digits).replace(/e([-+])(\d)$/, 'e$10$2');
+
+function general(x: number, precision: number): string {
+  const [, exponent] = x.toExponential(precision - 1).split('e');
+  const at = Number(exponent);
+  const trim = (digits: string): string =>
+    digits.includes('.') ? digits.replace(/\.?0+(?=e|$)/, '') : digits;
+  return at < -4 || at >= precision
+    ? trim(exponential(x, precision - 1))
+    : trim(fixed(x, precision - 1 - at));
+}
