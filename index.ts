@@ -20,6 +20,7 @@ export {
   DeletedArrayError,
   DeviceError,
   DTypeError,
+  FloatingPointError,
   InternalError,
   KernelError,
   LoweringError,
@@ -60,6 +61,7 @@ export {
 } from './transforms/custom.ts';
 export { customVmap, type CustomVmap, type VmapRule } from './transforms/custom-vmap.ts';
 export { jvp, linearize, linearizeWithAux, type AuxOptions } from './transforms/forward.ts';
+export { namedScope } from './transforms/named-scope.ts';
 export {
   grad,
   valueAndGrad,

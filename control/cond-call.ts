@@ -25,6 +25,7 @@ import { batchTo, broadcastInDim } from '../lax/structure.ts';
 import { literalLike } from '../lax/operand.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
+import { deviceOf, runsStepwise } from '../transforms/executables.ts';
 import { merge, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import {
@@ -55,6 +56,12 @@ export const condP: Primitive<CondParams> = definePrimitive<CondParams>('cond', 
       branches.map((branch) => () => context.inline(branch, operands)),
       branches[0].outAvals.map(({ shape, dtype }) => ({ shape, dtype })),
     ),
+  evaluate([index, ...args], { branches }) {
+    const device = deviceOf(args);
+    return device.host && runsStepwise(device)
+      ? evalJaxpr(branches[Number(index.item())], args)
+      : undefined;
+  },
   jvp: ([index, ...primals], [, ...tangents], params) => jvpCond(index, primals, tangents, params),
   transpose: (cts, [index, ...args], params) => [null, ...transposeCond(cts, index, args, params)],
   batch(args, dims, params, axis) {

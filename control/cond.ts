@@ -1,12 +1,11 @@
 /** `cond` and `switch`: branches as functions of trees. The primitive stands in `cond-call.ts`. */
 import { asValue, NDArray } from '../core/array.ts';
 import { sameType, type Aval } from '../core/aval.ts';
-import { config } from '../core/config.ts';
 import { isInteger } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts';
 import { Jaxpr } from '../core/jaxpr.ts';
 import { flatten, leafPaths, unflatten } from '../core/tree.ts';
-import { avalsOf, isEager } from '../core/trace.ts';
+import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { clamp, ne } from '../lax/comparison.ts';
 import { convertElementType } from '../lax/convert.ts';
@@ -94,8 +93,6 @@ function branch(
   const all = [...joined.consts, ...values];
   const outTree = agreed[0].outTree;
   if (joined.branches.length === 1) return unflatten(outTree, evalJaxpr(joined.branches[0], all));
-  if (config.disableJit && isEager() && index instanceof NDArray)
-    return unflatten(outTree, evalJaxpr(joined.branches[Number(index.item())], all));
   return unflatten(outTree, branchVarying(index, all, joined.branches));
 }
 

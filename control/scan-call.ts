@@ -12,6 +12,7 @@ import type { HloBuilder } from '../lowering/hlo/build.ts';
 import type { HloValue } from '../lowering/hlo/ir.ts';
 import type { LowerContext } from '../lowering/rules.ts';
 import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
+import { deviceOf, runsStepwise } from '../transforms/executables.ts';
 import { split } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval } from '../transforms/linearize.ts';
@@ -21,6 +22,7 @@ import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { saveScan } from './saving.ts';
 import { range, splitOperands, type ScanParams } from './scan-params.ts';
 import { splitScan, transposeScan } from './scan-reverse.ts';
+import { scanStepwise } from './scan-steps.ts';
 import { instantiate, isDifferentiable } from '../transforms/zeros.ts';
 
 /** The type of `length` slices, stacked. */
@@ -32,6 +34,8 @@ export const scanP: Primitive<ScanParams> = definePrimitive<ScanParams>('scan', 
     return jaxpr.outAvals.map((aval, i) => (i < numCarry ? aval : stacked(aval, length)));
   },
   lower: (b, args, params, context) => lowerScan(b, args, params, context),
+  evaluate: (args, params) =>
+    runsStepwise(deviceOf(args)) ? scanStepwise(args, params) : undefined,
   jvp(primals, tangents, params) {
     return jvpScan(primals, tangents, params);
   },

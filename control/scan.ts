@@ -1,17 +1,12 @@
 /** `scan`: a loop over slices, as a function of trees. The primitive stands in `scan-call.ts`. */
 import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
-import { config } from '../core/config.ts';
 import { flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
-import { avalsOf, isEager } from '../core/trace.ts';
+import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
-import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { checkSync, flattenValues } from '../transforms/flat-function.ts';
 import { merge, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import type { Input, Output } from '../transforms/signature.ts';
 import { reorder } from '../transforms/stage.ts';
-import { zerosOf } from '../lax/creation.ts';
-import { concatenate, slice } from '../lax/slicing.ts';
-import { reshape } from '../lax/structure.ts';
 import { checkCarry, traceBody, traceCarried } from './body.ts';
 import { scanP } from './scan-call.ts';
 import { range, type ScanParams } from './scan-params.ts';
@@ -102,8 +97,6 @@ export function unrollOf(op: string, given: number | boolean | undefined, length
 function scanVarying(operands: readonly Value[], params: ScanParams): Value[] {
   const { jaxpr, numConsts, numCarry } = params;
   const { invars, outvars } = jaxpr;
-  const run = (xs: readonly Value[], p: ScanParams): readonly Value[] =>
-    config.disableJit && isEager() ? scanEagerly(xs, p) : scanP.bind(xs, p);
   const fixed = range(0, numCarry).filter((i) => outvars[i] === invars[numConsts + i]);
   const stackedIn = new Map<unknown, number>(
     range(numConsts + numCarry, invars.length - numConsts - numCarry).map((i) => [invars[i], i]),
@@ -111,7 +104,7 @@ function scanVarying(operands: readonly Value[], params: ScanParams): Value[] {
   const sources = outvars.map((v, i) =>
     i < numCarry ? (fixed.includes(i) ? numConsts + i : undefined) : stackedIn.get(v),
   );
-  if (sources.every((from) => from === undefined)) return [...run(operands, params)];
+  if (sources.every((from) => from === undefined)) return [...scanP.bind(operands, params)];
   const isFixed = invars.map((_, i) => fixed.includes(i - numConsts));
   const order = [...range(0, numConsts), ...where(range(0, invars.length), isFixed)];
   order.push(...whereNot(range(0, invars.length), isFixed).slice(numConsts));
@@ -119,7 +112,7 @@ function scanVarying(operands: readonly Value[], params: ScanParams): Value[] {
   const body = reorder(jaxpr, order, where(range(0, outvars.length), varying));
   const needsLoop = body.outvars.length > 0 || jaxpr.effects.length > 0;
   const outs = needsLoop
-    ? run(
+    ? scanP.bind(
         order.map((i) => operands[i]),
         {
           ...params,
@@ -165,36 +158,4 @@ function scanLength(xs: readonly Value[], tree: TreeDef, given: number | undefin
     );
   }
   return sizes[0];
-}
-
-/** The loop in JavaScript, step by step, for `disableJit`. */
-function scanEagerly(
-  operands: readonly Value[],
-  { jaxpr, length, reverse, numConsts, numCarry }: ScanParams,
-): Value[] {
-  const consts = operands.slice(0, numConsts);
-  let carry = operands.slice(numConsts, numConsts + numCarry);
-  const rows: Value[][] = [];
-  for (let k = 0; k < length; k++) {
-    const at = reverse ? length - 1 - k : k;
-    const xs = operands.slice(numConsts + numCarry).map((x) => row(x, at));
-    const outs = evalJaxpr(jaxpr, [...consts, ...carry, ...xs]);
-    carry = outs.slice(0, numCarry);
-    rows[at] = outs.slice(numCarry);
-  }
-  const ys = jaxpr.outAvals.slice(numCarry).map((aval, i) =>
-    length === 0
-      ? zerosOf(aval.withShape([0, ...aval.shape]))
-      : concatenate(
-          rows.map((r) => reshape(r[i], [1, ...aval.shape])),
-          0,
-        ),
-  );
-  return [...carry, ...ys];
-}
-
-function row(x: Value, at: number): Value {
-  const starts = x.shape.map((_, i) => (i === 0 ? at : 0));
-  const limits = x.shape.map((n, i) => (i === 0 ? at + 1 : n));
-  return reshape(slice(x, starts, limits), x.shape.slice(1));
 }

@@ -21,6 +21,7 @@ import { reduceOr } from '../lax/reduction.ts';
 import { batchTo, broadcastInDim } from '../lax/structure.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
+import { deviceOf, runsStepwise } from '../transforms/executables.ts';
 import { merge, split, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval, partialEvalJaxpr, type PartialTrace } from '../transforms/linearize.ts';
@@ -69,6 +70,10 @@ export const whileP: Primitive<WhileParams> = definePrimitive<WhileParams>('whil
     );
     return outs.slice(fixed);
   },
+  evaluate: (args, params) => {
+    const device = deviceOf(args);
+    return device.host && runsStepwise(device) ? whileStepwise(args, params) : undefined;
+  },
   jvp: (primals, tangents, params) => jvpWhile(primals, tangents, params),
   transpose() {
     throw new ArgumentError(
@@ -85,6 +90,16 @@ export const whileP: Primitive<WhileParams> = definePrimitive<WhileParams>('whil
     cond_nconsts: condNconsts,
   }),
 });
+
+/** The loop in JavaScript, step by step: without jit, and when somebody looks for the step that went wrong. */
+function whileStepwise(args: readonly Value[], params: WhileParams): readonly Value[] {
+  const { condJaxpr, bodyJaxpr } = params;
+  const [condConsts, bodyConsts, init] = splitWhile(args, params);
+  let carry = init;
+  while (evalJaxpr(condJaxpr, [...condConsts, ...carry])[0].item() === true)
+    carry = evalJaxpr(bodyJaxpr, [...bodyConsts, ...carry]);
+  return carry;
+}
 
 /** Tangents are carried beside the carry; the condition sees values only. */
 function jvpWhile(

@@ -1,15 +1,13 @@
 /** `whileLoop` and `foriLoop`: loops as functions of trees. The primitive `while` stands in `while-call.ts`. */
 import { NDArray } from '../core/array.ts';
-import { config } from '../core/config.ts';
 import { isInteger } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, TreeError } from '../core/errors.ts';
 import { flatten, unflatten } from '../core/tree.ts';
-import { avalsOf, isEager } from '../core/trace.ts';
+import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { add } from '../lax/arithmetic.ts';
 import { lt } from '../lax/comparison.ts';
 import { literalLike } from '../lax/operand.ts';
-import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { flattenValues } from '../transforms/flat-function.ts';
 import type { Input, Output } from '../transforms/signature.ts';
 import { checkCarry, traceBody, traceCarried, type Body } from './body.ts';
@@ -46,10 +44,7 @@ export function whileLoop<C>(
     bodyJaxpr: traced.body.jaxpr,
     bodyNconsts: traced.body.consts.length,
   };
-  const outs =
-    config.disableJit && isEager()
-      ? loopEagerly(test, traced.body, traced.init)
-      : whileP.bind([...test.consts, ...traced.body.consts, ...traced.init], params);
+  const outs = whileP.bind([...test.consts, ...traced.body.consts, ...traced.init], params);
   return unflatten(start.treedef, outs) as Output<C>;
 }
 
@@ -63,14 +58,6 @@ function checkCondition({ outTree, outAvals }: Body): void {
     throw new DTypeError(
       `whileLoop: the condition must give one bool; got ${aval.toString()}. Compare, and reduce with np.any or np.all.`,
     );
-}
-
-/** The loop in JavaScript, step by step, for `disableJit`. */
-function loopEagerly(cond: Body, body: Body, init: readonly Value[]): readonly Value[] {
-  let carry = init;
-  while ((evalJaxpr(cond.jaxpr, [...cond.consts, ...carry])[0] as NDArray).item() === true)
-    carry = evalJaxpr(body.jaxpr, [...body.consts, ...carry]);
-  return carry;
 }
 
 /** Options of `foriLoop`. */

@@ -3,7 +3,7 @@
  * Core never sees a lowered program: it passes it on as an opaque `LoweredModule`.
  */
 import type { Aval } from './aval.ts';
-import { DeviceError } from './errors.ts';
+import { DeviceError, type PalladiaError } from './errors.ts';
 
 /** Names of the engines. */
 export type DeviceKind = 'interpreter' | 'wasm' | 'webgpu';
@@ -24,7 +24,8 @@ export interface DeviceBuffer {
 /** A program in StableHLO, opaque to core: its text, and whatever the lowering needs. */
 export interface LoweredModule {
   readonly name: string;
-  toString(): string;
+  /** The text; with `debugInfo`, every op shows what it came from. */
+  toString(options?: { readonly debugInfo?: boolean }): string;
 }
 
 /** One kernel of a compiled program. */
@@ -72,6 +73,11 @@ export interface Device {
   read(buffer: DeviceBuffer): Promise<Uint8Array>;
   /** Copy bytes out at once; only host devices have it. */
   readSync?(buffer: DeviceBuffer): Uint8Array;
+  /**
+   * Look at a buffer when it has been computed; what `test` finds is thrown by whoever reads it, or what was computed from it. Only
+   * devices that cannot be read at once have it.
+   */
+  inspect?(buffer: DeviceBuffer, test: (bytes: Uint8Array) => PalladiaError | undefined): void;
   /** Compile a program for this device. Called once per program; callers cache. */
   compile(module: LoweredModule, options?: CompileOptions): Executable;
   /** Whether the device can hold and compute this type at all. */

@@ -15,6 +15,10 @@ export interface Config {
   disableJit: boolean;
   /** Tracers remember the line that made them. */
   checkTracerLeaks: boolean;
+  /** Throw when an operation gives a NaN, with its name and line. Enters the jit key, because programs must know their lines. */
+  debugNans: boolean;
+  /** The same for infinities. Enters the jit key. */
+  debugInfs: boolean;
 }
 
 const inKey: Readonly<Record<keyof Config, boolean>> = {
@@ -24,6 +28,8 @@ const inKey: Readonly<Record<keyof Config, boolean>> = {
   exact: true,
   disableJit: false,
   checkTracerLeaks: false,
+  debugNans: true,
+  debugInfs: true,
 };
 
 const flags: Config = {
@@ -33,6 +39,8 @@ const flags: Config = {
   exact: false,
   disableJit: false,
   checkTracerLeaks: false,
+  debugNans: false,
+  debugInfs: false,
 };
 
 const unknownFlag = (op: string, flag: string): ArgumentError =>
@@ -71,7 +79,13 @@ const values: Readonly<Record<keyof Config, readonly unknown[]>> = {
   exact: [true, false],
   disableJit: [true, false],
   checkTracerLeaks: [true, false],
+  debugNans: [true, false],
+  debugInfs: [true, false],
 };
+
+/** Whether equations remember the user's line. It costs a stack trace each. */
+export const remembersLines = (): boolean =>
+  config.checkTracerLeaks || config.debugNans || config.debugInfs;
 
 /** Run `body` with some flags changed; they come back also after an error. @throws ArgumentError for a flag or value that does not exist. */
 export function withConfig<T>(changes: Partial<Config>, body: () => T): T {

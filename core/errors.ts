@@ -73,6 +73,9 @@ export class KernelError extends PalladiaError {}
 /** A function of the user's that a program called, and that threw. The `cause` is what it threw. */
 export class CallbackError extends PalladiaError {}
 
+/** A NaN or an infinity that an operation gave while `config.debugNans` or `config.debugInfs` is on. */
+export class FloatingPointError extends PalladiaError {}
+
 /** A device that is absent, lost, or cannot do what was asked. */
 export class DeviceError extends PalladiaError {}
 

@@ -40,6 +40,8 @@ export interface Eqn {
   readonly outputs: readonly Var[];
   /** The user's line, when known. */
   readonly frame?: string | undefined;
+  /** The named scopes around it, as `outer/inner`. */
+  readonly scope?: string | undefined;
 }
 
 /** What an equation does besides computing its outputs. */

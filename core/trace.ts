@@ -3,7 +3,7 @@
  * A transformation is one `Trace`: lift foreign values, process, and run its rules with the parent as current trace.
  */
 import type { Aval } from './aval.ts';
-import { config } from './config.ts';
+import { remembersLines } from './config.ts';
 import { ConcretizationError, TracerLeakError } from './errors.ts';
 import type { Primitive } from './primitive.ts';
 import { userFrame } from './source.ts';
@@ -28,13 +28,13 @@ export abstract class Trace {
 /** A value owned by one trace. */
 export abstract class Tracer extends Value {
   readonly trace: Trace;
-  /** The user's line that made it, for errors about leaks; recorded while `config.checkTracerLeaks` is on. */
+  /** The user's line that made it, for errors about leaks; recorded while `config.checkTracerLeaks` or `config.debugNans` is on. */
   readonly frame: string | undefined;
 
   constructor(trace: Trace) {
     super();
     this.trace = trace;
-    this.frame = config.checkTracerLeaks ? userFrame() : undefined;
+    this.frame = remembersLines() ? userFrame() : undefined;
   }
 
   override toString(): string {

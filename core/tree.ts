@@ -185,7 +185,7 @@ export interface Flat {
  * Take a tree apart.
  *
  * @example
- * tree.flatten({ b: 1, a: [2, null] }).leaves; // → [2, 1]
+ * tree.flatten({ b: 1, a: [2, null] }).leaves; // → [ 2, 1 ]
  */
 export function flatten(tree: unknown, isLeaf?: IsLeaf): Flat {
   const leaves: unknown[] = [];
@@ -230,7 +230,7 @@ export const structure = (tree: unknown, isLeaf?: IsLeaf): TreeDef => flatten(tr
  *
  * @throws TreeError naming the key path where the structures differ.
  * @example
- * tree.map((x: number) => x + 1, { a: 1, b: [2] }); // → { a: 2, b: [3] }
+ * tree.map((x: number) => x + 1, { a: 1, b: [2] }); // → { a: 2, b: [ 3 ] }
  */
 export function map<T, L = Value>(
   f: (leaf: L, ...rest: L[]) => unknown,

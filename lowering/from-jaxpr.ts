@@ -17,6 +17,8 @@ export interface LowerOptions {
   readonly donated?: readonly boolean[];
   /** `jax.result_info` of each result. */
   readonly resultInfo?: readonly string[];
+  /** What all of it comes from: `jit(f)`. */
+  readonly place?: string | undefined;
   /** Keep arguments that no result needs. */
   readonly keepUnused?: boolean;
 }
@@ -56,6 +58,7 @@ export function lowerJaxpr(name: string, jaxpr: Jaxpr, options: LowerOptions = {
     (b, args) => {
       const env = new Map<Var, HloValue>();
       kept.forEach((from, i) => env.set(inputs[from], args[i]));
+      b.place = options.place;
       return lowering.eqns(b, live.eqns, env, jaxpr.outvars);
     },
   );
@@ -126,15 +129,17 @@ class Lowering {
       );
       return value;
     };
-    const outer = b.frame;
+    const { frame, place } = b;
     for (const eqn of eqns) {
-      b.frame = eqn.frame ?? outer;
+      b.frame = eqn.frame ?? frame;
+      b.place = [place, eqn.scope, eqn.prim.name].filter(Boolean).join('/');
       const rule = lowerRules.get(eqn.prim);
       const results = rule(b, eqn.inputs.map(read), eqn.params, this.#context(b, eqn));
       checkResults(eqn, results);
       eqn.outputs.forEach((v, i) => env.set(v, results[i]));
     }
-    b.frame = outer;
+    b.frame = frame;
+    b.place = place;
     return outvars.map(read);
   }
 

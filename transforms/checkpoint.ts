@@ -14,7 +14,7 @@ import { definePrimitive, flagText } from '../lax/define.ts';
 import { unflatten } from '../core/tree.ts';
 import { nothingSaveable, type CheckpointPolicy } from './checkpoint-policies.ts';
 import { defineDeadCode, pruneJaxpr } from './dead-code.ts';
-import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
+import { compileJaxpr, deviceOf, runProgram, runsStepwise } from './executables.ts';
 import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge, where, whereNot } from './jaxpr-cache.ts';
@@ -55,8 +55,11 @@ export const checkpointP: Primitive<CheckpointParams> = definePrimitive<Checkpoi
         differentiated && preventCse && args.length > 0 ? b.optimizationBarrier(args) : args;
       return context.inline(jaxpr, guarded);
     },
-    evaluate: (args, { jaxpr }) =>
-      runProgram(compileJaxpr('checkpoint', jaxpr, deviceOf(args)), args),
+    evaluate(args, { jaxpr }) {
+      const device = deviceOf(args);
+      if (runsStepwise(device)) return evalJaxpr(jaxpr, args);
+      return runProgram(compileJaxpr('checkpoint', jaxpr, device), args);
+    },
     jvp(primals, tangents, params) {
       const derived = jvpJaxpr(
         params.jaxpr,

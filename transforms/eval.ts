@@ -52,7 +52,7 @@ function compileOne<P>(
     outvars: outputs,
   });
   const { module, kept } = lowerJaxpr(prim.name.replaceAll('-', '_'), jaxpr, {});
-  return { module, executable: device.compile(module), device, kept, outAvals };
+  return { module, executable: device.compile(module), device, kept, outAvals, jaxpr };
 }
 
 /** The error for a tracer that reached the bottom of the stack. */

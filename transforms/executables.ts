@@ -12,11 +12,12 @@ import {
   type Executable,
   type LoweredModule,
 } from '../core/backend.ts';
-import { configKey } from '../core/config.ts';
+import { config, configKey } from '../core/config.ts';
 import { ArgumentError, DTypeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { Value } from '../core/value.ts';
 import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
+import { checkNumbers, checksNumbers } from './check-numbers.ts';
 import { pruneJaxpr } from './dead-code.ts';
 
 /** A map that forgets its oldest entries. */
@@ -61,6 +62,8 @@ export interface Program {
   /** Indices of the operands that the program uses. */
   readonly kept: readonly number[];
   readonly outAvals: readonly Aval[];
+  /** What it was made of. */
+  readonly jaxpr: Jaxpr;
 }
 
 /** How a program is compiled. */
@@ -69,6 +72,8 @@ export interface ProgramOptions {
   readonly donated?: readonly boolean[] | undefined;
   /** `jax.result_info` of the results. */
   readonly resultInfo?: readonly string[] | undefined;
+  /** What the ops come from: `jit(f)`. */
+  readonly place?: string | undefined;
 }
 
 const byText = new WeakMap<Device, BoundedMap<Executable>>();
@@ -96,7 +101,14 @@ export function compileJaxpr(
   const donated =
     options.donated === undefined ? undefined : kept.map((i) => options.donated?.[i] === true);
   const executable = compileModule(module, device, donated);
-  const program: Program = { module, executable, device, kept, outAvals: jaxpr.outAvals };
+  const program: Program = {
+    module,
+    executable,
+    device,
+    kept,
+    outAvals: jaxpr.outAvals,
+    jaxpr,
+  };
   if (programs === undefined) byJaxpr.set(jaxpr, (programs = new Map()));
   programs.set(key, program);
   return program;
@@ -106,13 +118,14 @@ export function compileJaxpr(
 export function lowerToModule(
   name: string,
   jaxpr: Jaxpr,
-  { donated, resultInfo }: ProgramOptions = {},
+  { donated, resultInfo, place }: ProgramOptions = {},
 ): ReturnType<typeof lowerJaxpr> {
   const all = (): true => true;
   const pruned = pruneJaxpr(jaxpr, jaxpr.outvars.map(all), jaxpr.invars.map(all)).jaxpr;
   return lowerJaxpr(symbolName(name), pruned, {
     ...(donated === undefined ? {} : { donated }),
     ...(resultInfo === undefined ? {} : { resultInfo }),
+    place,
   });
 }
 
@@ -139,6 +152,7 @@ export function runProgram(
   args: readonly Value[],
   donated?: readonly boolean[],
 ): NDArray[] {
+  if (checksNumbers()) return runChecked(program, args as readonly NDArray[], donated);
   const { executable, device, kept, outAvals } = program;
   const buffers: DeviceBuffer[] = [];
   for (const i of kept) buffers.push((args[i] as NDArray).bufferOn(device));
@@ -146,6 +160,27 @@ export function runProgram(
     donated === undefined ? undefined : donate(args as readonly NDArray[], donated, kept);
   const outs = executable.run(buffers, given);
   return outs.map((buffer, i) => NDArray.fromBuffer(outAvals[i], buffer));
+}
+
+/** Run a program and look at its results. Donated memory is given back afterwards, so that the program can run once more. */
+function runChecked(
+  { executable, device, kept, outAvals, jaxpr }: Program,
+  args: readonly NDArray[],
+  donated: readonly boolean[] | undefined,
+): NDArray[] {
+  const again = args.map((x, i) =>
+    donated?.[i] === true && x.scalar === undefined
+      ? NDArray.fromBuffer(x.aval, x.bufferOn(device))
+      : x,
+  );
+  if (donated !== undefined) donate(args, donated, [...args.keys()]);
+  const buffers = executable.run(kept.map((i) => again[i].bufferOn(device)));
+  const outs = buffers.map((buffer, i) => NDArray.fromBuffer(outAvals[i], buffer));
+  checkNumbers(jaxpr, again, outs);
+  again.forEach((x, i) => {
+    if (x !== args[i]) x.dispose();
+  });
+  return outs;
 }
 
 /** Take the donated arrays away from the caller; give the flags of the inputs that the program may overwrite. */
@@ -173,6 +208,10 @@ function donate(
   });
   return given;
 }
+
+/** Whether calls run equation by equation: without jit, and to find bad numbers where they cannot be looked at afterwards. */
+export const runsStepwise = (device: Device): boolean =>
+  config.disableJit || (checksNumbers() && device.inspect !== undefined);
 
 /** The device of a call: where its arrays are; host scalars go along. */
 export function deviceOf(args: readonly Value[]): Device {

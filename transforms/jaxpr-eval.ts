@@ -1,7 +1,8 @@
 /** Running a jaxpr: each equation is bound in order, so that whatever trace is current interprets it. */
 import { NDArray } from '../core/array.ts';
 import { InternalError, invariant } from '../core/errors.ts';
-import { Literal, type Atom, type Jaxpr, type Var } from '../core/jaxpr.ts';
+import { Literal, type Atom, type Eqn, type Jaxpr, type Var } from '../core/jaxpr.ts';
+import { atFrame, inScope } from '../core/source.ts';
 import type { Value } from '../core/value.ts';
 
 /** The array of a literal. */
@@ -48,15 +49,24 @@ export function evalJaxpr(jaxpr: Jaxpr, args: readonly Value[]): Value[] {
   jaxpr.eqns.forEach((eqn, i) => {
     env.set(
       eqn.outputs,
-      eqn.prim.bind(
+      bindAgain(
+        eqn,
         eqn.inputs.map((a) => env.get(a)),
-        eqn.params,
       ),
     );
     for (const v of dying[i]) env.drop(v);
   });
   return jaxpr.outvars.map((a) => env.get(a));
 }
+
+/** Bind an equation that was recorded earlier; errors, and what is recorded now, have its line and scopes. */
+export const bindAgain = (
+  { prim, params, frame, scope }: Eqn,
+  inputs: readonly Value[],
+): readonly Value[] =>
+  frame === undefined && (scope ?? '') === ''
+    ? prim.bind(inputs, params)
+    : atFrame(frame, () => inScope(scope ?? '', () => prim.bind(inputs, params)));
 
 /** Which variables nobody needs any more after each equation: eager runs free their memory early. */
 function lastUses(jaxpr: Jaxpr): readonly (readonly Var[])[] {

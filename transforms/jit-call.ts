@@ -2,13 +2,12 @@
  * The primitive `jit`: a call of a program. On concrete arrays it compiles the program; inside other programs it stays one
  * equation, which lowers to a call of a private function.
  */
-import { config } from '../core/config.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import { LinearArg, type Primitive, type Tangent } from '../core/primitive.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { defineDeadCode, pruneJaxpr } from './dead-code.ts';
-import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
+import { compileJaxpr, deviceOf, runProgram, runsStepwise } from './executables.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge, where, whereNot } from './jaxpr-cache.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
@@ -38,8 +37,9 @@ export const jitP: Primitive<JitParams> = definePrimitive<JitParams>('jit', {
   abstractEval: (_, { jaxpr }) => jaxpr.outAvals,
   lower: (_, args, { name, jaxpr }, context) => context.call(name, jaxpr, args),
   evaluate(args, { name, jaxpr }) {
-    if (config.disableJit) return evalJaxpr(jaxpr, args);
-    return runProgram(compileJaxpr(`jit_${name}`, jaxpr, deviceOf(args)), args);
+    const device = deviceOf(args);
+    if (runsStepwise(device)) return evalJaxpr(jaxpr, args);
+    return runProgram(compileJaxpr(`jit_${name}`, jaxpr, device), args);
   },
   jvp(primals, tangents, { name, jaxpr }) {
     const nonzero = tangents.map((t) => t !== null);

@@ -8,7 +8,8 @@ import type { Jaxpr } from '../core/jaxpr.ts';
 import { checkFunction, checkOptions } from '../core/options.ts';
 import { isEager } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
-import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
+import { compileJaxpr, deviceOf, runProgram, runsStepwise } from './executables.ts';
+import { evalJaxpr } from './jaxpr-eval.ts';
 import { nameOf, named } from './flat-function.ts';
 import { jitP } from './jit-call.ts';
 import {
@@ -107,6 +108,7 @@ function run(
   const all = traced.consts.length === 0 ? values : [...traced.consts, ...values];
   const flags = donated === undefined ? undefined : [...traced.consts.map(() => false), ...donated];
   const device = deviceOf(all);
+  if (runsStepwise(device)) return entry.result(evalJaxpr(traced.jaxpr, all));
   if (entry.program?.device !== device)
     entry.program = compileJaxpr(`jit_${traced.name}`, traced.jaxpr, device, { donated: flags });
   return entry.result(runProgram(entry.program, all, flags));

@@ -6,7 +6,7 @@
  */
 import { NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
-import { config } from '../core/config.ts';
+import { remembersLines } from '../core/config.ts';
 import {
   effectsOf,
   isLiteralArray,
@@ -17,7 +17,7 @@ import {
   type Eqn,
 } from '../core/jaxpr.ts';
 import type { Primitive } from '../core/primitive.ts';
-import { userFrame } from '../core/source.ts';
+import { currentScope, outsideScopes, userFrame } from '../core/source.ts';
 import { avalsOf, checkAlive, Trace, Tracer, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 
@@ -75,7 +75,8 @@ export class JaxprTrace extends Trace {
       inputs,
       params: staged.params,
       outputs: outputs.map((t) => t.variable),
-      frame: config.checkTracerLeaks ? userFrame() : undefined,
+      frame: remembersLines() ? userFrame() : undefined,
+      scope: currentScope(),
     });
     return outputs;
   }
@@ -127,7 +128,7 @@ export function traceToJaxpr(fun: FlatFunction, avals: readonly Aval[], name = '
   const trace = new JaxprTrace(name);
   try {
     const inputs = avals.map((aval) => trace.input(aval));
-    return trace.close(withTrace(trace, () => fun(inputs)));
+    return trace.close(outsideScopes(() => withTrace(trace, () => fun(inputs))));
   } finally {
     trace.finish();
   }

@@ -33,8 +33,8 @@ export interface Lowered<A extends readonly unknown[], R> {
   readonly outInfo: unknown;
   /** The StableHLO module. */
   readonly module: LoweredModule;
-  /** StableHLO as text. */
-  asText(): string;
+  /** StableHLO as text; with `debugInfo`, every op shows the scopes and the primitive that it came from. */
+  asText(options?: { readonly debugInfo?: boolean }): string;
   /** Compile for the default device. @throws LoweringError when the device cannot run it. */
   compile(): Compiled<A, R>;
 }
@@ -84,12 +84,16 @@ function lowerStage<A extends readonly unknown[], R>(
       : [...traced.consts.map(() => false), ...traced.donated];
   const resultInfo = flattenWithPath(outInfo).map(([path]) => `result${path}`);
   const name = `jit_${traced.name}`;
-  const { module } = lowerToModule(name, traced.jaxpr, { donated, resultInfo });
+  const { module } = lowerToModule(name, traced.jaxpr, {
+    donated,
+    resultInfo,
+    place: `jit(${traced.name})`,
+  });
   return {
     jaxpr: shown,
     outInfo,
     module,
-    asText: () => module.toString(),
+    asText: (options) => module.toString(options),
     compile: () => compileStage(traced, outInfo, args, settings, donated),
   };
 }

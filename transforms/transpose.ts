@@ -5,8 +5,9 @@
 import { MissingRuleError } from '../core/errors.ts';
 import { Literal, type Eqn, type Jaxpr, type Var } from '../core/jaxpr.ts';
 import { LinearArg, type Tangent } from '../core/primitive.ts';
+import { atFrame, inScope } from '../core/source.ts';
 import type { Value } from '../core/value.ts';
-import { Environment } from './jaxpr-eval.ts';
+import { bindAgain, Environment } from './jaxpr-eval.ts';
 import { JaxprCache, maskKey, where, whereNot } from './jaxpr-cache.ts';
 import { spread } from './jvp.ts';
 import { traceClosed, type Closed } from './stage.ts';
@@ -43,8 +44,7 @@ function forwardResiduals(jaxpr: Jaxpr, env: Environment): Eqn[] {
   const linear: Eqn[] = [];
   for (const eqn of jaxpr.eqns) {
     const inputs = eqn.inputs.map((a) => env.find(a));
-    if (inputs.every((x) => x !== undefined))
-      env.set(eqn.outputs, eqn.prim.bind(inputs, eqn.params));
+    if (inputs.every((x) => x !== undefined)) env.set(eqn.outputs, bindAgain(eqn, inputs));
     else linear.push(eqn);
   }
   return linear;
@@ -56,7 +56,7 @@ function transposeEqn(eqn: Eqn, env: Environment, sums: Cotangents): void {
   const rule = eqn.prim.rules.transpose;
   if (rule === undefined) throw new MissingRuleError(eqn.prim.name, 'transpose');
   const args = eqn.inputs.map((a) => env.find(a) ?? new LinearArg(a.aval));
-  const out = rule(cts, args, eqn.params);
+  const out = atFrame(eqn.frame, () => inScope(eqn.scope ?? '', () => rule(cts, args, eqn.params)));
   eqn.inputs.forEach((atom, i) => {
     if (args[i] instanceof LinearArg && !(atom instanceof Literal)) sums.add(atom, out[i] ?? null);
   });

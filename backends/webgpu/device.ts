@@ -245,6 +245,26 @@ export class WebGpuDevice implements Device {
     }
   }
 
+  inspect(buffer: DeviceBuffer, test: (bytes: Uint8Array) => PalladiaError | undefined): void {
+    invariant(
+      buffer instanceof WebGpuBuffer && buffer.device === this,
+      'a buffer of another device.',
+    );
+    const { allocation, byteLength, failure } = buffer;
+    allocation.references++;
+    const found = new Promise<PalladiaError | undefined>((resolve) => {
+      this.stream.submit(() => {
+        const free = (): void => this.stream.submit(() => this.memory.release(allocation));
+        this.#readback
+          .read(allocation, byteLength)
+          .then(test, () => undefined)
+          .then(resolve, () => resolve(undefined))
+          .finally(free);
+      });
+    });
+    failure.expect(found);
+  }
+
   async synchronize(): Promise<void> {
     this.#checkAlive();
     await this.stream.idle();

@@ -4,8 +4,11 @@
  */
 import type { PalladiaError } from '../../core/errors.ts';
 
+let calls = 0;
+
 /** Errors that concern the results of one call; they grow as the device reports them. */
 export class Failure {
+  readonly #order = calls++;
   #error: PalladiaError | undefined;
   #waiting: Set<Promise<PalladiaError | undefined>> = new Set();
   #sources: Failure[] = [];
@@ -39,14 +42,16 @@ export class Failure {
   async settle(): Promise<void> {
     // A chain of calls may be long: walk it without recursion, each part once.
     const seen = new Set<Failure>([this]);
+    let first: { readonly order: number; readonly error: PalladiaError } | undefined;
     for (const failure of seen) {
       await Promise.all(failure.#waiting);
-      if (failure.#error !== undefined) {
-        this.set(failure.#error);
-        break;
-      }
+      const error = failure.#error;
+      if (error !== undefined && (first === undefined || failure.#order < first.order))
+        first = { order: failure.#order, error };
       for (const source of failure.#sources) seen.add(source);
     }
+    // The earliest is the cause of the others.
+    this.#error = first?.error;
     if (this.#error !== undefined) throw this.#error;
     this.#sources = [];
   }

@@ -65,11 +65,14 @@ export class HloBuilder {
   #region: Region;
   /** The user's line that new ops get. */
   frame: string | undefined;
+  /** What the ops emitted now come from; see `HloOp.place`. */
+  place: string | undefined;
 
   constructor(region: Region, table: FunctionTable) {
     this.#region = region;
     this.#table = table;
     this.frame = undefined;
+    this.place = undefined;
   }
 
   /** Append an op with these result types and give its results. */
@@ -88,6 +91,7 @@ export class HloBuilder {
       regions,
       results,
       frame: this.frame,
+      place: this.place,
     } as unknown as HloOp;
     for (const result of results) result.def = op;
     this.#region.ops.push(op);

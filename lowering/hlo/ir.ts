@@ -186,6 +186,8 @@ export type HloOp<K extends HloKind = HloKind> = {
     readonly results: HloValue[];
     /** The user's line, when known. */
     readonly frame?: string | undefined;
+    /** What it came from, as a path: `jit(f)/scope/sin`. */
+    readonly place?: string | undefined;
   };
 }[K];
 
@@ -209,8 +211,8 @@ export interface HloFunction {
 export interface HloModule {
   readonly name: string;
   readonly functions: HloFunction[];
-  /** The text; printed on demand and cached by the builder. */
-  toString(): string;
+  /** The text; printed on demand and cached by the builder. With `debugInfo`, every op shows what it came from. */
+  toString(options?: { readonly debugInfo?: boolean }): string;
 }
 
 /** Whether two tensor types are equal. */

@@ -73,7 +73,8 @@ export class Module implements HloModule, FunctionTable {
   }
 
   /** MLIR text; printed on first demand. */
-  toString(): string {
+  toString(options: { readonly debugInfo?: boolean } = {}): string {
+    if (options.debugInfo === true) return printModule(this, options);
     this.#text ??= printModule(this);
     return this.#text;
   }

@@ -23,14 +23,24 @@ import type {
 } from './ir.ts';
 import { sameTensorType } from './ir.ts';
 
+/** How a module is printed. */
+export interface PrintOptions {
+  /** Show what every op comes from, as its location. */
+  readonly debugInfo?: boolean;
+}
+
 /** The text of a module. */
-export function printModule(module: HloModule): string {
+export function printModule(module: HloModule, { debugInfo = false }: PrintOptions = {}): string {
   const name = module.name === '' ? '' : ` ${showSymbol(module.name)}`;
   const lines = [
     `module${name} attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} {`,
   ];
   const decompositions = new Map<string, Decomposition>();
-  for (const fn of module.functions) new FunctionPrinter(fn, lines, decompositions).print();
+  for (const fn of module.functions) {
+    const printer = new FunctionPrinter(fn, lines, decompositions);
+    printer.locates = debugInfo;
+    printer.print();
+  }
   for (const decomposition of decompositions.values())
     lines.push(...decompositionText(decomposition));
   lines.push('}', '');
@@ -49,6 +59,8 @@ class FunctionPrinter {
   readonly #lines: string[];
   readonly #names: Names;
   readonly #decompositions: Map<string, Decomposition>;
+  /** Whether ops show where they come from. */
+  locates = false;
 
   constructor(fn: HloFunction, lines: string[], decompositions: Map<string, Decomposition>) {
     this.#fn = fn;
@@ -118,6 +130,8 @@ class FunctionPrinter {
       default:
         this.#lines.push(`${head}${this.#pretty(op, isNested)}`);
     }
+    if (this.locates && op.place !== undefined)
+      this.#lines.push(`${this.#lines.pop() ?? ''} loc(${showString(op.place)})`);
   }
 
   #functional(op: HloOp): string {

@@ -2,6 +2,7 @@
 import {
   CallbackError,
   cond,
+  customJvp,
   debug,
   evalShape,
   foriLoop,
@@ -9,6 +10,7 @@ import {
   ioCallback,
   jit,
   makeJaxpr,
+  NDArray,
   PalladiaError,
   pureCallback,
   scan,
@@ -26,6 +28,7 @@ import * as np from 'palladia/numpy';
 import { pallasCall } from 'palladia/pallas';
 import { afterEach, describe, expect, test } from 'vitest';
 import { runSchedule } from '../../backends/interpreter/schedule.ts';
+import { createWasmDevice } from '../../backends/wasm/device.ts';
 import { encode } from '../../core/host.ts';
 import { compileModule } from '../../lowering/compile.ts';
 import type { HloModule } from '../../lowering/hlo/ir.ts';
@@ -186,6 +189,43 @@ describe('what a callback may do', () => {
       ),
     );
     expect([0, 1, 5, 10].map((n) => factorial(np.float32(n)).item())).toEqual([1, 1, 120, 3628800]);
+  });
+
+  test('allocate without moving what the program uses out of the heap', () => {
+    const device = createWasmDevice({ softLimit: 2 ** 20, threads: 1, id: 7 });
+    const numbers = Float32Array.from({ length: 50_000 }, (_, i) => i);
+    const [x, y] = [1, 2].map((k) =>
+      NDArray.fromHost(
+        numbers.map((v) => v * k),
+        [50_000],
+        'f32',
+        device,
+      ),
+    );
+    const greedy = (): number => {
+      for (let i = 0; i < 40; i++) device.upload(new Uint8Array(100_000).fill(255));
+      return 1;
+    };
+    const out = jit((a: Value, b: Value) => {
+      const product = np.sort(a.mul(b));
+      const one = ioCallback(greedy, scalar);
+      return product.add(a).add(b).add(one);
+    })(x, y).dataSync();
+    const wanted = (v: number): number => 2 * v * v + 3 * v + 1;
+    const wrong = numbers.findIndex(
+      (v, i) => Math.abs(Number(out[i]) - wanted(v)) > 1e-6 * wanted(v),
+    );
+    expect(wrong).toBe(-1);
+  });
+
+  test('have a derivative by customJvp, through jit, grad and vmap', () => {
+    const onHost = (f: (x: number) => number) => (x: Value) =>
+      pureCallback((v) => f(v.item() as number), scalar, x, { vmapMethod: 'sequential' });
+    const sine = customJvp(onHost(Math.sin));
+    sine.defjvp(([x]: Value[], [t]: Value[]) => [sine(x), onHost(Math.cos)(x).mul(t)]);
+    const xs = np.array([0, 0.5, 1]);
+    const got = jit(vmap(grad((x: Value) => sine(x).mul(x))))(xs).dataSync();
+    [0, 0.5, 1].forEach((x, i) => expect(got[i]).toBeCloseTo(Math.sin(x) + x * Math.cos(x), 6));
   });
 
   test('give numbers, typed arrays, arrays and trees', () => {

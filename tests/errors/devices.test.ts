@@ -134,7 +134,7 @@ test('configuration', () => {
     }),
   ).toMatchInlineSnapshot(`
     "a flag that does not exist
-      ArgumentError: withConfig: flags must be among enableX64, numpyRankPromotion, numpyDtypePromotion, exact, disableJit, checkTracerLeaks; got debug. Check the spelling.
+      ArgumentError: withConfig: flags must be among enableX64, numpyRankPromotion, numpyDtypePromotion, exact, disableJit, checkTracerLeaks, debugNans, debugInfs; got debug. Check the spelling.
     a value that does not exist
       ArgumentError: withConfig: enableX64 must be one of true, false; got yes. Check the value.
     an assignment to a flag that does not exist
