@@ -136,6 +136,18 @@ describe('effects', () => {
       return a;
     })(np.array([[1, 2, 3]]));
     expect(seen).toEqual([6, 2, 3, 4, 5, 6]);
+    // The fusion that computes the first operand also computes the result, which waits for what comes later.
+    seen.length = 0;
+    const late = (rest: (x: Value) => Value): unknown =>
+      jit((x: Value) => {
+        const first = x.mul(2);
+        debug.callback(look, first);
+        const other = rest(x);
+        return first.add(other);
+      })(np.array([1]));
+    late((x) => (debug.callback(look, x), np.sort(x)));
+    late((x) => ioCallback((v) => (look(v), v), shapeDtypeStruct([1]), x));
+    expect(seen).toEqual([2, 1, 2, 1]);
   });
 
   test('the reference runner of schedules makes the same calls', () => {
