@@ -138,7 +138,7 @@ test('configuration', () => {
     a value that does not exist
       ArgumentError: withConfig: enableX64 must be one of true, false; got yes. Check the value.
     an assignment to a flag that does not exist
-      ArgumentError: config: flags must be among enableX64, numpyRankPromotion, numpyDtypePromotion, exact, disableJit, checkTracerLeaks; got x64. Check the spelling."
+      ArgumentError: config: flags must be among enableX64, numpyRankPromotion, numpyDtypePromotion, exact, disableJit, checkTracerLeaks, debugNans, debugInfs; got x64. Check the spelling."
   `);
 });
 
