@@ -40,6 +40,7 @@ export { Tracer } from './core/trace.ts';
 export * as tree from './core/tree.ts';
 export { Value } from './core/value.ts';
 
+export { clearCaches } from './transforms/caches.ts';
 export { checkpoint, type CheckpointOptions } from './transforms/checkpoint.ts';
 export {
   checkpointName,

@@ -19,6 +19,8 @@ export interface Config {
   debugNans: boolean;
   /** The same for infinities. Enters the jit key. */
   debugInfs: boolean;
+  /** Whenever a jitted function is traced, tell on the console (`console.warn`) why no known program fitted. */
+  explainCacheMisses: boolean;
 }
 
 const inKey: Readonly<Record<keyof Config, boolean>> = {
@@ -30,6 +32,7 @@ const inKey: Readonly<Record<keyof Config, boolean>> = {
   checkTracerLeaks: false,
   debugNans: true,
   debugInfs: true,
+  explainCacheMisses: false,
 };
 
 const flags: Config = {
@@ -41,6 +44,7 @@ const flags: Config = {
   checkTracerLeaks: false,
   debugNans: false,
   debugInfs: false,
+  explainCacheMisses: false,
 };
 
 const unknownFlag = (op: string, flag: string): ArgumentError =>
@@ -65,12 +69,19 @@ Object.setPrototypeOf(
  */
 export const config: Config = Object.preventExtensions(flags);
 
+const keyFlags = (Object.keys(inKey) as (keyof Config)[]).filter((flag) => inKey[flag]);
+
 /** The flags that enter jit's key, as a string. */
-export const configKey = (): string =>
-  (Object.keys(inKey) as (keyof Config)[])
-    .filter((flag) => inKey[flag])
-    .map((flag) => String(config[flag]))
-    .join(',');
+export const configKey = (): string => keyFlags.map((flag) => String(config[flag])).join(',');
+
+/** The flags in which two results of `configKey` differ, with their values. */
+export function configDifferences(
+  now: string,
+  before: string,
+): readonly (readonly [flag: string, now: string, before: string])[] {
+  const [a, b] = [now.split(','), before.split(',')];
+  return keyFlags.flatMap((flag, i) => (a[i] === b[i] ? [] : [[flag, a[i], b[i]] as const]));
+}
 
 const values: Readonly<Record<keyof Config, readonly unknown[]>> = {
   enableX64: [true, false],
@@ -81,6 +92,7 @@ const values: Readonly<Record<keyof Config, readonly unknown[]>> = {
   checkTracerLeaks: [true, false],
   debugNans: [true, false],
   debugInfs: [true, false],
+  explainCacheMisses: [true, false],
 };
 
 /** Whether equations remember the user's line. It costs a stack trace each. */

@@ -111,7 +111,7 @@ export const customJvpCallP: Primitive<CustomJvpParams> = definePrimitive<Custom
     },
     // A rule may itself call functions with custom rules; in the linear program they are plain calls.
     transpose: (cts, args, { name, callJaxpr }) =>
-      transposeCall(name, recorded(callJaxpr), cts, args),
+      transposeCall({ name, jaxpr: recorded(callJaxpr) }, cts, args),
     printParams: ({ name, callJaxpr, jvpName, symbolicZeros }) => ({
       name,
       call_jaxpr: callJaxpr,

@@ -5,6 +5,7 @@
 import { effectsOf, Jaxpr, type Atom, type Eqn } from '../core/jaxpr.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { RuleTable } from '../core/rule-table.ts';
+import { BoundedMap, onClearCaches } from './caches.ts';
 import { where } from './jaxpr-cache.ts';
 
 /** A smaller equation: its params, and which inputs and outputs remain. */
@@ -36,7 +37,8 @@ export interface PrunedJaxpr {
   readonly usedIn: readonly boolean[];
 }
 
-const cache = new WeakMap<Jaxpr, Map<string, PrunedJaxpr>>();
+let cache = new WeakMap<Jaxpr, BoundedMap<PrunedJaxpr>>();
+onClearCaches(() => (cache = new WeakMap()));
 
 /** Keep the outputs in `usedOut` and what they need. Inputs in `keepIn` remain although nobody needs them. */
 export function pruneJaxpr(
@@ -46,7 +48,7 @@ export function pruneJaxpr(
 ): PrunedJaxpr {
   const key = `${usedOut.join()} ${keepIn.join()}`;
   let entries = cache.get(jaxpr);
-  if (entries === undefined) cache.set(jaxpr, (entries = new Map()));
+  if (entries === undefined) cache.set(jaxpr, (entries = new BoundedMap(256)));
   let entry = entries.get(key);
   if (entry === undefined) entries.set(key, (entry = prune(jaxpr, usedOut, keepIn)));
   return entry;

@@ -12,9 +12,11 @@ import type { Primitive } from '../core/primitive.ts';
 import { avalsOf, leakError, setBaseTrace, Trace, Tracer } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
-import { BoundedMap, checkSupported, deviceOf, runProgram, type Program } from './executables.ts';
+import { BoundedMap, onClearCaches } from './caches.ts';
+import { checkSupported, deviceOf, runProgram, type Program } from './executables.ts';
 
-const programs = new BoundedMap<Program>(4096);
+const programs = new BoundedMap<Program>(4096, 1 << 24);
+onClearCaches(() => programs.clear());
 
 /** Computes on concrete arrays. */
 export class EvalTrace extends Trace {

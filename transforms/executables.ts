@@ -18,41 +18,8 @@ import type { Jaxpr } from '../core/jaxpr.ts';
 import type { Value } from '../core/value.ts';
 import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
 import { checkNumbers, checksNumbers } from './check-numbers.ts';
+import { BoundedMap, onClearCaches } from './caches.ts';
 import { pruneJaxpr } from './dead-code.ts';
-
-/** A map that forgets its oldest entries. */
-export class BoundedMap<V> {
-  readonly #entries = new Map<string, V>();
-  readonly #limit: number;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  /** The entry, which becomes the youngest. */
-  get(key: string): V | undefined {
-    const value = this.#entries.get(key);
-    if (value === undefined) return undefined;
-    if (this.#entries.size * 2 > this.#limit) {
-      this.#entries.delete(key);
-      this.#entries.set(key, value);
-    }
-    return value;
-  }
-
-  set(key: string, value: V): void {
-    this.#entries.set(key, value);
-    if (this.#entries.size <= this.#limit) return;
-    for (const oldest of this.#entries.keys()) {
-      this.#entries.delete(oldest);
-      break;
-    }
-  }
-
-  get size(): number {
-    return this.#entries.size;
-  }
-}
 
 /** A compiled program: which operands it wants, and the types of its results. */
 export interface Program {
@@ -74,10 +41,19 @@ export interface ProgramOptions {
   readonly resultInfo?: readonly string[] | undefined;
   /** What the ops come from: `jit(f)`. */
   readonly place?: string | undefined;
+  /** Whether inputs that no result needs are operands of the program. */
+  readonly keepUnused?: boolean;
 }
 
-const byText = new WeakMap<Device, BoundedMap<Executable>>();
-const byJaxpr = new WeakMap<Jaxpr, Map<string, Program>>();
+/** Most programs, and characters of their texts, that a device remembers. */
+const mostPrograms = 2048;
+const mostText = 1 << 26;
+let byText = new WeakMap<Device, BoundedMap<Executable>>();
+let byJaxpr = new WeakMap<Jaxpr, BoundedMap<Program>>();
+onClearCaches(() => {
+  byText = new WeakMap();
+  byJaxpr = new WeakMap();
+});
 let compilations = 0;
 
 /** How many programs were compiled so far, for tests of the caches. */
@@ -93,7 +69,7 @@ export function compileJaxpr(
   device: Device,
   options: ProgramOptions = {},
 ): Program {
-  const key = `${device.kind}:${device.id} ${configKey()} ${name} ${options.donated?.join() ?? ''}`;
+  const key = `${device.kind}:${device.id} ${configKey()} ${name} ${options.donated?.join() ?? ''} ${options.keepUnused === true}`;
   let programs = byJaxpr.get(jaxpr);
   const known = programs?.get(key);
   if (known !== undefined && known.device === device) return known;
@@ -109,7 +85,7 @@ export function compileJaxpr(
     outAvals: jaxpr.outAvals,
     jaxpr,
   };
-  if (programs === undefined) byJaxpr.set(jaxpr, (programs = new Map()));
+  if (programs === undefined) byJaxpr.set(jaxpr, (programs = new BoundedMap(64)));
   programs.set(key, program);
   return program;
 }
@@ -118,7 +94,7 @@ export function compileJaxpr(
 export function lowerToModule(
   name: string,
   jaxpr: Jaxpr,
-  { donated, resultInfo, place }: ProgramOptions = {},
+  { donated, resultInfo, place, keepUnused = false }: ProgramOptions = {},
 ): ReturnType<typeof lowerJaxpr> {
   const all = (): true => true;
   const pruned = pruneJaxpr(jaxpr, jaxpr.outvars.map(all), jaxpr.invars.map(all)).jaxpr;
@@ -126,6 +102,7 @@ export function lowerToModule(
     ...(donated === undefined ? {} : { donated }),
     ...(resultInfo === undefined ? {} : { resultInfo }),
     place,
+    keepUnused,
   });
 }
 
@@ -135,7 +112,7 @@ function compileModule(
   donated: readonly boolean[] | undefined,
 ): Executable {
   let executables = byText.get(device);
-  if (executables === undefined) byText.set(device, (executables = new BoundedMap(2048)));
+  if (executables === undefined) byText.set(device, (executables = new BoundedMap(mostPrograms, mostText)));
   const key = `${configKey()} ${donated?.join() ?? ''}\n${module.toString()}`;
   let executable = executables.get(key);
   if (executable === undefined) {

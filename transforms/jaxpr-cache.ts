@@ -4,11 +4,16 @@
  */
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { Value } from '../core/value.ts';
+import { BoundedMap, onClearCaches } from './caches.ts';
 import { isCacheable } from './stage.ts';
 
 /** Derived programs by jaxpr and key. Programs that capture values of live transformations are not kept. */
 export class JaxprCache<T extends { readonly consts: readonly Value[] }> {
-  readonly #entries = new WeakMap<Jaxpr, Map<string, T>>();
+  #entries = new WeakMap<Jaxpr, BoundedMap<T>>();
+
+  constructor() {
+    onClearCaches(() => (this.#entries = new WeakMap()));
+  }
 
   /** The entry for this key, made when there is none. */
   get(jaxpr: Jaxpr, key: string, make: () => T): T {
@@ -17,7 +22,7 @@ export class JaxprCache<T extends { readonly consts: readonly Value[] }> {
     if (known !== undefined) return known;
     const made = make();
     if (!isCacheable(made.consts)) return made;
-    if (entries === undefined) this.#entries.set(jaxpr, (entries = new Map()));
+    if (entries === undefined) this.#entries.set(jaxpr, (entries = new BoundedMap(256)));
     entries.set(key, made);
     return made;
   }

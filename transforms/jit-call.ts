@@ -26,11 +26,13 @@ export interface JitParams {
   readonly name: string;
   /** The program; it has no constants. */
   readonly jaxpr: Jaxpr;
+  /** Says that programs that call it get its equations; absent for a call. */
+  readonly inline?: true;
 }
 
-/** Call a program; one without equations needs no call. */
-export const callJaxpr = (name: string, jaxpr: Jaxpr, args: readonly Value[]): readonly Value[] =>
-  jaxpr.eqns.length === 0 ? evalJaxpr(jaxpr, args) : jitP.bind(args, { name, jaxpr });
+/** Call a program as the call `like` would; one without equations needs no call. */
+const callJaxpr = (like: JitParams, jaxpr: Jaxpr, args: readonly Value[]): readonly Value[] =>
+  jaxpr.eqns.length === 0 ? evalJaxpr(jaxpr, args) : jitP.bind(args, { ...like, jaxpr });
 
 /** `jit`: call a program. */
 export const jitP: Primitive<JitParams> = definePrimitive<JitParams>('jit', {
@@ -41,42 +43,41 @@ export const jitP: Primitive<JitParams> = definePrimitive<JitParams>('jit', {
     if (runsStepwise(device)) return evalJaxpr(jaxpr, args);
     return runProgram(compileJaxpr(`jit_${name}`, jaxpr, device), args);
   },
-  jvp(primals, tangents, { name, jaxpr }) {
+  jvp(primals, tangents, params) {
+    const { jaxpr } = params;
     const nonzero = tangents.map((t) => t !== null);
     const derived = jvpJaxpr(jaxpr, nonzero);
     const given = tangents.filter((t) => t !== null);
-    const outs = callJaxpr(name, derived.jaxpr, [...derived.consts, ...primals, ...given]);
+    const outs = callJaxpr(params, derived.jaxpr, [...derived.consts, ...primals, ...given]);
     const count = jaxpr.outvars.length;
     return [outs.slice(0, count), spread(derived.nonzeroOut, outs.slice(count))];
   },
-  transpose(cts, args, { name, jaxpr }) {
-    return transposeCall(name, jaxpr, cts, args);
-  },
-  batch(args, dims, { name, jaxpr }, axis) {
-    const derived = batchJaxpr(jaxpr, axis, dims, { anywhere: true });
-    return [callJaxpr(name, derived.jaxpr, [...derived.consts, ...args]), derived.dimsOut];
+  transpose: (cts, args, params) => transposeCall(params, cts, args),
+  batch(args, dims, params, axis) {
+    const derived = batchJaxpr(params.jaxpr, axis, dims, { anywhere: true });
+    return [callJaxpr(params, derived.jaxpr, [...derived.consts, ...args]), derived.dimsOut];
   },
   effects: ({ jaxpr }) => jaxpr.effects,
   printParams: ({ name, jaxpr }) => ({ name, jaxpr }),
+  inlined: ({ inline, jaxpr }) => (inline === true ? jaxpr : undefined),
   sharesNames: true,
 });
 
 /** Transpose the call of a program that is linear in the `LinearArg` operands. */
 export function transposeCall(
-  name: string,
-  jaxpr: Jaxpr,
+  params: JitParams,
   cts: readonly Tangent[],
   args: readonly (Value | LinearArg)[],
 ): Tangent[] {
   const linear = args.map((x) => x instanceof LinearArg);
   const derived = transposeJaxpr(
-    jaxpr,
+    params.jaxpr,
     linear,
     cts.map((ct) => ct !== null),
   );
   const fixed = args.filter((x): x is Value => !(x instanceof LinearArg));
   const given = cts.filter((ct) => ct !== null);
-  const outs = callJaxpr(name, derived.jaxpr, [...derived.consts, ...fixed, ...given]);
+  const outs = callJaxpr(params, derived.jaxpr, [...derived.consts, ...fixed, ...given]);
   return merge(
     linear,
     spread(derived.nonzeroOut, outs),
@@ -89,16 +90,16 @@ export function splitCall(
   trace: PartialTrace,
   args: readonly Value[],
   unknown: readonly boolean[],
-  { name, jaxpr }: JitParams,
+  params: JitParams,
 ): Value[] {
-  const parts = partialEvalJaxpr(jaxpr, unknown, [], trace.policy);
+  const parts = partialEvalJaxpr(params.jaxpr, unknown, [], trace.policy);
   const knownIn = whereNot(args, unknown);
-  const knownOut = trace.known(() => callJaxpr(name, parts.known, [...parts.consts, ...knownIn]));
+  const knownOut = trace.known(() => callJaxpr(params, parts.known, [...parts.consts, ...knownIn]));
   const operands = [...pickResiduals(parts.residuals, knownIn, knownOut), ...where(args, unknown)];
   const rest =
     parts.unknown.eqns.length === 0
       ? evalJaxpr(parts.unknown, operands)
-      : trace.record(jitP, operands, { name, jaxpr: parts.unknown });
+      : trace.record(jitP, operands, { ...params, jaxpr: parts.unknown });
   return merge(parts.unknownOut, rest, knownOut);
 }
 

@@ -4,31 +4,44 @@
  */
 import { withAxes, type NamedAxis } from '../core/axis-env.ts';
 import { config } from '../core/config.ts';
+import { ArgumentError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import { checkFunction, checkOptions } from '../core/options.ts';
 import { isEager } from '../core/trace.ts';
+import { unflatten } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { compileJaxpr, deviceOf, runProgram, runsStepwise } from './executables.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
-import { nameOf, named } from './flat-function.ts';
-import { jitP } from './jit-call.ts';
+import { flattenFunction, nameOf, named } from './flat-function.ts';
 import {
-  cacheOf,
   dynamicValues,
-  entryFor,
   splitArguments,
-  type JitEntry,
+  staticValue,
+  type JitArguments,
   type JitSettings,
-} from './jit-cache.ts';
+} from './jit-arguments.ts';
+import { jitP } from './jit-call.ts';
+import { cacheOf, entryFor, type JitEntry } from './jit-cache.ts';
 import type { Inputs, Output } from './signature.ts';
 import { traceStage, type Lowered, type Traced } from './stages.ts';
 
-/** Options of `jit`. */
+/**
+ * Options of `jit`. Arguments are named by position, negative ones from the end of the call, or by name: where the last argument is a
+ * plain object, its properties are to JavaScript what keyword arguments are to Python. A name that a call does not have is ignored.
+ */
 export interface JitOptions {
   /** Arguments whose values enter the key instead of being traced: any JavaScript values. */
   readonly staticArgnums?: number | readonly number[];
+  /** Properties of the last argument whose values enter the key instead of being traced. */
+  readonly staticArgnames?: string | readonly string[];
   /** Arguments whose memory the program may reuse; the arrays cannot be used after the call. */
   readonly donateArgnums?: number | readonly number[];
+  /** Properties of the last argument whose memory the program may reuse. */
+  readonly donateArgnames?: string | readonly string[];
+  /** Keep arguments that no result needs as operands of the compiled program; they are dropped otherwise. */
+  readonly keepUnused?: boolean;
+  /** Inside programs, put the equations of the function in place of a call of it. */
+  readonly inline?: boolean;
   /** Name of the program, instead of the function's. */
   readonly name?: string;
 }
@@ -40,17 +53,27 @@ export interface Jitted<A extends readonly unknown[], R> {
   trace(...args: unknown[]): Traced<A, R>;
   /** Trace and lower to StableHLO without running; arguments may be `ShapeDtypeStruct`s. */
   lower(...args: unknown[]): Lowered<A, R>;
+  /** How many kinds of calls are remembered: one per structure and types of arguments, static values and configuration. */
+  cacheSize(): number;
+  /** Forget the traces and programs of this function; `clearCaches` does it for all functions. */
+  clearCache(): void;
 }
 
 /**
  * Compile a function. It is traced for each new structure of arguments, shape, dtype and static value; strings, functions and
  * other static leaves are part of the key.
  *
- * @throws AsyncFunctionError when the function returns a promise; TreeError when an argument or result is no array; whatever
+ * What is remembered is bounded and goes with the function. A function that is defined anew for each call is traced anew each time
+ * (and compiled once, as long as it does the same); `config.explainCacheMisses` tells when and why functions are traced.
+ *
+ * @throws ArgumentError for options that contradict each other or do not fit the call; AsyncFunctionError when the function returns a promise; TreeError when an argument or result is no array; whatever
  * the function throws.
  * @example
  * const f = jit((x) => lax.mul(lax.sin(x), 2));
  * String(f(0)); // → 0.0
+ * @example
+ * const scale = jit((x, { by, times }) => (times === 0 ? x : lax.mul(x, by * times)), { staticArgnames: ['by', 'times'] });
+ * String(scale(2, { by: 3, times: 2 })); // → 12.0
  */
 export function jit<A extends readonly Value[], R>(
   f: (...args: A) => R,
@@ -65,44 +88,77 @@ export function jit(
   options: JitOptions = {},
 ): Jitted<unknown[], unknown> {
   checkFunction('jit', f);
-  checkOptions('jit', options, ['staticArgnums', 'donateArgnums', 'name']);
+  checkOptions('jit', options, optionNames);
   const settings = settingsOf(f, options);
   const cache = cacheOf(f, settings);
   const call = (...args: unknown[]): unknown => {
-    if (config.disableJit) return f(...(args as never[]));
+    if (config.disableJit) return callEagerly(f, splitArguments('jit', args, settings));
     const eager = isEager();
     const known = eager ? cache.last?.accept(args) : undefined;
-    if (known !== undefined && cache.last !== undefined) return run(cache.last, known, undefined);
+    if (known !== undefined && cache.last !== undefined) return run(cache.last, known, settings);
     const flat = splitArguments('jit', args, settings);
     const values = dynamicValues('jit', flat);
     const entry = entryFor(cache, f, flat, settings);
-    if (!eager) return bindEntry(entry, values);
+    if (!eager) return bindEntry(entry, values, settings);
     cache.last = entry;
-    return run(entry, values, flat.donated.length > 0 ? flat.donated : undefined);
+    return run(entry, values, settings, flat.donated.length > 0 ? flat.donated : undefined);
   };
   const trace = (...args: unknown[]): Traced<unknown[], unknown> =>
     traceStage(f, splitArguments('jit', args, settings), settings);
   return Object.assign(named(call, nameOf(f)), {
     trace,
     lower: (...args: unknown[]) => trace(...args).lower(),
+    cacheSize: () => cache.size,
+    clearCache: () => cache.clear(),
   });
 }
 
+const optionNames: readonly (keyof JitOptions)[] = [
+  'staticArgnums',
+  'staticArgnames',
+  'donateArgnums',
+  'donateArgnames',
+  'keepUnused',
+  'inline',
+  'name',
+];
+
 function settingsOf(f: { readonly name: string }, options: JitOptions): JitSettings {
-  const list = (x: number | readonly number[] | undefined): readonly number[] =>
-    x === undefined ? [] : Array.isArray(x) ? x : [x as number];
+  const list = <T extends number | string>(x: T | readonly T[] | undefined): readonly T[] =>
+    x === undefined ? [] : typeof x === 'object' ? x : [x];
+  const staticArgnames = list(options.staticArgnames);
+  const donateArgnames = list(options.donateArgnames);
+  const both = staticArgnames.filter((name) => donateArgnames.includes(name));
+  if (both.length > 0)
+    throw new ArgumentError(
+      `jit: a static argument has no memory to donate; got "${both.join('", "')}" in staticArgnames and donateArgnames. Leave it out of one of them.`,
+    );
   return {
     name: options.name ?? nameOf(f),
     staticArgnums: list(options.staticArgnums),
+    staticArgnames,
     donateArgnums: list(options.donateArgnums),
+    donateArgnames,
+    keepUnused: options.keepUnused === true,
+    inline: options.inline === true,
   };
+}
+
+/** Run the function as it is, for `disableJit`: it gets arrays where it would get traced values. */
+function callEagerly(f: (...args: never[]) => unknown, args: JitArguments): unknown {
+  const flat = flattenFunction('jit', f, args.treedef);
+  // Types cannot run; `dynamicValues` refuses them.
+  dynamicValues('jit', args);
+  const outs = flat.fun(args.leaves.map(staticValue) as Value[]);
+  return unflatten(flat.outTree(), outs);
 }
 
 /** Run on concrete arrays. */
 function run(
   entry: JitEntry,
   values: readonly Value[],
-  donated: readonly boolean[] | undefined,
+  { keepUnused }: JitSettings,
+  donated?: readonly boolean[],
 ): unknown {
   const { traced } = entry;
   const all = traced.consts.length === 0 ? values : [...traced.consts, ...values];
@@ -110,18 +166,26 @@ function run(
   const device = deviceOf(all);
   if (runsStepwise(device)) return entry.result(evalJaxpr(traced.jaxpr, all));
   if (entry.program?.device !== device)
-    entry.program = compileJaxpr(`jit_${traced.name}`, traced.jaxpr, device, { donated: flags });
+    entry.program = compileJaxpr(`jit_${traced.name}`, traced.jaxpr, device, {
+      donated: flags,
+      keepUnused,
+    });
   return entry.result(runProgram(entry.program, all, flags));
 }
 
 /** Become one equation of the program that is being traced. */
-function bindEntry(entry: JitEntry, values: readonly Value[]): unknown {
+function bindEntry(
+  entry: JitEntry,
+  values: readonly Value[],
+  { inline }: JitSettings,
+): unknown {
   const { consts, jaxpr, name } = entry.traced;
-  return entry.result(jitP.bind([...consts, ...values], { name, jaxpr }));
+  const params = { name, jaxpr, ...(inline ? { inline } : {}) } as const;
+  return entry.result(jitP.bind([...consts, ...values], params));
 }
 
 /** Options of `makeJaxpr`. */
-export interface MakeJaxprOptions extends Pick<JitOptions, 'staticArgnums'> {
+export interface MakeJaxprOptions extends Pick<JitOptions, 'staticArgnums' | 'staticArgnames'> {
   /** Named axes, with their sizes, that are bound while the function is traced. */
   readonly axisEnv?: readonly NamedAxis[];
 }
@@ -146,7 +210,7 @@ export function makeJaxpr(
   { axisEnv = [], ...options }: MakeJaxprOptions = {},
 ): (...args: unknown[]) => Jaxpr {
   checkFunction('makeJaxpr', f);
-  checkOptions('makeJaxpr', options, ['staticArgnums']);
+  checkOptions('makeJaxpr', options, ['staticArgnums', 'staticArgnames']);
   const settings = settingsOf(f, options);
   return (...args) =>
     withAxes(

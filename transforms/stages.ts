@@ -9,11 +9,10 @@ import { compileJaxpr, lowerToModule, runProgram } from './executables.ts';
 import {
   dynamicValues,
   splitArguments,
-  traceFunction,
   type JitArguments,
   type JitSettings,
-  type TracedFunction,
-} from './jit-cache.ts';
+} from './jit-arguments.ts';
+import { traceFunction, type TracedFunction } from './jit-cache.ts';
 import { ShapeDtypeStruct } from './shape-struct.ts';
 import type { Inputs, Output } from './signature.ts';
 
