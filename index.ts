@@ -42,6 +42,7 @@ export { Value } from './core/value.ts';
 
 export { clearCaches } from './transforms/caches.ts';
 export { checkpoint, type CheckpointOptions } from './transforms/checkpoint.ts';
+export { ensureCompileTimeEval } from './transforms/compile-time.ts';
 export {
   checkpointName,
   checkpointPolicies,
@@ -98,7 +99,7 @@ export {
 } from './transforms/saved-residuals.ts';
 export { shapeDtypeStruct, ShapeDtypeStruct } from './transforms/shape-struct.ts';
 export type { Input, Inputs, Output } from './transforms/signature.ts';
-export type { Compiled, Lowered, Traced } from './transforms/stages.ts';
+export type { Compiled, CostAnalysis, Lowered, MemoryAnalysis, Traced } from './transforms/stages.ts';
 export { vmap, type Axes, type VmapOptions } from './transforms/vmap.ts';
 
 export {

@@ -3,7 +3,7 @@ import type { NDArray } from '../core/array.ts';
 import { keyOf } from '../core/key.ts';
 import { unflatten, type TreeDef } from '../core/tree.ts';
 import { flagText } from '../lax/define.ts';
-import { BoundedMap } from '../transforms/executables.ts';
+import { BoundedMap } from '../transforms/caches.ts';
 import { formatText, type FormatString } from './format.ts';
 import { HostFunction } from './host-function.ts';
 

@@ -35,6 +35,26 @@ export interface CompiledKernel {
   readonly text: string;
   /** WGSL, or Wasm text; empty for the interpreter. */
   readonly source: string;
+  /** Bytes of its code: of the WGSL text, or of the Wasm module. */
+  readonly codeBytes: number;
+}
+
+/** What a compiled program holds and moves, counted from its schedule. */
+export interface ProgramMeasures {
+  readonly argumentBytes: number;
+  readonly outputBytes: number;
+  /** Memory of values that live within a call; those that never live together share it. */
+  readonly temporaryBytes: number;
+  /** Memory of constants that the program brings along. */
+  readonly constantBytes: number;
+  /** Bytes of results that take the memory of arguments. */
+  readonly aliasBytes: number;
+  /** Bytes that kernels and copies read and write in one call. */
+  readonly bytesAccessed: number;
+  /** How many kernels one call starts. */
+  readonly kernelCalls: number;
+  /** Loops whose number of iterations is not known; their bodies count once. */
+  readonly unknownLoops: number;
 }
 
 /** A program that a device can run. */
@@ -47,6 +67,8 @@ export interface Executable {
   readonly kernels: readonly CompiledKernel[];
   /** Schedule and kernels as text. */
   asText(): string;
+  /** What a call holds and moves. */
+  measure(): ProgramMeasures;
   dispose(): void;
 }
 

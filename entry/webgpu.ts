@@ -61,11 +61,11 @@ export function emitKernels(
     );
   const all = { ...baselineFeatures, ...features };
   const { steps } = compileModule(module, targetOf(all));
-  return [...kernelsOf(steps)].map((kernel) => ({
-    name: kernel.name,
-    text: printKernel(kernel),
-    source: emitWgsl(kernel, all).code,
-  }));
+  return [...kernelsOf(steps)].map((kernel) => {
+    const source = emitWgsl(kernel, all).code;
+    const codeBytes = new TextEncoder().encode(source).length;
+    return { name: kernel.name, text: printKernel(kernel), source, codeBytes };
+  });
 }
 
 const isHlo = (module: LoweredModule | undefined): module is LoweredModule & HloModule =>

@@ -39,14 +39,18 @@ export function differences(
 type Leaf = CallKind['leaves'][number];
 
 const showLeaf = (leaf: Leaf): string =>
-  leaf instanceof Aval ? `${leaf.toString()}${leaf.weakType ? ' weak' : ''}` : `static ${leaf.text}`;
+  leaf instanceof Aval
+    ? `${leaf.toString()}${leaf.weakType ? ' weak' : ''}`
+    : `static ${leaf.text}`;
 
 function leafDifference(now: Leaf, before: Leaf, weakTypes: boolean): string | undefined {
   const said = (what: string): string => `${showLeaf(now)}, was ${showLeaf(before)} (${what})`;
   if (!(now instanceof Aval) || !(before instanceof Aval)) {
     if (now instanceof Aval || before instanceof Aval) return said('static or traced');
     if (now.key === before.key) return undefined;
-    return said(now.text === before.text ? 'another static value that looks alike' : 'static value');
+    return said(
+      now.text === before.text ? 'another static value that looks alike' : 'static value',
+    );
   }
   const what: string[] = [];
   if (now.shape.join() !== before.shape.join()) what.push('shape');

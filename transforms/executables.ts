@@ -16,6 +16,7 @@ import { config, configKey } from '../core/config.ts';
 import { ArgumentError, DTypeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { Value } from '../core/value.ts';
+import type { HloModule } from '../lowering/hlo/ir.ts';
 import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
 import { checkNumbers, checksNumbers } from './check-numbers.ts';
 import { BoundedMap, onClearCaches } from './caches.ts';
@@ -23,7 +24,7 @@ import { pruneJaxpr } from './dead-code.ts';
 
 /** A compiled program: which operands it wants, and the types of its results. */
 export interface Program {
-  readonly module: LoweredModule;
+  readonly module: HloModule;
   readonly executable: Executable;
   readonly device: Device;
   /** Indices of the operands that the program uses. */
@@ -112,7 +113,8 @@ function compileModule(
   donated: readonly boolean[] | undefined,
 ): Executable {
   let executables = byText.get(device);
-  if (executables === undefined) byText.set(device, (executables = new BoundedMap(mostPrograms, mostText)));
+  if (executables === undefined)
+    byText.set(device, (executables = new BoundedMap(mostPrograms, mostText)));
   const key = `${configKey()} ${donated?.join() ?? ''}\n${module.toString()}`;
   let executable = executables.get(key);
   if (executable === undefined) {

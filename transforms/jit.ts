@@ -174,11 +174,7 @@ function run(
 }
 
 /** Become one equation of the program that is being traced. */
-function bindEntry(
-  entry: JitEntry,
-  values: readonly Value[],
-  { inline }: JitSettings,
-): unknown {
+function bindEntry(entry: JitEntry, values: readonly Value[], { inline }: JitSettings): unknown {
   const { consts, jaxpr, name } = entry.traced;
   const params = { name, jaxpr, ...(inline ? { inline } : {}) } as const;
   return entry.result(jitP.bind([...consts, ...values], params));

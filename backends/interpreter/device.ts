@@ -8,8 +8,10 @@ import type {
   DeviceBuffer,
   Executable,
   LoweredModule,
+  ProgramMeasures,
 } from '../../core/backend.ts';
 import { DeviceError } from '../../core/errors.ts';
+import { measureModule } from '../../lowering/compile-cost.ts';
 import { interpretModule, type HostTensor } from '../../lowering/hlo/interpret.ts';
 import type { HloModule, TensorType } from '../../lowering/hlo/ir.ts';
 import { elementsFromBytes, elementsToBytes } from '../../lowering/scalar-array.ts';
@@ -75,6 +77,10 @@ class InterpreterExecutable implements Executable {
 
   asText(): string {
     return this.#module.toString();
+  }
+
+  measure(): ProgramMeasures {
+    return measureModule(this.#module);
   }
 
   dispose(): void {

@@ -2,8 +2,14 @@
  * A compiled program of the wasm device: a schedule whose kernels are machine code, and a table of buffer addresses. A call fills in
  * the addresses of inputs and outputs, walks the steps, and allocates nothing but its outputs. Loops swap addresses instead of copying.
  */
-import type { CompiledKernel, DeviceBuffer, Executable } from '../../core/backend.ts';
+import type {
+  CompiledKernel,
+  DeviceBuffer,
+  Executable,
+  ProgramMeasures,
+} from '../../core/backend.ts';
 import { InternalError, PalladiaError, invariant } from '../../core/errors.ts';
+import { measureSchedule } from '../../lowering/compile-cost.ts';
 import type { BufferId, Schedule, Step } from '../../lowering/fuse/ir.ts';
 import { prepareSteps, type PreparedStep } from '../prepared.ts';
 import { printSchedule } from '../schedule-text.ts';
@@ -328,6 +334,12 @@ export class WasmExecutable implements Executable {
     return [printSchedule(this.#schedule), ...this.kernels.map((kernel) => kernel.text)].join(
       '\n\n',
     );
+  }
+
+  measure(): ProgramMeasures {
+    let inherited = 0;
+    for (const id of this.#heirs.keys()) inherited += this.#schedule.buffers[id].byteLength;
+    return measureSchedule(this.#schedule, inherited);
   }
 
   dispose(): void {

@@ -61,6 +61,10 @@ class LoadedCode {
     this.run = instance.exports['run'] as (...args: number[]) => void;
   }
 
+  get byteLength(): number {
+    return this.#bytes.byteLength;
+  }
+
   place(): CodePlace {
     return (this.#place ??= this.#kernels.place(this, this.#bytes));
   }
@@ -97,6 +101,10 @@ export class LoadedKernel implements RunnableKernel {
   /** Wasm text; made when it is asked for. */
   get source(): string {
     return this.#code.emit().text;
+  }
+
+  get codeBytes(): number {
+    return this.#code.byteLength;
   }
 
   code(): CodePlace {

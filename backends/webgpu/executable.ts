@@ -2,8 +2,14 @@
  * A compiled program of a WebGPU device. A call takes buffers for its outputs, hands the commands to the stream and returns at once. The
  * executable owns its temporaries and constants, so that bind groups stay valid from call to call.
  */
-import type { CompiledKernel, DeviceBuffer, Executable } from '../../core/backend.ts';
+import type {
+  CompiledKernel,
+  DeviceBuffer,
+  Executable,
+  ProgramMeasures,
+} from '../../core/backend.ts';
 import { DeviceError, PalladiaError, invariant } from '../../core/errors.ts';
+import { measureSchedule } from '../../lowering/compile-cost.ts';
 import type { Schedule } from '../../lowering/fuse/ir.ts';
 import type { Kernel } from '../../lowering/tile/ir.ts';
 import { printSchedule } from '../schedule-text.ts';
@@ -206,6 +212,10 @@ export class WebGpuExecutable implements Executable {
     return [printSchedule(this.#schedule), ...this.kernels.map((kernel) => kernel.text)].join(
       '\n\n',
     );
+  }
+
+  measure(): ProgramMeasures {
+    return measureSchedule(this.#schedule);
   }
 
   dispose(): void {

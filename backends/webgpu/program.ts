@@ -58,6 +58,7 @@ export const describeKernel = (kernel: Kernel, code: WgslKernel): CompiledKernel
   name: kernel.name,
   text: printKernel(kernel),
   source: code.code,
+  codeBytes: new TextEncoder().encode(code.code).length,
 });
 
 /** Whether steps must wait for values that the device computes, or for JavaScript. */

@@ -65,6 +65,7 @@ export class InterpretedDevice implements Device {
       name: kernel.name,
       text: printKernel(kernel),
       source: '',
+      codeBytes: 0,
       programs: 1,
       scratchBytes: 0,
       cost: 0,
