@@ -99,7 +99,13 @@ export {
 } from './transforms/saved-residuals.ts';
 export { shapeDtypeStruct, ShapeDtypeStruct } from './transforms/shape-struct.ts';
 export type { Input, Inputs, Output } from './transforms/signature.ts';
-export type { Compiled, CostAnalysis, Lowered, MemoryAnalysis, Traced } from './transforms/stages.ts';
+export type {
+  Compiled,
+  CostAnalysis,
+  Lowered,
+  MemoryAnalysis,
+  Traced,
+} from './transforms/stages.ts';
 export { vmap, type Axes, type VmapOptions } from './transforms/vmap.ts';
 
 export {

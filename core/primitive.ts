@@ -1,7 +1,6 @@
 /** Primitives: the open set of operations. A primitive is one record of rules; `lowering/rules.ts` adds how it lowers. */
 import type { Aval } from './aval.ts';
 import type { Effect } from './effects.ts';
-import type { Jaxpr } from './jaxpr.ts';
 import type { Value } from './value.ts';
 
 /** The parameters of a primitive that has none. */
@@ -70,8 +69,8 @@ export interface Rules<P> {
   ): { readonly args: readonly Value[]; readonly params: P };
   /** How many of the params to show in a printed jaxpr; all when left out. */
   printParams?(params: P, inputs: readonly Aval[]): Readonly<Record<string, unknown>>;
-  /** The program that stands in recorded programs in place of a call of it; undefined: the call stands. */
-  inlined?(params: P): Jaxpr | undefined;
+  /** Bind what a recorded program gets in place of this operation, and give the outputs; undefined: the operation is recorded. */
+  inlined?(args: readonly Value[], params: P): readonly Value[] | undefined;
   /** A call whose jaxpr is printed with the names that its variables have outside. */
   readonly sharesNames?: boolean;
   /** The named axes that an application refers to; when left out, those of the jaxprs among its params. */

@@ -6,7 +6,7 @@
 import { Aval } from '../core/aval.ts';
 import { ArgumentError, LoweringError, ShapeError } from '../core/errors.ts';
 import type { Keyed } from '../core/key.ts';
-import type { Primitive } from '../core/primitive.ts';
+import type { BatchDim, BatchResult, Primitive } from '../core/primitive.ts';
 import { sameShape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import { map } from '../control/map.ts';
@@ -69,19 +69,8 @@ export const callHloP: Primitive<CallHloParams> = definePrimitive<CallHloParams>
       );
     return program.outputs;
   },
-  lower: (b, args, { program }, context) =>
-    new Inliner(program.module, context).region(b, program.entry.body, args),
-  batch(args, dims, params) {
-    const isMapped = dims.map((d) => d !== null);
-    const mapped = args.flatMap((x, i) => {
-      const d = dims[i];
-      return d === null ? [] : [moveAxis(x, d, 0)];
-    });
-    const step = (slices: readonly Value[]): readonly Value[] =>
-      callHloP.bind(merge(isMapped, slices, whereNot(args, isMapped)), params);
-    const outs = map<readonly Value[], readonly Value[]>(step, mapped);
-    return [outs, outs.map(() => 0)];
-  },
+  lower: (b, args, { program }, context) => inlineProgram(b, program, args, context),
+  batch: (args, dims, params) => runInTurn((xs) => callHloP.bind(xs, params), args, dims),
   printParams: ({ program }) => ({ program: program.toString() }),
 });
 
@@ -153,6 +142,31 @@ class Inliner {
     return symbol;
   }
 }
+
+/** Batch a program whose shapes are fixed: it runs once per index of the mapped operands, in a loop. */
+export function runInTurn(
+  run: (args: readonly Value[]) => readonly Value[],
+  args: readonly Value[],
+  dims: readonly BatchDim[],
+): BatchResult {
+  const isMapped = dims.map((d) => d !== null);
+  const mapped = args.flatMap((x, i) => {
+    const d = dims[i];
+    return d === null ? [] : [moveAxis(x, d, 0)];
+  });
+  const step = (slices: readonly Value[]): readonly Value[] =>
+    run(merge(isMapped, slices, whereNot(args, isMapped)));
+  const outs = map<readonly Value[], readonly Value[]>(step, mapped);
+  return [outs, outs.map(() => 0)];
+}
+
+/** Copy the entry of a program into the block of a builder, with the functions that it calls. */
+export const inlineProgram = (
+  b: HloBuilder,
+  { module, entry }: { readonly module: HloModule; readonly entry: HloFunction },
+  args: readonly HloValue[],
+  context: LowerContext,
+): HloValue[] => new Inliner(module, context).region(b, entry.body, args);
 
 /** A loaded program: call it with one array per argument of its entry function. */
 export interface LoadedFunction {

@@ -21,6 +21,8 @@ export interface LowerOptions {
   readonly place?: string | undefined;
   /** Keep arguments that no result needs. */
   readonly keepUnused?: boolean;
+  /** The first inputs as constants of the module: programs that leave the process bring along what they captured. */
+  readonly constants?: readonly ((b: HloBuilder) => HloValue)[];
 }
 
 /** A lowered program. */
@@ -39,7 +41,8 @@ export function lowerJaxpr(name: string, jaxpr: Jaxpr, options: LowerOptions = {
   const inputs = [...jaxpr.constvars, ...jaxpr.invars];
   const live = liveEqns(jaxpr);
   const isKept = (v: Var): boolean => options.keepUnused === true || live.vars.has(v);
-  const kept = inputs.flatMap((v, i) => (isKept(v) ? [i] : []));
+  const { constants = [] } = options;
+  const kept = inputs.flatMap((v, i) => (i >= constants.length && isKept(v) ? [i] : []));
   const module = new Module(symbolName(name));
   const aliases = aliasesOf(
     kept.map((i) => inputs[i].aval),
@@ -57,6 +60,9 @@ export function lowerJaxpr(name: string, jaxpr: Jaxpr, options: LowerOptions = {
     },
     (b, args) => {
       const env = new Map<Var, HloValue>();
+      constants.forEach((make, i) => {
+        if (live.vars.has(inputs[i])) env.set(inputs[i], make(b));
+      });
       kept.forEach((from, i) => env.set(inputs[from], args[i]));
       b.place = options.place;
       return lowering.eqns(b, live.eqns, env, jaxpr.outvars);

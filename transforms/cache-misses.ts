@@ -87,6 +87,7 @@ onClearCaches(() => seenSources.clear());
 export function explainMiss(f: object, args: JitArguments, known: KnownCalls): void {
   if (!config.explainCacheMisses) return;
   const frame = userFrame();
+  // oxlint-disable-next-line no-console -- the flag asks for it
   console.warn(
     [
       `jit: a call of ${known.name} is traced${frame === undefined ? '' : ` at ${frame}`}.`,

@@ -17,7 +17,7 @@ import { ArgumentError, DTypeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { Value } from '../core/value.ts';
 import type { HloModule } from '../lowering/hlo/ir.ts';
-import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
+import { lowerJaxpr, type LowerOptions } from '../lowering/from-jaxpr.ts';
 import { checkNumbers, checksNumbers } from './check-numbers.ts';
 import { BoundedMap, onClearCaches } from './caches.ts';
 import { pruneJaxpr } from './dead-code.ts';
@@ -42,6 +42,8 @@ export interface ProgramOptions {
   readonly resultInfo?: readonly string[] | undefined;
   /** What the ops come from: `jit(f)`. */
   readonly place?: string | undefined;
+  /** Values of the first inputs, which become constants of the module. */
+  readonly constants?: LowerOptions['constants'];
   /** Whether inputs that no result needs are operands of the program. */
   readonly keepUnused?: boolean;
 }
@@ -95,7 +97,7 @@ export function compileJaxpr(
 export function lowerToModule(
   name: string,
   jaxpr: Jaxpr,
-  { donated, resultInfo, place, keepUnused = false }: ProgramOptions = {},
+  { donated, resultInfo, place, constants, keepUnused = false }: ProgramOptions = {},
 ): ReturnType<typeof lowerJaxpr> {
   const all = (): true => true;
   const pruned = pruneJaxpr(jaxpr, jaxpr.outvars.map(all), jaxpr.invars.map(all)).jaxpr;
@@ -103,6 +105,7 @@ export function lowerToModule(
     ...(donated === undefined ? {} : { donated }),
     ...(resultInfo === undefined ? {} : { resultInfo }),
     place,
+    ...(constants === undefined ? {} : { constants }),
     keepUnused,
   });
 }

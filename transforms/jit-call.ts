@@ -59,7 +59,7 @@ export const jitP: Primitive<JitParams> = definePrimitive<JitParams>('jit', {
   },
   effects: ({ jaxpr }) => jaxpr.effects,
   printParams: ({ name, jaxpr }) => ({ name, jaxpr }),
-  inlined: ({ inline, jaxpr }) => (inline === true ? jaxpr : undefined),
+  inlined: (args, { inline, jaxpr }) => (inline === true ? evalJaxpr(jaxpr, args) : undefined),
   sharesNames: true,
 });
 

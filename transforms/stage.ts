@@ -20,7 +20,6 @@ import type { Primitive } from '../core/primitive.ts';
 import { currentScope, outsideScopes, userFrame } from '../core/source.ts';
 import { avalsOf, checkAlive, Trace, Tracer, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
-import { evalJaxpr } from './jaxpr-eval.ts';
 
 /** A function of flat lists of values: what the transformations work on below the level of trees. */
 export type FlatFunction = (args: readonly Value[]) => readonly Value[];
@@ -62,8 +61,7 @@ export class JaxprTrace extends Trace {
   }
 
   process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[] {
-    const inlined = prim.rules.inlined?.(params);
-    return inlined === undefined ? this.record(prim, args, params) : evalJaxpr(inlined, args);
+    return prim.rules.inlined?.(args, params) ?? this.record(prim, args, params);
   }
 
   /** Record one equation and give its outputs. */

@@ -180,7 +180,9 @@ function compileStage<A extends readonly unknown[], R>(
   const kind = kindOfCall(args);
   const call = (...given: unknown[]): unknown => {
     const flat = splitArguments('compiled', given, settings);
-    const found = differences(kindOfCall(flat), kind, { weakTypes: false });
+    const found = differences({ ...kindOfCall(flat), axes: kind.axes }, kind, {
+      weakTypes: false,
+    });
     if (found.length > 0)
       throw new ArgumentError(
         `compiled: the arguments must have the types that the function was compiled for; got ${found.join('; ')}. Lower and compile it for these types.`,

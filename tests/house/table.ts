@@ -49,7 +49,7 @@ export const rooms: readonly Room[] = [
   { name: 'pallas', mayImport: whatPallasMay },
   { name: 'backends', mayImport: ['core', 'lowering'], packages: platform },
   { name: 'hlo', mayImport: [...whatPallasMay, 'pallas'] },
-  { name: 'export', mayImport: [...whatPallasMay, 'pallas'] },
+  { name: 'export', mayImport: [...whatPallasMay, 'pallas', 'hlo'] },
   { name: 'linalg', mayImport: beforeTheManual },
   { name: 'fft', mayImport: beforeTheManual },
   { name: 'numpy', mayImport: [...beforeTheManual, 'linalg', 'fft'] },

@@ -24,3 +24,24 @@ test('ten thousand chained operations are traced, printed, differentiated, batch
   expect(value).toBeGreaterThan(0);
   expect(flat(vmap(chain)(array([1, 1])))[1]).toBeCloseTo(value, 6);
 });
+
+test('two hundred nested calls are traced, printed, differentiated, batched, lowered, compiled and run', () => {
+  let f = jit((x: Value) => sin(x));
+  for (let i = 1; i < 200; i++) {
+    const inner = f;
+    f = jit((x: Value) => sin(inner(x)));
+  }
+  const value = flat(f(1))[0];
+  expect(value).toBeGreaterThan(0);
+  expect(String(makeJaxpr(f)(1)).match(/= sin/g)).toHaveLength(200);
+  expect(
+    f
+      .lower(1)
+      .asText()
+      .match(/func\.func private/g),
+  ).toHaveLength(199);
+  expect(flat(f.lower(1).compile()(1))[0]).toBe(value);
+  expect(flat(vmap(f)(array([1, 1])))).toEqual([value, value]);
+  expect(flat(grad(f)(1))[0]).toBeGreaterThan(0);
+  expect(flat(jit(grad(f))(1))[0]).toBeCloseTo(flat(grad(f)(1))[0], 7);
+});

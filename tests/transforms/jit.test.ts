@@ -231,7 +231,7 @@ describe('stages', () => {
       .lower(new ShapeDtypeStruct([2]), { a: 3 })
       .compile();
     expect(failure(() => compiled(array([1, 2, 3]), { a: 1 }))).toMatchInlineSnapshot(
-      `"ArgumentError: compiled: the arguments must have the types that the function was compiled for; got (f32[3], ~f32[]) in PyTreeDef([*, {'a': *}]) for (f32[2], ~f32[]) in PyTreeDef([*, {'a': *}]). Lower and compile it for these types."`,
+      `"ArgumentError: compiled: the arguments must have the types that the function was compiled for; got args[0]: f32[3], was f32[2] (shape). Lower and compile it for these types."`,
     );
     expect(
       failure(() => jit((x: Value) => compiled(x, { a: 1 }))(array([1, 2]))),
