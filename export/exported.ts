@@ -211,8 +211,8 @@ const staticLeaf = (value: unknown): CallKind['leaves'][number] => ({
  * const exported = exportFunction(jit((x) => ({ y: np.sin(x) })))(shapeDtypeStruct([3]));
  * const bytes = exported.serialize({ vjpOrder: 1 });
  * const f = deserialize(bytes);
- * String(f.call(np.zeros([3])).y); // → [0.0 0.0 0.0]
- * String(grad((x) => f.call(x).y.sum())(np.zeros([3]))); // → [1.0 1.0 1.0]
+ * String(f.call(np.zeros([3])).y); // → [0. 0. 0.]
+ * String(grad((x) => f.call(x).y.sum())(np.zeros([3]))); // → [1. 1. 1.]
  */
 export function exportFunction<A extends readonly unknown[], R>(
   jitted: Exportable<A, R>,

@@ -58,7 +58,7 @@ export const customVmapCallP: Primitive<CustomVmapParams> = definePrimitive<Cust
     lower: (_, args, { call }, context) => context.inline(call, args),
     evaluate: (args, { call }) => evalJaxpr(call, args),
     jvp: (primals, tangents, params) => jvpCustomVmap(primals, tangents, params),
-    transpose: (cts, args, { name, call }) => transposeCall(name, call, cts, args),
+    transpose: (cts, args, { name, call }) => transposeCall({ name, jaxpr: call }, cts, args),
     batch(args, dims, params, axis) {
       // Nothing is batched, but the function names the axis: the rule could not know the index.
       if (dims.every((d) => d === null)) {
