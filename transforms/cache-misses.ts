@@ -3,7 +3,7 @@
  * `config.explainCacheMisses`, and for compiled and exported functions that are called with other arguments than their own.
  */
 import { Aval } from '../core/aval.ts';
-import { config, configDifferences } from '../core/config.ts';
+import { configDifferences } from '../core/config.ts';
 import { userFrame } from '../core/source.ts';
 import type { TreeDef } from '../core/tree.ts';
 import { BoundedMap, onClearCaches } from './caches.ts';
@@ -83,9 +83,8 @@ export interface KnownCalls {
 const seenSources = new BoundedMap<true>(1024, 1 << 22);
 onClearCaches(() => seenSources.clear());
 
-/** Say on the console why this call traces its function, when `config.explainCacheMisses` is on. */
+/** Say on the console why this call traces its function, for `config.explainCacheMisses`. */
 export function explainMiss(f: object, args: JitArguments, known: KnownCalls): void {
-  if (!config.explainCacheMisses) return;
   const frame = userFrame();
   // oxlint-disable-next-line no-console -- the flag asks for it
   console.warn(

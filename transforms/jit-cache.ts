@@ -5,7 +5,7 @@
 import { asValue, NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { axesKey } from '../core/axis-env.ts';
-import { configKey } from '../core/config.ts';
+import { config, configKey } from '../core/config.ts';
 import { keyOf } from '../core/key.ts';
 import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
@@ -173,12 +173,13 @@ export function entryFor(
   const key = `${axesKey()}|${args.key}`;
   const known = cache.get(key);
   if (known !== undefined) return known;
-  explainMiss(f, args, {
-    name: settings.name,
-    kinds: cache.kinds(),
-    hasOtherOptions: hasOtherEntries(f, cache),
-    hasCaptures: cache.hasCaptures,
-  });
+  if (config.explainCacheMisses)
+    explainMiss(f, args, {
+      name: settings.name,
+      kinds: cache.kinds(),
+      hasOtherOptions: hasOtherEntries(f, cache),
+      hasCaptures: cache.hasCaptures,
+    });
   const traced = traceFunction('jit', f, args, settings);
   const isPlain = !args.isStatic.includes(true) && isFlat(args);
   const entry = new JitEntry(traced, kindOfCall(args), isPlain);
