@@ -31,7 +31,11 @@ export interface JitParams {
 }
 
 /** Call a program as the call `like` would; one without equations needs no call. */
-const callJaxpr = (like: JitParams, jaxpr: Jaxpr, args: readonly Value[]): readonly Value[] =>
+export const callJaxpr = (
+  like: JitParams,
+  jaxpr: Jaxpr,
+  args: readonly Value[],
+): readonly Value[] =>
   jaxpr.eqns.length === 0 ? evalJaxpr(jaxpr, args) : jitP.bind(args, { ...like, jaxpr });
 
 /** `jit`: call a program. */

@@ -38,7 +38,11 @@ export const rematOptP: Primitive<RematOptParams> = definePrimitive<RematOptPara
       tangents.map((t) => t !== null),
     );
     const given = tangents.filter((t) => t !== null);
-    const outs = callJaxpr(name, derived.jaxpr, [...derived.consts, ...primals, ...given]);
+    const outs = callJaxpr({ name, jaxpr }, derived.jaxpr, [
+      ...derived.consts,
+      ...primals,
+      ...given,
+    ]);
     const count = jaxpr.outvars.length;
     return [outs.slice(0, count), spread(derived.nonzeroOut, outs.slice(count))];
   },
