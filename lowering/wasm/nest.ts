@@ -209,6 +209,11 @@ export class NestPlan {
     return access.guards.reduce((mask, guard) => mask | axesOf(guard.form), axesOf(access.form));
   }
 
+  /** Points that one result of a reduction is made of. */
+  get rowLength(): number {
+    return this.loops.slice(this.reducedAt).reduce((n, loop) => n * loop.extent, 1);
+  }
+
   /** Points of the space. */
   get size(): number {
     return this.loops.reduce((n, loop) => n * loop.extent, 1);

@@ -12,7 +12,7 @@ import { int, op } from './nodes.ts';
 import type { Node } from './nodes.ts';
 import type { Resolver, Root, Space, Touch } from './pass.ts';
 import { Pass, workOf } from './pass.ts';
-import { cellBytes, finishCell, PassBody, startCell } from './roots.ts';
+import { cellBytes, finishCell, isDoubleSum, PassBody, startCell } from './roots.ts';
 import type { Cells, Inline } from './roots.ts';
 import { emitTurn, turnOf } from './turn.ts';
 import { baseAddress } from './window.ts';
@@ -20,6 +20,8 @@ import type { Clip, Reader } from './window.ts';
 
 /** Points that one call of an outlined function visits. */
 const chunkPoints = 16384;
+/** Elements up to which a lone sum is added up in f64. */
+const shortSum = 2048;
 
 /** What the queue needs of the program that it belongs to. */
 export interface QueueOptions {
@@ -158,8 +160,9 @@ export class Queue {
         ),
       );
     const inner = module.fn('pass', [], outer);
+    if (isShortSum(plan)) return this.#emitChunks(outer, inner, plan, 4 * plan.width);
     const isChunked = plan.size > chunkPoints && plan.loops.length > 0 && canChunk(plan);
-    if (isChunked) return this.#emitChunks(outer, inner, plan);
+    if (isChunked) return this.#emitChunks(outer, inner, plan, chunkPoints);
     this.#nest(
       plan,
       { context: this.#context(inner), symbols, leading, range: undefined },
@@ -168,11 +171,11 @@ export class Queue {
     return outer.callOutlined(inner);
   }
 
-  #emitChunks(outer: Fn, inner: Fn, plan: NestPlan): void {
+  #emitChunks(outer: Fn, inner: Fn, plan: NestPlan, points: number): void {
     const [loop] = plan.loops;
     const perPoint = plan.size / loop.extent;
     const multiple = plan.vectorAt === 0 ? 4 * plan.width : 1;
-    const step = Math.max(multiple, Math.floor(chunkPoints / perPoint / multiple) * multiple);
+    const step = Math.max(multiple, Math.floor(points / perPoint / multiple) * multiple);
     const cells = loop.isReduced ? this.#cells(outer, plan) : new Map<Root, Reader>();
     const range = {
       from: inner.get(inner.param('i32', 'from')),
@@ -320,6 +323,14 @@ function commonClip(
     clip !== undefined && passes.every((pass) => pass.space.clips[axis]?.key === clip.key);
   return same ? { clip, factor: 1 } : undefined;
 }
+
+// The sum of a few numbers, which often are sums themselves: every chunk of it is one vector per accumulator, so that all is added up in f64.
+const isShortSum = (plan: NestPlan): boolean =>
+  plan.loops.length === 1 &&
+  plan.loops[0].isReduced &&
+  plan.vectorAt === 0 &&
+  plan.size <= shortSum &&
+  plan.pass.roots.every(isDoubleSum);
 
 // A reduction that is cut into chunks needs a running total, which only named combiners have.
 const canChunk = (plan: NestPlan): boolean =>

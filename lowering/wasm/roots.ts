@@ -343,19 +343,30 @@ export class PassBody implements Body {
     const extremes = this.#extremes.get(root);
     if (extremes !== undefined && isExtreme(root))
       return this.#total(root, fn.keep(finishExtreme(this.#context, root.combiner, extremes)));
+    if (isDoubleSum(root) && this.#counters.plan.rowLength >= longRow)
+      return this.#addTotal(
+        root,
+        locals.map((local) => laneSum(fn.get(local))).reduce((a, b) => op('f64.add', a, b)),
+      );
     for (let half = locals.length / 2; half >= 1; half /= 2)
       for (let i = 0; i < half; i++) {
         const pair = [fn.get(locals[i]), fn.get(locals[i + half])];
         fn.set(locals[i], combineVectors(this.#context, root.combiner, dtype, pair));
       }
     const vector = fn.get(locals[0]);
-    const cell = this.#cells.get(root);
-    if (cell !== undefined && isDoubleSum(root)) {
-      const address = cell(fn);
-      const sum = op('f64.add', memory('f64.load', 0, address), laneSum(vector));
-      return fn.emit(memory('f64.store', 0, address, sum));
-    }
+    if (this.#cells.has(root) && isDoubleSum(root)) return this.#addTotal(root, laneSum(vector));
     return this.#total(root, fn.keep(combineLanes(this.#context, root.combiner, dtype, vector)));
+  }
+
+  /** Leave a sum in f64: in its running total, or rounded where it goes. */
+  #addTotal(root: Reduce, sum: Node): void {
+    const fn = this.#fn;
+    const cell = this.#cells.get(root);
+    if (cell === undefined)
+      return this.#total(root, fn.keep(op('f32x4.splat', op('f32.demote_f64', sum))));
+    const address = cell(fn);
+    const total = op('f64.add', memory('f64.load', 0, address), sum);
+    return fn.emit(memory('f64.store', 0, address, total));
   }
 
   #total(root: Reduce, value: Node): void {
@@ -481,9 +492,12 @@ const isExtreme = (root: Root): root is Reduce & { readonly combiner: 'max' | 'm
   (root.combiner === 'max' || root.combiner === 'min') &&
   classOf(root.value.dtype) === 'f32';
 
+/** Elements from which on the accumulators of a row's sum meet in f64: shorter rows lose too much time there, and little accuracy without. */
+const longRow = 512;
+
 /** Whether chunks of a reduction meet in f64. */
-const isDoubleSum = (root: Reduce): boolean =>
-  root.combiner === 'add' && classOf(root.value.dtype) === 'f32';
+export const isDoubleSum = (root: Root): boolean =>
+  root.kind === 'reduce' && root.combiner === 'add' && classOf(root.value.dtype) === 'f32';
 
 /** Bytes of a running total. */
 export const cellBytes = 8;
