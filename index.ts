@@ -35,6 +35,15 @@ export {
 } from './core/errors.ts';
 export type { Complex, Nested, TypedArray } from './core/host.ts';
 export { Jaxpr } from './core/jaxpr.ts';
+export {
+  Mesh,
+  NamedSharding,
+  P,
+  PartitionSpec,
+  virtualDevices,
+  type PartitionEntry,
+  type VirtualDevice,
+} from './core/mesh.ts';
 export type { Shape } from './core/shape.ts';
 export { Tracer } from './core/trace.ts';
 export * as tree from './core/tree.ts';
@@ -98,6 +107,7 @@ export {
   type SavedResidual,
 } from './transforms/saved-residuals.ts';
 export { shapeDtypeStruct, ShapeDtypeStruct } from './transforms/shape-struct.ts';
+export { shardMap, type ShardMapOptions, type Specs } from './transforms/shard-map.ts';
 export type { Input, Inputs, Output } from './transforms/signature.ts';
 export type {
   Compiled,

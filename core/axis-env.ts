@@ -3,12 +3,10 @@
  * an axis binds its name while the function runs (`vmap` with `axisName`); collectives in `lax/` refer to the name.
  */
 import { UnboundAxisError } from './errors.ts';
-import type { Jaxpr } from './jaxpr.ts';
-import { jaxprsIn } from './jaxpr-check.ts';
-import type { Primitive } from './primitive.ts';
+import { jaxprsIn, type Jaxpr } from './jaxpr.ts';
+import type { NamedAxis, Primitive } from './primitive.ts';
 
-/** A name and how many indices its axis has. */
-export type NamedAxis = readonly [name: string, size: number];
+export type { NamedAxis } from './primitive.ts';
 
 let bound: ReadonlyMap<string, number> = new Map();
 let key = '';
@@ -46,7 +44,7 @@ export function boundAxisSize(op: string, name: string): number {
 const namesOfJaxprs = new WeakMap<Jaxpr, ReadonlySet<string>>();
 
 /** The named axes that the equations of a jaxpr refer to. */
-function namesIn(jaxpr: Jaxpr): ReadonlySet<string> {
+export function axisNamesIn(jaxpr: Jaxpr): ReadonlySet<string> {
   let names = namesOfJaxprs.get(jaxpr);
   if (names === undefined) {
     names = new Set(jaxpr.eqns.flatMap(({ prim, params }) => axisNamesOf(prim, params)));
@@ -55,6 +53,11 @@ function namesIn(jaxpr: Jaxpr): ReadonlySet<string> {
   return names;
 }
 
-/** The named axes that an application of a primitive refers to, by itself or in the jaxprs among its params. */
-export const axisNamesOf = <P>(prim: Primitive<P>, params: P): readonly string[] =>
-  prim.rules.axisNames?.(params) ?? jaxprsIn(params).flatMap((jaxpr) => [...namesIn(jaxpr)]);
+/** The named axes that an application of a primitive refers to, by itself or in the jaxprs among its params; not those it binds. */
+export function axisNamesOf<P>(prim: Primitive<P>, params: P): readonly string[] {
+  const own = prim.rules.axisNames?.(params);
+  if (own !== undefined) return own;
+  const names = jaxprsIn(params).flatMap((jaxpr) => [...axisNamesIn(jaxpr)]);
+  const bound = new Map(prim.rules.boundAxes?.(params));
+  return bound.size === 0 ? names : names.filter((name) => !bound.has(name));
+}

@@ -21,6 +21,8 @@ export interface Config {
   debugInfs: boolean;
   /** Whenever a jitted function is traced, tell on the console (`console.warn`) why no known program fitted. */
   explainCacheMisses: boolean;
+  /** How many virtual devices there are for meshes. Enters the jit key. */
+  hostDeviceCount: number;
 }
 
 const inKey: Readonly<Record<keyof Config, boolean>> = {
@@ -33,6 +35,7 @@ const inKey: Readonly<Record<keyof Config, boolean>> = {
   debugNans: true,
   debugInfs: true,
   explainCacheMisses: false,
+  hostDeviceCount: true,
 };
 
 const flags: Config = {
@@ -45,6 +48,7 @@ const flags: Config = {
   debugNans: false,
   debugInfs: false,
   explainCacheMisses: false,
+  hostDeviceCount: 1,
 };
 
 const unknownFlag = (op: string, flag: string): ArgumentError =>
@@ -83,7 +87,12 @@ export function configDifferences(
   return keyFlags.flatMap((flag, i) => (a[i] === b[i] ? [] : [[flag, a[i], b[i]] as const]));
 }
 
-const values: Readonly<Record<keyof Config, readonly unknown[]>> = {
+/** What a flag may be: one of a list, or whatever passes a test, which is said in words. */
+type Allowed =
+  | readonly unknown[]
+  | { readonly words: string; readonly test: (value: unknown) => boolean };
+
+const values: Readonly<Record<keyof Config, Allowed>> = {
   enableX64: [true, false],
   numpyRankPromotion: ['allow', 'raise'],
   numpyDtypePromotion: ['standard', 'strict'],
@@ -93,20 +102,29 @@ const values: Readonly<Record<keyof Config, readonly unknown[]>> = {
   debugNans: [true, false],
   debugInfs: [true, false],
   explainCacheMisses: [true, false],
+  hostDeviceCount: {
+    words: 'a positive integer',
+    test: (value) => Number.isInteger(value) && Number(value) > 0,
+  },
 };
 
 /** Whether equations remember the user's line. It costs a stack trace each. */
 export const remembersLines = (): boolean =>
   config.checkTracerLeaks || config.debugNans || config.debugInfs;
 
+const isListed = (allowed: Allowed): allowed is readonly unknown[] => Array.isArray(allowed);
+
 /** Run `body` with some flags changed; they come back also after an error. @throws ArgumentError for a flag or value that does not exist. */
 export function withConfig<T>(changes: Partial<Config>, body: () => T): T {
   for (const [flag, value] of Object.entries(changes)) {
-    const allowed: readonly unknown[] | undefined = values[flag as keyof Config];
+    const allowed: Allowed | undefined = values[flag as keyof Config];
     if (allowed === undefined) throw unknownFlag('withConfig', flag);
-    if (!allowed.includes(value))
+    const [fits, words] = isListed(allowed)
+      ? [allowed.includes(value), `one of ${allowed.join(', ')}`]
+      : [allowed.test(value), allowed.words];
+    if (!fits)
       throw new ArgumentError(
-        `withConfig: ${flag} must be one of ${allowed.join(', ')}; got ${String(value)}. Check the value.`,
+        `withConfig: ${flag} must be ${words}; got ${String(value)}. Check the value.`,
       );
   }
   const before = { ...config };

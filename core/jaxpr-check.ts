@@ -1,8 +1,9 @@
 /** Checks jaxprs: every variable bound once and before its use, every result of the type that its primitive's rule gives. */
 import type { Aval } from './aval.ts';
 import { sameType } from './aval.ts';
+import { withAxes, type NamedAxis } from './axis-env.ts';
 import { InternalError } from './errors.ts';
-import { Jaxpr, Literal, type Atom, type Eqn, type Var } from './jaxpr.ts';
+import { jaxprsIn, Literal, type Atom, type Eqn, type Jaxpr, type Var } from './jaxpr.ts';
 
 /**
  * Check a jaxpr and all jaxprs inside its params.
@@ -10,27 +11,24 @@ import { Jaxpr, Literal, type Atom, type Eqn, type Var } from './jaxpr.ts';
  * @throws InternalError naming the equation and the rule that it breaks; it holds the printed program.
  */
 export function checkJaxpr(jaxpr: Jaxpr): void {
-  const queue = [jaxpr];
-  const seen = new Set(queue);
+  const queue: Pending[] = [{ jaxpr, axes: [] }];
+  const seen = new Set([jaxpr]);
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    checkOne(next);
-    for (const eqn of next.eqns)
-      for (const sub of jaxprsIn(eqn.params)) {
+    const { jaxpr: current, axes } = next;
+    withAxes(axes, () => checkOne(current));
+    for (const { prim, params } of current.eqns)
+      for (const sub of jaxprsIn(params)) {
         if (seen.has(sub)) continue;
         seen.add(sub);
-        queue.push(sub);
+        queue.push({ jaxpr: sub, axes: [...axes, ...(prim.rules.boundAxes?.(params) ?? [])] });
       }
   }
 }
 
-/** The jaxprs among the params of an equation, also inside lists. */
-export function jaxprsIn(params: unknown): Jaxpr[] {
-  if (typeof params !== 'object' || params === null) return [];
-  const found: Jaxpr[] = [];
-  for (const value of Object.values(params) as unknown[])
-    for (const item of Array.isArray(value) ? (value as unknown[]) : [value])
-      if (item instanceof Jaxpr) found.push(item);
-  return found;
+/** A jaxpr that waits for its check, and the names that the equations around it bind. */
+interface Pending {
+  readonly jaxpr: Jaxpr;
+  readonly axes: readonly NamedAxis[];
 }
 
 function checkOne(jaxpr: Jaxpr): void {

@@ -98,6 +98,16 @@ export class Jaxpr {
   }
 }
 
+/** The jaxprs among the params of an equation, also inside lists. */
+export function jaxprsIn(params: unknown): Jaxpr[] {
+  if (typeof params !== 'object' || params === null) return [];
+  const found: Jaxpr[] = [];
+  for (const value of Object.values(params) as unknown[])
+    for (const item of Array.isArray(value) ? (value as unknown[]) : [value])
+      if (item instanceof Jaxpr) found.push(item);
+  return found;
+}
+
 let printer: (jaxpr: Jaxpr) => string = () => '{ lambda … }';
 
 /** Install the printer (by `jaxpr-print.ts`; printing needs this file's classes). */

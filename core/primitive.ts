@@ -26,6 +26,9 @@ export interface AxisData {
   readonly spmdName?: readonly string[] | undefined;
 }
 
+/** A name and how many indices its axis has. */
+export type NamedAxis = readonly [name: string, size: number];
+
 /** A tangent or cotangent; `null` is the symbolic zero. */
 export type Tangent = Value | null;
 
@@ -77,6 +80,8 @@ export interface Rules<P> {
   axisNames?(params: P): readonly string[];
   /** What an equation does besides computing its outputs; it stays although nobody uses them. None when left out. */
   effects?(params: P): readonly Effect[];
+  /** The named axes that an application binds in the jaxprs among its params. */
+  boundAxes?(params: P): readonly NamedAxis[];
 }
 
 /** An operation: a name for people and a record of rules. Identity is the object; names are unique. */

@@ -9,8 +9,10 @@ import type { AxisData, BatchDim, BatchResult, Primitive, Rules } from '../core/
 import type { Output } from '../core/signature.ts';
 import { flatten, unflatten } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
+import { zerosOf } from './creation.ts';
 import { gather } from './indexing.ts';
 import { operand } from './operand.ts';
+import { concatenate, sliceInDim } from './slicing.ts';
 import { batched, batchTo, moveAxis, reshape } from './structure.ts';
 
 /** The name of a mapped axis, or several names: then indices count over all of them, the last one fastest. */
@@ -160,10 +162,15 @@ function overGroups<P>(
   ];
 }
 
+/** More runs of rows than this are gathered. */
+const fewRuns = 64;
+
 /** The rows of `x` at these places, zeros where there is none. */
 export function takeRows(x: Value, rows: readonly (number | undefined)[]): Value {
   const [size, ...rest] = x.shape;
   if (rows.length === size && rows.every((row, i) => row === i)) return x;
+  const runs = runsOf(rows);
+  if (runs.length <= fewRuns) return joinRuns(x, runs);
   const indices = NDArray.fromHost(
     rows.map((row) => row ?? size),
     [rows.length, 1],
@@ -176,6 +183,32 @@ export function takeRows(x: Value, rows: readonly (number | undefined)[]): Value
   };
   const options = rows.includes(undefined) ? ({ mode: 'fill', fillValue: 0 } as const) : {};
   return gather(x, indices, dimensionNumbers, [1, ...rest], options);
+}
+
+/** Rows that follow each other, or places without a row. */
+interface Run {
+  readonly start: number | undefined;
+  readonly length: number;
+}
+
+function runsOf(rows: readonly (number | undefined)[]): Run[] {
+  const runs: Run[] = [];
+  for (const row of rows) {
+    const last = runs.at(-1);
+    const next = last?.start === undefined ? undefined : last.start + last.length;
+    if (last !== undefined && row === next) runs[runs.length - 1] = { ...last, length: last.length + 1 };
+    else runs.push({ start: row, length: 1 });
+  }
+  return runs;
+}
+
+function joinRuns(x: Value, runs: readonly Run[]): Value {
+  const parts = runs.map(({ start, length }) =>
+    start === undefined
+      ? zerosOf(x.aval.withShape([length, ...x.shape.slice(1)]))
+      : sliceInDim(x, start, start + length),
+  );
+  return parts.length === 1 ? parts[0] : concatenate(parts, 0);
 }
 
 /** Cut one axis of `x` into several of these sizes. */
