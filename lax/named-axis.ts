@@ -196,7 +196,8 @@ function runsOf(rows: readonly (number | undefined)[]): Run[] {
   for (const row of rows) {
     const last = runs.at(-1);
     const next = last?.start === undefined ? undefined : last.start + last.length;
-    if (last !== undefined && row === next) runs[runs.length - 1] = { ...last, length: last.length + 1 };
+    if (last !== undefined && row === next)
+      runs[runs.length - 1] = { ...last, length: last.length + 1 };
     else runs.push({ start: row, length: 1 });
   }
   return runs;

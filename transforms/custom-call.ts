@@ -3,6 +3,7 @@
  * transformations wrap them, and when an equation is recorded the function itself becomes a jaxpr while its rule stays a
  * function, traced by whoever differentiates the program.
  */
+import { axisNamesIn } from '../core/axis-env.ts';
 import { ArgumentError, ShapeError, TracerLeakError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import {
@@ -167,8 +168,25 @@ export function checkOutputs(
 const allBatched = (outs: readonly Value[], dims: readonly BatchDim[], axis: AxisData): Value[] =>
   outs.map((out, i) => batchTo(out, dims[i], 0, axis.size));
 
+/**
+ * Whether a call is the same at all indices of an axis: it was recorded, so that all it captures is among its operands, none of
+ * them is batched, and its program does not name the axis.
+ */
+const isSameForAll = (
+  { callJaxpr }: CustomCall,
+  dims: readonly BatchDim[],
+  { name }: AxisData,
+): boolean =>
+  callJaxpr !== undefined &&
+  dims.every((d) => d === null) &&
+  (name === undefined || !axisNamesIn(callJaxpr).has(name));
+
 defineFunctionBatch(customJvpCallP, (trace, args, dims, params): BatchResult => {
   const { axis, tag } = trace;
+  if (isSameForAll(params, dims, axis)) {
+    const same = customJvpCallP.bind(args, params);
+    return [same, same.map(() => null)];
+  }
   const fun: FlatFunction = (xs) => {
     const [outs, found] = batchFlat(params.fun, axis, xs, dims, tag);
     return allBatched(outs, found, axis);
@@ -240,6 +258,10 @@ export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<Custom
 
 defineFunctionBatch(customVjpCallP, (trace, args, dims, params): BatchResult => {
   const { axis, tag } = trace;
+  if (isSameForAll(params, dims, axis)) {
+    const same = customVjpCallP.bind(args, params);
+    return [same, same.map(() => null)];
+  }
   const fun: FlatFunction = (xs) => {
     const [outs, found] = batchFlat(params.fun, axis, xs, dims, tag);
     return allBatched(outs, found, axis);

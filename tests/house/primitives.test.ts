@@ -97,6 +97,7 @@ const mappedElsewhere: Readonly<Record<string, string>> = {
   remat2: 'transforms/checkpoint',
   remat_opt: 'autodiff/autodiff',
   scan: 'control/control',
+  shard_map: 'parity/shard',
   while: 'control/control',
 };
 
