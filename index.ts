@@ -114,6 +114,7 @@ export type {
   CostAnalysis,
   Lowered,
   MemoryAnalysis,
+  TextOptions,
   Traced,
 } from './transforms/stages.ts';
 export { vmap, type Axes, type VmapOptions } from './transforms/vmap.ts';

@@ -5,6 +5,8 @@
 import type { Aval } from '../core/aval.ts';
 import { InternalError, invariant } from '../core/errors.ts';
 import { effectsOf, Var, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
+import type { NamedSharding } from '../core/mesh.ts';
+import { shardingText } from './from-jaxpr-sharding.ts';
 import type { HloBuilder } from './hlo/build.ts';
 import { sameTensorType, type HloModule, type HloValue, type TensorType } from './hlo/ir.ts';
 import { Module, symbolName } from './hlo/module.ts';
@@ -23,6 +25,8 @@ export interface LowerOptions {
   readonly keepUnused?: boolean;
   /** The first inputs as constants of the module: programs that leave the process bring along what they captured. */
   readonly constants?: readonly ((b: HloBuilder) => HloValue)[];
+  /** Say how values lie over the meshes of the program, for XLA's partitioner. */
+  readonly spmd?: boolean;
 }
 
 /** A lowered program. */
@@ -49,7 +53,7 @@ export function lowerJaxpr(name: string, jaxpr: Jaxpr, options: LowerOptions = {
     kept.map((i) => options.donated?.[i] === true),
     jaxpr.outAvals,
   );
-  const lowering = new Lowering(module);
+  const lowering = new Lowering(module, options.spmd === true);
   module.addFunction(
     'main',
     kept.map((i) => typeOf(inputs[i].aval)),
@@ -114,9 +118,11 @@ function aliasesOf(
 class Lowering {
   readonly #module: Module;
   readonly #functions = new Map<Jaxpr, string>();
+  readonly #spmd: boolean;
 
-  constructor(module: Module) {
+  constructor(module: Module, spmd: boolean) {
     this.#module = module;
+    this.#spmd = spmd;
   }
 
   /** Lower equations into the builder's block and give the values of `outvars`. */
@@ -172,10 +178,20 @@ class Lowering {
     return symbol;
   }
 
+  #constrain(b: HloBuilder, x: HloValue, sharding: NamedSharding): HloValue {
+    const text = shardingText(sharding, x.type.shape.length);
+    this.#module.partition(sharding.mesh.size);
+    return b.customCall('Sharding', [x], [x.type], {
+      backend_config: '',
+      'mhlo.sharding': text,
+    })[0];
+  }
+
   #context(b: HloBuilder, eqn: Eqn): LowerContext {
     return {
       avalsIn: eqn.inputs.map((x) => x.aval),
       avalsOut: eqn.outputs.map((x) => x.aval),
+      constrain: (x, sharding) => (this.#spmd ? this.#constrain(b, x, sharding) : x),
       inline: (jaxpr, args) => this.inline(b, jaxpr, args),
       call: (name, jaxpr, args) =>
         b.call(this.define(name, jaxpr), args, jaxpr.outAvals.map(typeOf)),

@@ -1,6 +1,7 @@
 /** The table of lowering rules: one per primitive, set by `definePrimitive` of `lax/define.ts`. */
 import type { Aval } from '../core/aval.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
+import type { NamedSharding } from '../core/mesh.ts';
 import { RuleTable } from '../core/rule-table.ts';
 import type { HloBuilder } from './hlo/build.ts';
 import type { HloValue, TensorType } from './hlo/ir.ts';
@@ -11,6 +12,8 @@ export interface LowerContext {
   readonly avalsIn: readonly Aval[];
   /** Abstract values of the results. */
   readonly avalsOut: readonly Aval[];
+  /** Say for XLA's partitioner how a value lies over a mesh; the value itself where the program is not partitioned. */
+  constrain(x: HloValue, sharding: NamedSharding): HloValue;
   /** Lower a jaxpr into the builder's current block. */
   inline(jaxpr: Jaxpr, args: readonly HloValue[]): HloValue[];
   /** Lower a jaxpr into a function of the module (one per distinct jaxpr) and call it. */

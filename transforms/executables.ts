@@ -46,6 +46,8 @@ export interface ProgramOptions {
   readonly constants?: LowerOptions['constants'];
   /** Whether inputs that no result needs are operands of the program. */
   readonly keepUnused?: boolean;
+  /** Say how values lie over meshes, for XLA's partitioner. */
+  readonly spmd?: boolean | undefined;
 }
 
 /** Most programs, and characters of their texts, that a device remembers. */
@@ -97,7 +99,7 @@ export function compileJaxpr(
 export function lowerToModule(
   name: string,
   jaxpr: Jaxpr,
-  { donated, resultInfo, place, constants, keepUnused = false }: ProgramOptions = {},
+  { donated, resultInfo, place, constants, keepUnused = false, spmd = false }: ProgramOptions = {},
 ): ReturnType<typeof lowerJaxpr> {
   const all = (): true => true;
   const pruned = pruneJaxpr(jaxpr, jaxpr.outvars.map(all), jaxpr.invars.map(all)).jaxpr;
@@ -107,6 +109,7 @@ export function lowerToModule(
     place,
     ...(constants === undefined ? {} : { constants }),
     keepUnused,
+    spmd,
   });
 }
 

@@ -52,7 +52,11 @@ export const shardMapP: Primitive<ShardMapParams> = definePrimitive<ShardMapPara
     ),
   lower(b, args, params, context) {
     const { jaxpr, consts } = expandShardMap(params);
-    return context.inline(jaxpr, [...consts.map((x) => embed(b, x)), ...args]);
+    const { mesh, inSpecs, outSpecs } = params;
+    const laid = (values: readonly HloValue[], specs: readonly PartitionSpec[]): HloValue[] =>
+      values.map((x, i) => context.constrain(x, new NamedSharding(mesh, specs[i])));
+    const operands = [...consts.map((x) => embed(b, x)), ...laid(args, inSpecs)];
+    return laid(context.inline(jaxpr, operands), outSpecs);
   },
   jvp: (primals, tangents, params) => jvpShardMap(primals, tangents, params),
   transpose: (cts, args, params) => transposeShardMap(cts, args, params),

@@ -67,6 +67,14 @@ export interface Traced<A extends readonly unknown[], R> {
   lower(): Lowered<A, R>;
 }
 
+/** How a lowered function is printed. */
+export interface TextOptions {
+  /** Show what every op came from. */
+  readonly debugInfo?: boolean;
+  /** Print the program that XLA spreads over the devices of its meshes. */
+  readonly spmd?: boolean;
+}
+
 /** A lowered function. */
 export interface Lowered<A extends readonly unknown[], R> {
   readonly jaxpr: Jaxpr;
@@ -74,8 +82,14 @@ export interface Lowered<A extends readonly unknown[], R> {
   readonly outInfo: unknown;
   /** The StableHLO module. */
   readonly module: LoweredModule;
-  /** StableHLO as text; with `debugInfo`, every op shows the scopes and the primitive that it came from. */
-  asText(options?: { readonly debugInfo?: boolean }): string;
+  /**
+   * StableHLO as text. With `debugInfo`, every op shows the scopes and the primitive that it came from. With `spmd` it is a program
+   * for XLA's partitioner: as many partitions as the meshes of its `shardMap`s have devices, whose operands and results carry their
+   * shardings (`mhlo.sharding`); XLA derives the collectives.
+   *
+   * @throws LoweringError for `spmd` when meshes differ in their number of devices, or are not made of the first ones.
+   */
+  asText(options?: TextOptions): string;
   /** What the module costs when its ops are run one by one. */
   costAnalysis(): CostAnalysis;
   /** Compile for the default device. @throws LoweringError when the device cannot run it. */
@@ -151,16 +165,15 @@ function lowerStage<A extends readonly unknown[], R>(
   const resultInfo = flattenWithPath(info.outInfo).map(([path]) => `result${path}`);
   const name = `jit_${traced.name}`;
   const { keepUnused } = settings;
-  const { module } = lowerToModule(name, traced.jaxpr, {
-    donated,
-    resultInfo,
-    keepUnused,
-    place: `jit(${traced.name})`,
-  });
+  const how = { donated, resultInfo, keepUnused, place: `jit(${traced.name})` };
+  const { module } = lowerToModule(name, traced.jaxpr, how);
   return {
     ...info,
     module,
-    asText: (options) => module.toString(options),
+    asText: ({ spmd = false, ...options } = {}) => {
+      const printed = spmd ? lowerToModule(name, traced.jaxpr, { ...how, spmd }).module : module;
+      return printed.toString(options);
+    },
     costAnalysis: () => ({ ...moduleCost(module), kernels: 0 }),
     compile: () => compileStage(traced, info, args, settings, donated),
   };

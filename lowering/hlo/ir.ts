@@ -211,6 +211,8 @@ export interface HloFunction {
 export interface HloModule {
   readonly name: string;
   readonly functions: HloFunction[];
+  /** Over how many devices XLA may spread the program; 1 when left out. */
+  readonly numPartitions?: number;
   /** The text; printed on demand and cached by the builder. With `debugInfo`, every op shows what it came from. */
   toString(options?: { readonly debugInfo?: boolean }): string;
 }

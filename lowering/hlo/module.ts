@@ -1,5 +1,5 @@
 /** Modules: named functions in order. Printed once, when somebody asks for the text. */
-import { InternalError } from '../../core/errors.ts';
+import { InternalError, LoweringError } from '../../core/errors.ts';
 import { HloBuilder, type FunctionTable } from './build.ts';
 import type { HloFunction, HloModule, HloValue, Region, TensorType } from './ir.ts';
 import { printModule } from './print.ts';
@@ -21,10 +21,25 @@ export class Module implements HloModule, FunctionTable {
   readonly name: string;
   readonly functions: HloFunction[] = [];
   readonly #names = new Set<string>();
+  #partitions = 1;
   #text: string | undefined;
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  get numPartitions(): number {
+    return this.#partitions;
+  }
+
+  /** Spread the program over this many devices. @throws LoweringError when it is spread over another number already. */
+  partition(count: number): void {
+    if (this.#partitions !== 1 && this.#partitions !== count)
+      throw new LoweringError(
+        `lower: all meshes of a partitioned program must have one number of devices; got ${this.#partitions} and ${count}. Use meshes of the same devices.`,
+      );
+    this.#partitions = count;
+    this.#text = undefined;
   }
 
   /** A symbol that no function has yet: the name itself, else with `_0`, `_1`, … */

@@ -33,7 +33,7 @@ export interface PrintOptions {
 export function printModule(module: HloModule, { debugInfo = false }: PrintOptions = {}): string {
   const name = module.name === '' ? '' : ` ${showSymbol(module.name)}`;
   const lines = [
-    `module${name} attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} {`,
+    `module${name} attributes {mhlo.num_partitions = ${module.numPartitions ?? 1} : i32, mhlo.num_replicas = 1 : i32} {`,
   ];
   const decompositions = new Map<string, Decomposition>();
   for (const fn of module.functions) {

@@ -219,13 +219,13 @@ const derivatives: Record<string, Program> = {
         )((y, u) => y.mul(np.exp(np.sin(u).mul(lax.psum(y.sum(), 'i')))))(v, t).sum(),
       { argnums: [0, 1] },
     )(x.mul(0.1), s),
-  'several results': (x) => {
+  'several results': (x, a, b, c) => {
     const f = over(grid, P('x', 'y'), [P('x'), P(null, 'y'), P()])((v: Value) => [
       lax.psum(np.sin(v).sum(1), 'y'),
       lax.psum(v.mul(v), 'x'),
       lax.psum(v.sum(), ['x', 'y']),
     ]);
-    return vjp(f, x)[1]([np.arange(4).astype('f32'), np.ones([2, 8]), np.float32(2)])[0];
+    return vjp(f, x)[1]([a, b, c])[0];
   },
   'captured and differentiated': (w, x) =>
     grad((u: Value) => onLine((v) => np.sin(np.matmul(v, u)))(x).sum())(w),

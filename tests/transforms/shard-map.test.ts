@@ -303,6 +303,61 @@ test('what nobody uses is dropped', () => {
   expect(text).not.toContain('dot_general');
 });
 
+describe('text for XLA', () => {
+  const sum = (mesh: Mesh): ((x: Value) => Value) =>
+    shardMap((x: Value) => psum(x, 'i'), { mesh, inSpecs: P(null, 'i'), outSpecs: P() });
+  const x = noise([2, 4]);
+
+  test('operands and results have shardings, and a partition for each device', () => {
+    const text = jit(sum(line), { name: 'total' }).lower(x).asText({ spmd: true });
+    expect(text).toMatchInlineSnapshot(`
+      "module @jit_total attributes {mhlo.num_partitions = 4 : i32, mhlo.num_replicas = 1 : i32} {
+        func.func public @main(%arg0: tensor<2x4xf32>) -> (tensor<2x1xf32> {jax.result_info = "result"}) {
+          %0 = stablehlo.custom_call @Sharding(%arg0) {backend_config = "", mhlo.sharding = "{devices=[1,4]0,1,2,3}"} : (tensor<2x4xf32>) -> tensor<2x4xf32>
+          %1 = stablehlo.reshape %0 : (tensor<2x4xf32>) -> tensor<2x4x1xf32>
+          %2 = stablehlo.transpose %1, dims = [1, 0, 2] : (tensor<2x4x1xf32>) -> tensor<4x2x1xf32>
+          %cst = stablehlo.constant dense<0.000000e+00> : tensor<f32>
+          %3 = stablehlo.reduce(%2 init: %cst) applies stablehlo.add across dimensions = [0] : (tensor<4x2x1xf32>, tensor<f32>) -> tensor<2x1xf32>
+          %4 = stablehlo.custom_call @Sharding(%3) {backend_config = "", mhlo.sharding = "{replicated}"} : (tensor<2x1xf32>) -> tensor<2x1xf32>
+          return %4 : tensor<2x1xf32>
+        }
+      }
+      "
+    `);
+    expect(jit(sum(line)).lower(x).asText()).not.toContain('Sharding');
+    expect(jit(sin).lower(x).asText({ spmd: true })).toBe(jit(sin).lower(x).asText());
+  });
+
+  test('tiles are numbered by the order of names, copies last', () => {
+    const f = shardMap((v: Value) => v, {
+      mesh: grid,
+      inSpecs: P(['z', 'x'], null),
+      outSpecs: P('y', 'x'),
+      checkVma: false,
+    });
+    const found = jit(f)
+      .lower(noise([12, 2]))
+      .asText({ spmd: true })
+      .matchAll(/sharding = "(.*?)"/g);
+    expect([...found].map(([, text]) => text)).toEqual([
+      '{devices=[4,1,3]0,2,4,6,8,10,1,3,5,7,9,11 last_tile_dim_replicate}',
+      '{devices=[3,2,2]0,1,6,7,2,3,8,9,4,5,10,11 last_tile_dim_replicate}',
+    ]);
+  });
+
+  test('all meshes have the same devices, the first ones', () => {
+    const two = new Mesh([2], ['i']);
+    const both = jit((v: Value) => sum(two)(sum(line)(v)));
+    expect(failure(() => both.lower(noise([2, 8])).asText({ spmd: true }))).toMatchInlineSnapshot(
+      `"LoweringError: lower: all meshes of a partitioned program must have one number of devices; got 4 and 2. Use meshes of the same devices."`,
+    );
+    const last = new Mesh([2], ['i'], virtualDevices().slice(10));
+    expect(failure(() => jit(sum(last)).lower(x).asText({ spmd: true }))).toMatchInlineSnapshot(
+      `"LoweringError: lower: a partitioned program runs on the first devices; got devices 10, 11 for Mesh('i': 2). Make the mesh of the first 2 devices."`,
+    );
+  });
+});
+
 test('equal meshes are one: programs are compiled once', () => {
   const step = (mesh: Mesh): ((x: Value) => Value) =>
     shardMap((x: Value) => div(x, psum(reduceSum(x), 'i')), {
