@@ -8,7 +8,13 @@ import { effectsOf, Var, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.t
 import type { NamedSharding } from '../core/mesh.ts';
 import { shardingText } from './from-jaxpr-sharding.ts';
 import type { HloBuilder } from './hlo/build.ts';
-import { sameTensorType, type HloModule, type HloValue, type TensorType } from './hlo/ir.ts';
+import {
+  sameTensorType,
+  shardingTarget,
+  type HloModule,
+  type HloValue,
+  type TensorType,
+} from './hlo/ir.ts';
 import { Module, symbolName } from './hlo/module.ts';
 import { showType } from './hlo/type-text.ts';
 import { lowerRules, type LowerContext } from './rules.ts';
@@ -181,7 +187,7 @@ class Lowering {
   #constrain(b: HloBuilder, x: HloValue, sharding: NamedSharding): HloValue {
     const text = shardingText(sharding, x.type.shape.length);
     this.#module.partition(sharding.mesh.size);
-    return b.customCall('Sharding', [x], [x.type], {
+    return b.customCall(shardingTarget, [x], [x.type], {
       backend_config: '',
       'mhlo.sharding': text,
     })[0];

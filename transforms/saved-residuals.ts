@@ -1,7 +1,6 @@
 /** What the derivative of a function keeps in memory between its forward and its backward part: for tests, and for people who tune `checkpoint`. */
 import type { Aval } from '../core/aval.ts';
-import type { Atom, Eqn, Jaxpr } from '../core/jaxpr.ts';
-import { jaxprsIn } from '../core/jaxpr-check.ts';
+import { jaxprsIn, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
 import { avalsOf } from '../core/trace.ts';
 import { nameOfValue } from './checkpoint-policies.ts';
 import { argumentPath, flattenFunction, flattenValues } from './flat-function.ts';

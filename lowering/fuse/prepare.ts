@@ -10,6 +10,7 @@ import { sizeOf } from '../../core/shape.ts';
 import { HloBuilder, type FunctionTable } from '../hlo/build.ts';
 import {
   hasSideEffects,
+  isShardingCall,
   type HloFunction,
   type HloModule,
   type HloOp,
@@ -203,7 +204,8 @@ function divisorNear(n: number, target: number): number | undefined {
 }
 
 const rules: readonly Rule[] = [
-  (_b, op, operands) => (op.kind === 'optimization_barrier' ? operands : undefined),
+  (_b, op, operands) =>
+    op.kind === 'optimization_barrier' || isShardingCall(op) ? operands : undefined,
   withoutEmpty,
   simplifyOp,
   dotOfVectors,

@@ -24,6 +24,7 @@ import * as shape from './interpret-shape.ts';
 import { hostTensor, type HostTensor } from './interpret-shape.ts';
 import { showType } from './type-text.ts';
 import {
+  isShardingCall,
   sameTensorType,
   type HloFunction,
   type HloModule,
@@ -214,7 +215,7 @@ class Frame {
       case 'composite':
         return this.#interpreter.call(this.#interpreter.find(op.attrs.decomposition), xs);
       case 'custom_call':
-        return callHost(op, xs);
+        return isShardingCall(op) ? xs : callHost(op, xs);
       case 'optimization_barrier':
         return xs;
       case 'rng_bit_generator':

@@ -217,6 +217,13 @@ export interface HloModule {
   toString(options?: { readonly debugInfo?: boolean }): string;
 }
 
+/** The target of a custom call that says how its operand lies over devices: the identity to all but XLA's partitioner. */
+export const shardingTarget = 'Sharding';
+
+/** Whether an op says how a value lies over devices. */
+export const isShardingCall = (op: HloOp): boolean =>
+  op.kind === 'custom_call' && op.attrs.target === shardingTarget;
+
 /** Whether two tensor types are equal. */
 export const sameTensorType = (a: TensorType, b: TensorType): boolean =>
   a.dtype === b.dtype &&

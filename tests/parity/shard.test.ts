@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import {
   ArgumentError,
   DeviceError,
+  devicePut,
   jit,
   NDArray,
   ShapeError,
@@ -11,6 +12,7 @@ import {
   UnboundAxisError,
   type DType,
 } from 'palladia';
+import * as hlo from 'palladia/hlo';
 import * as np from 'palladia/numpy';
 import { describe, expect, test } from 'vitest';
 import { dtypeInfo, dtypes } from '../../core/dtype.ts';
@@ -64,6 +66,17 @@ function expectLike(out: NDArray, want: Leaf): void {
   const worst = Math.max(0, ...numbers.map((x, k) => Math.abs(x - want.values[k]) / scale));
   expect(worst).toBeLessThan(want.dtype.startsWith('float') ? 4e-6 : 1e-30);
 }
+
+test.each(['wasm', 'interpreter'] as const)('text for XLA loads back, %s', async (device) => {
+  const { args, result } = recorded.programs['data-parallel loss'];
+  const arrays = await Promise.all(args.map((leaf) => devicePut(arrayOf(leaf), device)));
+  const text = jit(programs['data-parallel loss'])
+    .lower(...arrays)
+    .asText({ spmd: true });
+  expect(text).toContain('custom_call @Sharding');
+  const outs = hlo.load(text)(...arrays);
+  result.forEach((want, i) => expectLike(outs[i] as NDArray, want));
+});
 
 describe('errors', () => {
   const classes: Readonly<Record<string, readonly (new (...args: never[]) => Error)[]>> = {
