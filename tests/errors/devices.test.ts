@@ -134,11 +134,11 @@ test('configuration', () => {
     }),
   ).toMatchInlineSnapshot(`
     "a flag that does not exist
-      ArgumentError: withConfig: flags must be among enableX64, numpyRankPromotion, numpyDtypePromotion, exact, disableJit, checkTracerLeaks, debugNans, debugInfs, explainCacheMisses; got debug. Check the spelling.
+      ArgumentError: withConfig: flags must be among enableX64, numpyRankPromotion, numpyDtypePromotion, exact, disableJit, checkTracerLeaks, debugNans, debugInfs, explainCacheMisses, hostDeviceCount; got debug. Check the spelling.
     a value that does not exist
       ArgumentError: withConfig: enableX64 must be one of true, false; got yes. Check the value.
     an assignment to a flag that does not exist
-      ArgumentError: config: flags must be among enableX64, numpyRankPromotion, numpyDtypePromotion, exact, disableJit, checkTracerLeaks, debugNans, debugInfs, explainCacheMisses; got x64. Check the spelling."
+      ArgumentError: config: flags must be among enableX64, numpyRankPromotion, numpyDtypePromotion, exact, disableJit, checkTracerLeaks, debugNans, debugInfs, explainCacheMisses, hostDeviceCount; got x64. Check the spelling."
   `);
 });
 
