@@ -16,6 +16,7 @@ export {
   ArgumentError,
   AsyncFunctionError,
   CallbackError,
+  CheckError,
   ConcretizationError,
   DeletedArrayError,
   DeviceError,
@@ -130,6 +131,7 @@ export {
 } from './control/callback.ts';
 export type { VmapMethod } from './control/callback-call.ts';
 export { cond, switchBranch } from './control/cond.ts';
+export * as checkify from './control/checkify.ts';
 export * as debug from './control/debug.ts';
 export {
   associativeScan,

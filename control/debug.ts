@@ -2,11 +2,11 @@
 import { ArgumentError } from '../core/errors.ts';
 import { checkFunction } from '../core/options.ts';
 import { flatten } from '../core/tree.ts';
-import { Value } from '../core/value.ts';
 import { pathOf } from '../transforms/flat-function.ts';
 import { debugCallbackP, debugPrintP } from './callback-call.ts';
 import { hostFunction, splitOptions, splitStatics, type Operands } from './callback.ts';
-import { parseFormat, type FormatString } from './format.ts';
+import { checkValues, splitValues } from './format-values.ts';
+import { parseFormat } from './format.ts';
 import { printFormat } from './print-format.ts';
 
 /** Options of `debug.print` and `debug.callback`. */
@@ -33,71 +33,19 @@ export function print(format: string, ...values: readonly unknown[]): void {
     throw new ArgumentError(
       `debug.print: the format must be a string; got ${typeof format}. Write debug.print('{}', x).`,
     );
-  const parsed = parseFormat(format);
-  const { positional, named, ordered } = splitValues(parsed, values);
+  const parsed = parseFormat('debug.print', format);
+  const { positional, named: all } = splitValues(parsed, values);
+  const { ordered = false, ...named } = all;
+  if (typeof ordered !== 'boolean')
+    throw new ArgumentError(
+      `debug.print: ordered must be true or false; got ${String(ordered)}. Give the value another name.`,
+    );
   checkValues(parsed, positional, named);
   const { leaves, treedef } = flatten([positional, named]);
   const { args, statics } = splitStatics('debug.print', leaves, (i) => {
     return `values${pathOf([positional, named], i)}`;
   });
   debugPrintP.bind(args, { format: printFormat(parsed, { treedef, statics }), ordered });
-}
-
-interface PrintArguments {
-  readonly positional: readonly unknown[];
-  readonly named: Readonly<Record<string, unknown>>;
-  readonly ordered: boolean;
-}
-
-/** The last value holds those by name, and options, when there is one more than the format wants by position. */
-function splitValues({ positions }: FormatString, values: readonly unknown[]): PrintArguments {
-  const last = values.at(-1);
-  if (values.length !== positions + 1 || !isRecord(last))
-    return { positional: values, named: {}, ordered: false };
-  const { ordered = false, ...named } = last;
-  if (typeof ordered !== 'boolean')
-    throw new ArgumentError(
-      `debug.print: ordered must be true or false; got ${String(ordered)}. Give the value another name.`,
-    );
-  return { positional: values.slice(0, -1), named, ordered };
-}
-
-const isRecord = (x: unknown): x is Readonly<Record<string, unknown>> =>
-  typeof x === 'object' && x !== null && Object.getPrototypeOf(x) === Object.prototype;
-
-function checkValues(
-  format: FormatString,
-  positional: readonly unknown[],
-  named: Readonly<Record<string, unknown>>,
-): void {
-  const fail = (rule: string, got: string, remedy: string): never => {
-    throw new ArgumentError(
-      `debug.print: ${rule}; got ${got} for ${JSON.stringify(format.text)}. ${remedy}`,
-    );
-  };
-  const { positions, names } = format;
-  if (positional.length !== positions)
-    fail(
-      'there must be one value for each placeholder',
-      `${positional.length} values by position`,
-      positional.length < positions ? 'Pass the others.' : 'Add {} to the format, or pass fewer.',
-    );
-  const missing = [...names].filter((name) => !(name in named));
-  if (missing.length > 0)
-    fail('every name must have a value', `no ${missing.join(', ')}`, 'Pass an object last: { x }.');
-  const unused = Object.keys(named).filter((name) => !names.has(name));
-  if (unused.length > 0)
-    fail('every named value must be used', `unused ${unused.join(', ')}`, 'Leave it out.');
-  for (const part of format.parts) {
-    if (typeof part === 'string' || part.spec === '' || part.conversion !== undefined) continue;
-    const value = typeof part.key === 'number' ? positional[part.key] : named[part.key];
-    if (value instanceof Value && value.ndim > 0)
-      fail(
-        'specifications are for scalars',
-        `":${part.spec}" and ${value.aval.toString()}`,
-        'Print arrays with {}.',
-      );
-  }
 }
 
 /**

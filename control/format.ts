@@ -14,22 +14,28 @@ export interface Field {
   readonly spec: string;
 }
 
-/** A format string, taken apart. */
-export interface FormatString {
+/** Text, and the function that got it. */
+interface Source {
+  readonly op: string;
   readonly text: string;
+}
+
+/** A format string, taken apart. */
+export interface FormatString extends Source {
   readonly parts: readonly (string | Field)[];
   /** How many values it wants by position, and which by name. */
   readonly positions: number;
   readonly names: ReadonlySet<string>;
 }
 
-const refuse = (text: string, what: string, remedy: string): ArgumentError =>
+const refuse = ({ op, text }: Source, what: string, remedy: string): ArgumentError =>
   new ArgumentError(
-    `debug.print: a format must be text with {}, {0} or {name}; got ${what} in ${JSON.stringify(text)}. ${remedy}`,
+    `${op}: a format must be text with {}, {0} or {name}; got ${what} in ${JSON.stringify(text)}. ${remedy}`,
   );
 
 /** Take a format string apart. @throws ArgumentError for braces that do not match and placeholders that do not exist. */
-export function parseFormat(text: string): FormatString {
+export function parseFormat(op: string, text: string): FormatString {
+  const source = { op, text };
   const parts: (string | Field)[] = [];
   const names = new Set<string>();
   let next = 0;
@@ -37,49 +43,49 @@ export function parseFormat(text: string): FormatString {
   let counted: 'automatic' | 'given' | undefined;
   for (const [token] of text.matchAll(/\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+/g)) {
     if (token === '{' || token === '}')
-      throw refuse(text, `a single ${token}`, `Write ${token}${token} for the brace itself.`);
+      throw refuse(source, `a single ${token}`, `Write ${token}${token} for the brace itself.`);
     if (!token.startsWith('{') || token === '{{') {
       parts.push(token === '{{' ? '{' : token === '}}' ? '}' : token);
       continue;
     }
     const found = /^\{(\w*)(?:!([rs]))?(?::(.*))?\}$/s.exec(token);
     if (found === null)
-      throw refuse(text, `the placeholder ${token}`, 'Compute the value before it is printed.');
+      throw refuse(source, `the placeholder ${token}`, 'Compute the value before it is printed.');
     const [, name, conversion, spec = ''] = found;
     const isPosition = /^\d*$/.test(name);
     const way = name === '' ? 'automatic' : 'given';
     if (isPosition && counted !== undefined && counted !== way)
-      throw refuse(text, 'both {} and {0}', 'Number all of them, or none.');
+      throw refuse(source, 'both {} and {0}', 'Number all of them, or none.');
     if (isPosition) counted = way;
     else names.add(name);
     const key = isPosition ? (name === '' ? next++ : Number(name)) : name;
     if (typeof key === 'number') positions = Math.max(positions, key + 1);
-    if (spec !== '') parseSpec(text, spec);
+    if (spec !== '') parseSpec(source, spec);
     parts.push({ key, conversion: conversion as 'r' | 's' | undefined, spec });
   }
-  return { text, parts, positions, names };
+  return { op, text, parts, positions, names };
 }
 
 /** Fill a format in. */
 export const formatText = (
-  { text, parts }: FormatString,
+  format: FormatString,
   positional: readonly unknown[],
   named: Readonly<Record<string, unknown>>,
 ): string =>
-  parts
+  format.parts
     .map((part) => {
       if (typeof part === 'string') return part;
       const value = typeof part.key === 'number' ? positional[part.key] : named[part.key];
-      return fieldText(text, part, value);
+      return fieldText(format, part, value);
     })
     .join('');
 
-function fieldText(text: string, { conversion, spec }: Field, value: unknown): string {
+function fieldText(source: Source, { conversion, spec }: Field, value: unknown): string {
   if (conversion !== undefined || !(value instanceof NDArray) || spec === '') {
     const shown = conversion === 'r' ? reprOf(value) : strOf(value);
-    return spec === '' ? shown : align(parseSpec(text, spec), '', shown, '<');
+    return spec === '' ? shown : align(parseSpec(source, spec), '', shown, '<');
   }
-  return numberText(text, value, parseSpec(text, spec));
+  return numberText(source, value, parseSpec(source, spec));
 }
 
 const strOf = (value: unknown): string =>
@@ -119,13 +125,13 @@ interface Spec {
   readonly type: string;
 }
 
-function parseSpec(text: string, spec: string): Spec {
+function parseSpec(source: Source, spec: string): Spec {
   const found = /^(?:(.)?([<>=^]))?([-+ ]?)(0?)(\d*)([,_]?)(?:\.(\d+))?([bdeEfFgGoxXs%]?)$/su.exec(
     spec,
   );
   if (found === null)
     throw refuse(
-      text,
+      source,
       `the specification ":${spec}"`,
       'Write [[fill]align][sign][0][width][,][.precision][type].',
     );
@@ -164,10 +170,10 @@ function align(
 }
 
 /** A number in a specification. Only scalars have one, as in NumPy. */
-function numberText(text: string, x: NDArray, spec: Spec): string {
+function numberText(source: Source, x: NDArray, spec: Spec): string {
   if (x.ndim > 0 || isComplex(x.dtype))
     throw refuse(
-      text,
+      source,
       `a specification for ${x.aval.toString()}`,
       'Arrays are printed whole, with {}; specifications are for real scalars.',
     );
@@ -177,7 +183,7 @@ function numberText(text: string, x: NDArray, spec: Spec): string {
   const isInteger = !isFloat(x.dtype) && (spec.type === '' || /[bdoxX]/.test(spec.type));
   if (isFloat(x.dtype) && /[bdoxX]/.test(spec.type))
     throw refuse(
-      text,
+      source,
       `":${spec.type}" for ${x.aval.toString()}`,
       'Floats print with e, f, g or %.',
     );

@@ -37,6 +37,8 @@ export const orderedIoEffect: Effect = new Effect('OrderedIO', {
   ordered: true,
   speculative: false,
 });
+/** A check that `checkify` turns into a result. */
+export const checkEffect: Effect = new Effect('Check', { ordered: false, speculative: false });
 /** Writing to a mutable reference. */
 export const writeEffect: Effect = new Effect('Write', { ordered: true, speculative: false });
 

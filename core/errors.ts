@@ -73,6 +73,9 @@ export class KernelError extends PalladiaError {}
 /** A function of the user's that a program called, and that threw. The `cause` is what it threw. */
 export class CallbackError extends PalladiaError {}
 
+/** A check of `checkify` that failed: `err.throw()`, or `checkify.check` on concrete arrays. */
+export class CheckError extends PalladiaError {}
+
 /** A NaN or an infinity that an operation gave while `config.debugNans` or `config.debugInfs` is on. */
 export class FloatingPointError extends PalladiaError {}
 

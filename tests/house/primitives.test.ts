@@ -72,6 +72,7 @@ const mappedElsewhere: Readonly<Record<string, string>> = {
   axis_index: 'parity/vmap',
   call_exported: 'export/export',
   call_hlo: 'entry/entry',
+  check: 'checkify/checkify',
   complex: 'lax/complex',
   cond: 'control/control',
   conj: 'lax/complex',
