@@ -9,6 +9,7 @@
 import { sameShape } from '../../core/shape.ts';
 import { scalarInfo } from '../scalar.ts';
 import { hasSideEffects, type HloOp, type HloValue, type Region } from '../hlo/ir.ts';
+import { readersOf, type Readers } from './readers.ts';
 import type { Axis } from './axes.ts';
 import {
   distinct,
@@ -223,11 +224,44 @@ export class Clustering {
   /** The last step with effects so far. */
   #lastEffect: Cluster | undefined;
 
-  constructor(region: Region, limits: Limits) {
+  /** Set where results that are read outside count from the first on, also those whose readers may still join. */
+  readonly #strict: boolean;
+  readonly #readers: Readers;
+
+  constructor(region: Region, limits: Limits, isStrict = false) {
     this.#limits = limits;
+    this.#strict = isStrict;
+    this.#readers = readersOf(region);
     region.ops.forEach((op, i) => this.#inBlock.set(op, i));
     for (const op of region.ops) this.#place(op);
     for (const result of region.results) this.demand(result);
+  }
+
+  /** Whether every fusion has as few arrays as the target can bind. Fusions that outgrow it are avoided by a strict clustering. */
+  get fits(): boolean {
+    return this.clusters.every(
+      (c) => c.alone || c.leaves.size + this.#stored([c]) <= this.#limits.maxOperands,
+    );
+  }
+
+  /** How many values of fusions (and of an op that joins them) somebody outside reads. */
+  #stored(into: readonly Cluster[], op?: HloOp): number {
+    const isOutside = (reader: HloOp | 'results'): boolean => {
+      if (reader === 'results') return true;
+      const home = reader.results.length === 0 ? undefined : this.#owner.get(reader.results[0]);
+      return reader !== op && (home === undefined || !into.includes(home));
+    };
+    let n = 0;
+    const count = (value: HloValue): void => {
+      for (const reader of this.#readers.get(value) ?? [])
+        if (isOutside(reader)) {
+          n++;
+          break;
+        }
+    };
+    for (const c of into) for (const value of c.dims.keys()) count(value);
+    op?.results.forEach(count);
+    return n;
   }
 
   /** Whether an op belongs to this block. */
@@ -456,7 +490,8 @@ export class Clustering {
     if (work > this.#limits.maxWork) return false;
     const all = new Set(leaves.map((l) => l.value));
     for (const c of into) for (const leaf of c.leaves) all.add(leaf);
-    if (all.size + this.#outputs(into) + op.results.length > this.#limits.maxOperands) return false;
+    const stored = this.#strict ? this.#stored(into, op) : this.#outputs(into) + op.results.length;
+    if (all.size + stored > this.#limits.maxOperands) return false;
     if (
       !distinct(join.result) ||
       join.operands.some((dims) => dims !== undefined && !distinct(dims))

@@ -101,7 +101,9 @@ class ScheduleWriter {
   }
 
   #region(region: Region): Step[] {
-    const clustering = new Clustering(region, limitsOf(this.#target));
+    const limits = limitsOf(this.#target);
+    const first = new Clustering(region, limits);
+    const clustering = first.fits ? first : new Clustering(region, limits, true);
     const order = topological(clustering.clusters, clustering);
     const lastUse = new Map<HloValue, number>();
     order.forEach((c, i) => {

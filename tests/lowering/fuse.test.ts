@@ -75,6 +75,24 @@ const kernelsOf = (steps: readonly Step[]): number =>
     }
   }, 0);
 
+/** The most arrays that a kernel binds. */
+const mostOperands = (steps: readonly Step[]): number =>
+  Math.max(
+    0,
+    ...steps.map((step) => {
+      switch (step.kind) {
+        case 'kernel':
+          return step.kernel.operands.length;
+        case 'while':
+          return Math.max(mostOperands(step.cond), mostOperands(step.body));
+        case 'case':
+          return Math.max(...step.branches.map(mostOperands));
+        default:
+          return 0;
+      }
+    }),
+  );
+
 type Body = (b: HloBuilder, args: readonly HloValue[]) => readonly HloValue[];
 
 /** Compile for both targets, run with the tile interpreter, compare with the StableHLO interpreter. */
@@ -84,6 +102,7 @@ function agree(types: readonly TensorType[], body: Body, tolerance = 1e-5): Sche
   const expected = interpretModule(module, inputs);
   const schedules = [cpu, gpu].map((target) => {
     const schedule = compileModule(module, target);
+    expect(mostOperands(schedule.steps)).toBeLessThanOrEqual(target.maxOperands);
     const outputs = runSchedule(
       schedule,
       inputs.map((x) => elementsToBytes(x.data, x.type.dtype)),
@@ -257,6 +276,20 @@ describe('dot', () => {
         rhsContract: [2],
       }),
     ]);
+  });
+  test('values that are read later count among the arrays of a kernel', () => {
+    agree([f32(4, 4), f32(4, 4)], (b, [x, w]) => {
+      const values = [b.dotGeneral(x, w, matmul)];
+      for (let i = 0; i < 14; i++)
+        values.push(b.scalar(i % 2 === 0 ? 'sin' : 'tanh', values[values.length - 1]));
+      // Each is read by a product that cannot join, and by the next of the chain.
+      return values.map((v) => b.dotGeneral(v, w, matmul));
+    });
+    agree([f32(9)], (b, [x]) => {
+      const values = [x];
+      for (let i = 0; i < 30; i++) values.push(b.scalar('sin', values[i]));
+      return values;
+    });
   });
   test('threads get even shares', () => {
     for (const [extent, grid] of [
