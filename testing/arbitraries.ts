@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import * as np from '../entry/numpy.ts';
 import { BlockSpec, cdiv } from '../entry/pallas.ts';
-import type { DType, NDArray, Shape } from '../index.ts';
+import { ArgumentError, type DType, type NDArray, type Shape } from '../index.ts';
 import { isArbitrary, type Arbitrary } from './property.ts';
 
 /** Bounds of random shapes. */
@@ -17,6 +17,7 @@ export interface ShapeOptions {
 /**
  * Random shapes; smaller ones are tried when a property fails.
  *
+ * @throws ArgumentError when bounds are out of order.
  * @example
  * testing.shapes({ maxRank: 2, minSize: 0 });
  */
@@ -25,8 +26,14 @@ export const shapes = ({
   maxRank = 3,
   minSize = 1,
   maxSize = 5,
-}: ShapeOptions = {}): Arbitrary<Shape> =>
-  fc.array(fc.integer({ min: minSize, max: maxSize }), { minLength: minRank, maxLength: maxRank });
+}: ShapeOptions = {}): Arbitrary<Shape> => {
+  if (!(0 <= minSize && minSize <= maxSize && 0 <= minRank && minRank <= maxRank))
+    throw new ArgumentError(
+      `shapes: bounds must be from 0 and in order; got ranks ${minRank} to ${maxRank} and sizes ${minSize} to ${maxSize}. Swap them, or allow more.`,
+    );
+  const size = fc.integer({ min: minSize, max: maxSize });
+  return fc.array(size, { minLength: minRank, maxLength: maxRank });
+};
 
 const everywhere = ['f32', 'i32', 'u32', 'bool'] as const;
 
@@ -73,9 +80,17 @@ function elements(
 ): Arbitrary<number | bigint | boolean> {
   if (dtype === 'bool') return fc.boolean();
   const low = dtype.startsWith('u') ? Math.max(0, min) : min;
+  if (!(low <= max))
+    throw new ArgumentError(
+      `arrays: min must be at most max; got min ${low} and max ${max} for ${dtype}. Swap them, or allow more.`,
+    );
   if (!isFloat(dtype)) {
     const plain = fc.integer({ min: Math.ceil(low), max: Math.floor(max) });
-    if (dtype.endsWith('64')) return plain.map(BigInt);
+    if (dtype.endsWith('64')) {
+      const wide = plain.map(BigInt);
+      const ends = dtype === 'i64' ? [-(2n ** 63n), 2n ** 63n - 1n] : [2n ** 64n - 1n];
+      return specials ? fc.oneof({ weight: 6, arbitrary: wide }, fc.constantFrom(...ends)) : wide;
+    }
     const extreme = limits[dtype] ?? [];
     return specials
       ? fc.oneof({ weight: 6, arbitrary: plain }, fc.constantFrom(...extreme))

@@ -1,7 +1,7 @@
 /** The laws of kernels: no block size, order of programs or mapping changes what a kernel computes, and its derivative is that of its plain twin. */
 import * as np from '../entry/numpy.ts';
 import { forceInterpretMode } from '../entry/pallas.ts';
-import { KernelError, tree, type ArrayLike, type Shape } from '../index.ts';
+import { ArgumentError, KernelError, tree, type ArrayLike, type Shape } from '../index.ts';
 import { assertClose, LawError, type Tolerance } from './compare.ts';
 import { checkCustomVjp } from './derivatives.ts';
 import { overArguments, type Arguments, type LawOptions, type TreeFunction } from './law.ts';
@@ -89,9 +89,11 @@ export async function checkKernel(
   } = options;
   const [first] = blocks;
   if (first === undefined)
-    throw new LawError('checkKernel: blocks must hold at least one choice; got none. Write [[8]].');
+    throw new ArgumentError(
+      'checkKernel: blocks must hold at least one choice; got none. Write [[8]].',
+    );
   if (gradient && reference === undefined)
-    throw new LawError(
+    throw new ArgumentError(
       'checkKernel: the derivative is compared with that of a plain twin; got gradient without reference. Pass reference.',
     );
   await overArguments(

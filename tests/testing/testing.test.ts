@@ -1,17 +1,22 @@
 /** The kit finds wrong rules and accepts right ones. */
-import { customJvp, jit, type Value } from 'palladia';
+import fc from 'fast-check';
+import { customJvp, jit, withConfig, type Value } from 'palladia';
 import { definePrimitive, type None, type Primitive } from 'palladia/extend';
 import * as lax from 'palladia/lax';
 import * as nn from 'palladia/nn';
 import * as np from 'palladia/numpy';
 import {
+  arrays,
   assertClose,
   checkGrads,
   checkJit,
   checkJvp,
+  checkKernel,
   checkVjp,
   checkVmap,
+  forAll,
   LawError,
+  shapes,
 } from 'palladia/testing';
 import { describe, expect, test } from 'vitest';
 
@@ -115,4 +120,35 @@ test('assertClose says what differs', async () => {
   expect(await message(assertClose(jit(() => np.array(NaN))(), np.array(1)))).toMatch(
     /got NaN for 1/,
   );
+});
+
+describe('arguments that make no sense', () => {
+  test('bounds out of order, kernels without blocks or twin', async () => {
+    expect(() => shapes({ minSize: 3, maxSize: 2 })).toThrow(
+      'shapes: bounds must be from 0 and in order; got ranks 0 to 3 and sizes 3 to 2.',
+    );
+    const empty = forAll(arrays({ shape: [2], min: 5 }), () => {}, { runs: 1 });
+    expect(await message(empty)).toContain('arrays: min must be at most max; got min 5 and max 4');
+    const kernel = () => (x: Value) => x;
+    const nothing = { args: [np.ones([2])], blocks: [] };
+    expect(await message(checkKernel(kernel, nothing))).toContain('blocks must hold');
+    const alone = { args: [np.ones([2])], blocks: [[2]], gradient: true };
+    expect(await message(checkKernel(kernel, alone))).toContain('Pass reference');
+  });
+  test('the ends of all integers are among the specials', async () => {
+    for (const [dtype, end] of [
+      ['i64', 2n ** 63n - 1n],
+      ['u64', 2n ** 64n - 1n],
+      ['i8', -128],
+    ] as const) {
+      const found = withConfig({ enableX64: true }, () => {
+        const some = fc.sample(arrays({ shape: [64], dtype, specials: true }), {
+          numRuns: 8,
+          seed: 1,
+        });
+        return some.some((x) => [...x.dataSync()].includes(end as never));
+      });
+      expect(found).toBe(true);
+    }
+  });
 });
