@@ -14,10 +14,12 @@ import type { Local, Node } from './nodes.ts';
 
 /** Slices of the contracted axis, blocks of rows, stripes of columns: within 3 % of the best for every size that was tried. */
 const depthSlice = 384;
-const rowBlock = 192;
+const rowBlock = 96;
 const columnStripe = 2048;
 /** B is read where it is up to this size: a panel then stays in the second-level cache by itself. */
 const directBytes = 128 << 10;
+/** Rows of A that lie a multiple of this apart share so few sets of the caches that a block of them drives itself out: it is packed. */
+const aliasBytes = 16 << 10;
 
 const roundUp = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;
 
@@ -46,7 +48,8 @@ function planGemm(context: Context, spec: GemmSpec): Plan {
     spec.bColumn === bytes &&
     (m <= 4 || k * Math.max(n, spec.bDepth / bytes) * bytes <= directBytes);
   const packsB = !isDirect;
-  const packsA = spec.aRow === bytes && spec.aDepth !== bytes && m > 1;
+  const isAliased = packsB && m >= rowBlock && spec.aRow % aliasBytes === 0;
+  const packsA = isAliased || (spec.aRow === bytes && spec.aDepth !== bytes && m > 1);
   // Few rows pass over B once: slicing would only read C again.
   const slices = k > 512 && (packsB || packsA) ? Math.ceil(k / depthSlice) : 1;
   const depth = slices === 1 ? k : roundUp(Math.ceil(k / slices), 8);
