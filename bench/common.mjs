@@ -94,6 +94,28 @@ export function chainRef(x, variant) {
   return y;
 }
 
+/** Softmax of rows: 16 MB of them, or few enough for the second-level cache. */
+function softmax(key, rows) {
+  return {
+    key,
+    name: 'softmax',
+    kind: 'softmax',
+    rows,
+    size: `${rows}x${COLS}`,
+    unit: 'GB/s',
+    work: rows * COLS * 8,
+    inputs: () => ({ x: randf(rows * COLS, 6, -3, 3) }),
+    outSize: rows * COLS,
+    tol: 1e-5,
+    ref: ({ x }, i) => {
+      const r = Math.floor(i / COLS) * COLS;
+      let s = 0;
+      for (let k = 0; k < COLS; k++) s += Math.exp(x[r + k]);
+      return Math.exp(x[i]) / s;
+    },
+  };
+}
+
 export const WORKLOADS = [
   mmWorkload('mm64', 1, 64, 64, 64),
   mmWorkload('mm256', 1, 256, 256, 256),
@@ -135,23 +157,8 @@ export const WORKLOADS = [
     tol: 1e-4,
     ref: ({ x }, i) => tanh(x[i] * EW.a + EW.b) * sigm(x[i]),
   },
-  {
-    key: 'softmax',
-    name: 'softmax',
-    kind: 'softmax',
-    size: '4096x1024',
-    unit: 'GB/s',
-    work: ROWS * COLS * 8,
-    inputs: () => ({ x: randf(ROWS * COLS, 6, -3, 3) }),
-    outSize: ROWS * COLS,
-    tol: 1e-5,
-    ref: ({ x }, i) => {
-      const r = Math.floor(i / COLS) * COLS;
-      let s = 0;
-      for (let k = 0; k < COLS; k++) s += Math.exp(x[r + k]);
-      return Math.exp(x[i]) / s;
-    },
-  },
+  softmax('softmax', ROWS),
+  softmax('softmax-l2', 128),
   {
     key: 'layernorm',
     name: 'layernorm',

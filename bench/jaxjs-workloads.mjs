@@ -111,7 +111,7 @@ export async function runJax({ jax, meta, list, threads }) {
             w,
             raw,
             jit((x) => nn.softmax(x, -1)),
-            [arr(raw.x, [ROWS, COLS])],
+            [arr(raw.x, [w.rows, COLS])],
           );
           break;
         case 'layernorm':

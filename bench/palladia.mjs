@@ -264,7 +264,7 @@ for (const w of selected(o)) {
         w,
         raw,
         jit((x) => nn.softmax(x)),
-        [arr(raw.x, [ROWS, COLS])],
+        [arr(raw.x, [w.rows, COLS])],
       );
     else if (w.kind === 'layernorm')
       await run(w, raw, jit(layerNorm), [
