@@ -18,6 +18,8 @@ export interface MathOptions {
   readonly nanBits?: boolean;
   /** Functions that the target computes well enough by itself, and that stay. */
   readonly native?: ReadonlySet<ScalarFn>;
+  /** Division takes so much longer than multiplication that equal divisors are better inverted once. */
+  readonly dividesSlowly?: boolean;
   /** Functions of floats that a kernel holds at least this often stay: the target calls `expansionOf` them. None when left out. */
   readonly outlineFrom?: number;
 }

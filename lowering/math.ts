@@ -9,11 +9,13 @@ import { cosh, exp, exp2, expm1, logistic, sinh, tanh } from './math-exp.ts';
 import { acosh, asinh, atanh, cbrt, log, log1p, log2, rsqrt } from './math-log.ts';
 import { pow, powInteger } from './math-power.ts';
 import { nextAfter, rem, remInteger } from './math-remainder.ts';
+import { divideBySum } from './math-softmax.ts';
 import { cos, sin, tan } from './math-trig.ts';
 import { MathWriter, type MathOptions } from './math-writer.ts';
 import { scalarInfo, type ScalarFn } from './scalar.ts';
 import { TileBuilder, makeOp, makeValue } from './tile/build.ts';
 import type { Kernel, Tile, TileOp, TileRegion, TileValue } from './tile/ir.ts';
+import { isSoftmax } from './tile/order.ts';
 import { simplifyKernel, simplifyRegion } from './tile/simplify.ts';
 
 export type { MathOptions } from './math-writer.ts';
@@ -208,6 +210,13 @@ class Expander {
       this.#map.set(op.results[0], result);
       return;
     }
+    if (this.#options.dividesSlowly === true && isSoftmaxDivision(op)) {
+      const [part, whole] = operands as Tile[];
+      const { operands: sums, attrs } = whole.def as TileOp<'broadcast'>;
+      const by = { sum: sums[0] as Tile, dims: attrs.dims };
+      this.#map.set(op.results[0], divideBySum(b, part, by, this.#options));
+      return;
+    }
     const regions = op.regions.map((r) => this.region(r));
     const made = makeOp(op.kind, operands, op.attrs, {
       types: op.results.map((r) => r.type),
@@ -221,6 +230,11 @@ class Expander {
     b.region.ops.push(made);
   }
 }
+
+const isSoftmaxDivision = (op: TileOp): boolean =>
+  op.kind === 'scalar' &&
+  op.attrs.fn === 'div' &&
+  isSoftmax(op.operands[0] as Tile, op.operands[1] as Tile);
 
 function hasExpandable(region: TileRegion, options: MathOptions): boolean {
   return region.ops.some(

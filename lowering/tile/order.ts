@@ -1,4 +1,4 @@
-/** Proofs that a tile is nowhere greater than another, NaN apart, by the ops that made them: what softmax knows of its exponents. */
+/** Proofs about the sizes of values, NaN apart, by the ops that made them: what softmax knows of its exponents and of their sum. */
 import type { Tile, TileValue } from './ir.ts';
 
 const isFloat = (tile: TileValue): boolean =>
@@ -34,4 +34,36 @@ export function isNonPositive(tile: Tile): boolean {
     isFloat(tile) &&
     bounds(op.operands[0], op.operands[1], false)
   );
+}
+
+/** What a tile repeats along axes of length 1, if it does. */
+function repeated(tile: Tile): Tile | undefined {
+  const op = tile.def;
+  if (op?.kind !== 'broadcast') return undefined;
+  const [source] = op.operands as [Tile];
+  const isInPlace =
+    source.type.shape.length === tile.type.shape.length && op.attrs.dims.every((d, i) => d === i);
+  return isInPlace ? source : undefined;
+}
+
+/** The axes of a reduction of `of` by `combiner`, if `tile` is one. */
+function reducedAxes(tile: Tile | undefined, of: Tile, combiner: 'max' | 'add'): string | undefined {
+  const op = tile?.def;
+  const isIt = op?.kind === 'reduce' && op.attrs.combiner === combiner && op.operands[0] === of;
+  return isIt ? op.attrs.axes.join() : undefined;
+}
+
+/**
+ * Whether `part / whole` is a softmax: exp(x − max x) over its sum along the axes of the maximum. Then 0 ≤ part ≤ 1 ≤ whole, unless both
+ * are NaN.
+ */
+export function isSoftmax(part: Tile, whole: Tile): boolean {
+  const exp = part.def;
+  if (part.type.dtype !== 'f32' || exp?.kind !== 'scalar' || exp.attrs.fn !== 'exp') return false;
+  const difference = (exp.operands[0] as Tile).def;
+  if (difference?.kind !== 'scalar' || difference.attrs.fn !== 'sub') return false;
+  const [x, most] = difference.operands as Tile[];
+  const maximum = repeated(most);
+  const axes = reducedAxes(maximum, x, 'max');
+  return axes !== undefined && axes === reducedAxes(repeated(whole), part, 'add');
 }

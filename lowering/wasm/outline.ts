@@ -27,6 +27,7 @@ const outlineFrom = 6;
 /** How functions are expanded for this target. */
 export const mathOptions = ({ relaxed, exact }: WasmFeatures): MathOptions => ({
   fma: relaxed && !exact,
+  dividesSlowly: !exact,
   outlineFrom,
 });
 
