@@ -6,7 +6,7 @@ import type { Tile } from './tile/ir.ts';
 
 /**
  * part / whole for 0 ≤ part ≤ 1 ≤ whole, where `whole` repeats `sum`. With high = 1/sum rounded and low what it lacks, part · high + part · low
- * is the quotient to half a unit where products and sums are fused, to two units elsewhere. Neither overflows, and NaN stays.
+ * is the quotient to half a unit where products and sums are fused (to one below 2⁻¹⁰⁰), to two units elsewhere. Neither overflows, and NaN stays.
  */
 export function divideBySum(
   b: TileBuilder,

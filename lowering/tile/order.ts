@@ -47,7 +47,11 @@ function repeated(tile: Tile): Tile | undefined {
 }
 
 /** The axes of a reduction of `of` by `combiner`, if `tile` is one. */
-function reducedAxes(tile: Tile | undefined, of: Tile, combiner: 'max' | 'add'): string | undefined {
+function reducedAxes(
+  tile: Tile | undefined,
+  of: Tile,
+  combiner: 'max' | 'add',
+): string | undefined {
   const op = tile?.def;
   const isIt = op?.kind === 'reduce' && op.attrs.combiner === combiner && op.operands[0] === of;
   return isIt ? op.attrs.axes.join() : undefined;

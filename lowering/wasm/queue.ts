@@ -90,15 +90,22 @@ export class Queue {
     }
   }
 
-  // A tile that was to be put into memory, but that only its own pass has read, is not.
+  // A tile that was to be put into memory, but that only its own pass has read, is not: the memory is dead, or written again.
   #withoutDeadWrites(passes: readonly Pass[]): Pass[] {
     for (const pass of passes) {
-      const dead = pass.roots.filter((root) => {
+      const dead = pass.roots.filter((root, i) => {
         if (root.kind !== 'write' || root.tile === undefined || pass.roots.length === 1)
           return false;
         const { area } = root.to.window;
+        const isRewritten = pass.roots.some(
+          (later, j) =>
+            j > i &&
+            later.kind === 'write' &&
+            later.mask === undefined &&
+            later.to.window.area === area,
+        );
         return (
-          this.#options.isDead(area) &&
+          (isRewritten || this.#options.isDead(area)) &&
           !passes.some((other) => other.reads.some((touch) => touch.area === area))
         );
       });

@@ -5,6 +5,7 @@ import type { Tile, TileOp, TileRegion, TileValue } from '../tile/ir.ts';
 import { isTile } from '../tile/ir.ts';
 import { emitFor, emitIf, emitWhile } from './control.ts';
 import { emitDot } from './dot.ts';
+import { homesOf } from './homes.ts';
 import { int } from './nodes.ts';
 import { identityForms, reshapeForms } from './pass.ts';
 import type { Form, Instance, Pass, Root } from './pass.ts';
@@ -33,6 +34,7 @@ export function walkRegion(program: Program, region: TileRegion, choose?: Choose
     program,
     plan,
     region,
+    homes: homesOf(region, plan),
     targets: choose?.(plan) ?? new Map<TileValue, Window>(),
     done: new Set(),
     enter: (inner, chooseInner) => walkRegion(program, inner, chooseInner),
@@ -120,10 +122,17 @@ function emitInPlace(walk: Walk, op: TileOp): void {
   const result = op.results[0] as Tile;
   if (result.type.shape.length === 0) return emitScalar(program, op, result);
   if (op.kind === 'reshape' && splits(op)) return emitReshape(walk, op);
-  if (plan.materialised.has(result)) {
-    program.materialise(result, walk.targets.get(result));
-  }
+  if (plan.materialised.has(result))
+    program.materialise(result, walk.targets.get(result) ?? homeOf(walk, result));
   return undefined;
+}
+
+// The memory that the tile's last reader stores to, unless some of it lies outside the array.
+function homeOf({ program, homes }: Walk, tile: Tile): Window | undefined {
+  const ref = homes.get(tile);
+  if (ref === undefined) return undefined;
+  const window = program.window(ref);
+  return looseDims(program.symbols, window).length === 0 ? window : undefined;
 }
 
 function emitScalar(program: Program, op: TileOp, result: Tile): void {

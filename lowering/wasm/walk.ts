@@ -14,6 +14,8 @@ export interface Walk {
   readonly region: TileRegion;
   /** Memory that results are to be put into, where the surroundings have chosen it. */
   readonly targets: ReadonlyMap<TileValue, Window>;
+  /** Refs in whose memory tiles wait until they are stored there. */
+  readonly homes: ReadonlyMap<TileValue, TileValue>;
   /** Ops whose effects have been emitted already. */
   readonly done: Set<TileOp>;
   /** Emit the ops of a region inside this one; its arguments must have places. */

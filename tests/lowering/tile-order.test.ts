@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TileBuilder } from '../../lowering/tile/build.ts';
 import type { Tile } from '../../lowering/tile/ir.ts';
-import { isNonPositive } from '../../lowering/tile/order.ts';
+import { isNonPositive, isSoftmax } from '../../lowering/tile/order.ts';
 import { tileType } from '../../lowering/tile/typing-check.ts';
 
 /** What is proved of what `write` makes of two tiles f32[4,4]. */
@@ -40,5 +40,53 @@ describe('what is at most zero', () => {
     expect(proved((b, x) => b.scalar('sub', x, turned(b, x)))).toBe(false);
     const other = (b: TileBuilder, x: Tile): Tile => b.reshape(b.reduce(x, 'max', [1]), [4]);
     expect(proved((b, x) => b.scalar('sub', x, b.broadcast(other(b, x), [4, 4], [1])))).toBe(false);
+  });
+});
+
+describe('what is a softmax', () => {
+  /** Whether part / whole is known as one, for what `write` makes of two tiles f32[4,4]. */
+  const known = (write: (b: TileBuilder, x: Tile, y: Tile) => readonly [Tile, Tile]): boolean => {
+    const b = new TileBuilder();
+    const type = tileType('f32', [4, 4]);
+    const region = b.build([type, type], ([x, y]) => [...write(b, x, y)]);
+    const [part, whole] = region.results as Tile[];
+    return isSoftmax(part, whole);
+  };
+  const powers = (b: TileBuilder, x: Tile, y: Tile, axes: readonly number[]): Tile =>
+    b.scalar('exp', b.scalar('sub', x, spread(b, b.reduce(y, 'max', axes))));
+  test('powers of what lies below the maximum, and their sum along the same axes', () => {
+    for (const axes of [[0], [1], [0, 1]])
+      expect(
+        known((b, x) => {
+          const e = powers(b, x, x, axes);
+          return [e, spread(b, b.reduce(e, 'add', axes))];
+        }),
+      ).toBe(true);
+  });
+  test('nothing else: the sum could be less than one', () => {
+    const sums: ((b: TileBuilder, x: Tile, y: Tile) => readonly [Tile, Tile])[] = [
+      (_, x, y) => [x, y],
+      (b, x, y) => {
+        const e = powers(b, x, y, [1]);
+        return [e, spread(b, b.reduce(e, 'add', [1]))];
+      },
+      (b, x) => {
+        const e = powers(b, x, x, [1]);
+        return [e, spread(b, b.reduce(e, 'add', [0]))];
+      },
+      (b, x) => {
+        const e = powers(b, x, x, [0, 1]);
+        return [e, spread(b, b.reduce(e, 'add', [1]))];
+      },
+      (b, x, y) => {
+        const e = powers(b, x, x, [1]);
+        return [e, spread(b, b.reduce(b.scalar('mul', e, y), 'add', [1]))];
+      },
+      (b, x) => {
+        const e = powers(b, x, x, [1]);
+        return [e, spread(b, b.reduce(e, 'max', [1]))];
+      },
+    ];
+    for (const write of sums) expect(known(write)).toBe(false);
   });
 });
