@@ -432,3 +432,29 @@ export function selected(o) {
     skip = o.skip ? String(o.skip).split(',') : [];
   return WORKLOADS.filter((w) => (!only || only.includes(w.key)) && !skip.includes(w.key));
 }
+
+/**
+ * Time the first calls of a chain of operations, a new one for each of seven variants, and then the last one again. `first(variant)` gives the
+ * milliseconds of a first call and its output; `again()` runs the last variant.
+ */
+export async function timeChain(meta, w, raw, { first, again, note }) {
+  const times = [];
+  for (let variant = 0; variant < 7; variant++) {
+    const { ms, out } = await first(variant);
+    times.push(ms);
+    const error = Math.abs(out[17] - chainRef(raw.x[17], variant));
+    if (!(error < 1e-2)) throw new Error(`chain wrong by ${error}`);
+  }
+  const steady = await timeIt(again);
+  report(meta, w, times, {
+    first_ms: +times[0].toFixed(2),
+    steady_ms: +median(steady).toFixed(4),
+    ops: CHAIN_OPS,
+    n: CHAIN_N,
+    note,
+  });
+}
+
+/** The chain of a variant on `x`, with a library's five operations. */
+export const runChain = (variant, x, ops) =>
+  chainOps(variant).reduce((y, [name, c]) => ops[name](y, c), x);

@@ -1,10 +1,6 @@
 // The workloads expressed in jax-js; runs in Node and in a browser page.
 import {
   ATT,
-  CHAIN_N,
-  CHAIN_OPS,
-  chainOps,
-  chainRef,
   COLS,
   CONV,
   EPS,
@@ -12,11 +8,12 @@ import {
   MLP,
   ROWS,
   cannot,
-  median,
   now,
   report,
   spotCheck,
   timeIt,
+  timeChain,
+  runChain,
 } from './common.mjs';
 import { arraysOf, demoInputs, timeDemo } from './demo.mjs';
 import { demoStep } from './jaxjs-demo.mjs';
@@ -226,38 +223,29 @@ export async function runJax({ jax, meta, list, threads }) {
           jit((x) => x.add(3))(np.array(raw.x)).dispose(); // library warm, this graph not
           const build = (variant) =>
             jit((x) => {
-              let y = x.ref;
-              for (const [op, c] of chainOps(variant)) {
-                if (op === 'mulc') y = y.mul(c);
-                else if (op === 'addx') y = y.add(x.ref);
-                else if (op === 'sin') y = np.sin(y);
-                else if (op === 'maxc') y = np.maximum(y, c);
-                else y = y.mul(x.ref);
-              }
+              const y = runChain(variant, x.ref, {
+                mulc: (v, c) => v.mul(c),
+                addx: (v) => v.add(x.ref),
+                sin: (v) => np.sin(v),
+                maxc: (v, c) => np.maximum(v, c),
+                mulx: (v) => v.mul(x.ref),
+              });
               x.dispose();
               return y;
             });
-          const t = [];
+          const x = np.array(raw.x);
+          await settle(x);
           let f;
-          for (let v = 0; v < 7; v++) {
-            f = build(v);
-            const x = np.array(raw.x);
-            await settle(x);
-            const s = now();
-            const out = await f(x).data();
-            t.push(now() - s);
-            const e = Math.abs(out[17] - chainRef(raw.x[17], v));
-            if (!(e < 1e-2)) throw new Error(`chain wrong by ${e}`);
-          }
-          const x = np.array(raw.x),
-            steady = await timeIt(async () => {
+          await timeChain(meta, w, raw, {
+            first: async (variant) => {
+              f = build(variant);
+              const start = now();
+              const out = await f(x.ref).data();
+              return { ms: now() - start, out };
+            },
+            again: async () => {
               await f(x.ref).data();
-            });
-          report(meta, w, t, {
-            first_ms: +t[0].toFixed(2),
-            steady_ms: +median(steady).toFixed(4),
-            ops: CHAIN_OPS,
-            n: CHAIN_N,
+            },
           });
           break;
         }

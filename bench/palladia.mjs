@@ -1,10 +1,6 @@
 // Palladia adapter.  node palladia.mjs device=wasm|webgpu [threads=1] [only=mm64,ew]
 import {
   ATT,
-  CHAIN_N,
-  CHAIN_OPS,
-  chainOps,
-  chainRef,
   COLS,
   EPS,
   EW,
@@ -12,12 +8,13 @@ import {
   ROWS,
   args,
   cannot,
-  median,
   now,
   report,
   selected,
   spotCheck,
   timeIt,
+  timeChain,
+  runChain,
 } from './common.mjs';
 import { gradOfScan, scanSteps } from './loops.mjs';
 import { arraysOf, DEMO, demoInputs, timeDemo } from './demo.mjs';
@@ -191,38 +188,28 @@ async function smallCalls(w, raw) {
 async function compile(w, raw) {
   await settle(jit((x) => np.add(x, 3))(np.array(raw.x)));
   const build = (variant) =>
-    jit((x) => {
-      let y = x;
-      for (const [op, c] of chainOps(variant)) {
-        if (op === 'mulc') y = np.multiply(y, c);
-        else if (op === 'addx') y = np.add(y, x);
-        else if (op === 'sin') y = np.sin(y);
-        else if (op === 'maxc') y = np.maximum(y, c);
-        else y = np.multiply(y, x);
-      }
-      return y;
-    });
-  const t = [];
-  let f;
-  for (let v = 0; v < 7; v++) {
-    f = build(v);
-    const x = np.array(raw.x);
-    await settle(x);
-    const s = now();
-    const out = await f(x).data();
-    t.push(now() - s);
-    const e = Math.abs(out[17] - chainRef(raw.x[17], v));
-    if (!(e < 1e-2)) throw new Error(`chain wrong by ${e}`);
-  }
+    jit((x) =>
+      runChain(variant, x, {
+        mulc: (y, c) => np.multiply(y, c),
+        addx: (y) => np.add(y, x),
+        sin: (y) => np.sin(y),
+        maxc: (y, c) => np.maximum(y, c),
+        mulx: (y) => np.multiply(y, x),
+      }),
+    );
   const x = np.array(raw.x);
-  const steady = await timeIt(async () => {
-    await f(x).data();
-  });
-  report(meta, w, t, {
-    first_ms: +t[0].toFixed(2),
-    steady_ms: +median(steady).toFixed(4),
-    ops: CHAIN_OPS,
-    n: CHAIN_N,
+  await settle(x);
+  let f;
+  await timeChain(meta, w, raw, {
+    first: async (variant) => {
+      f = build(variant);
+      const start = now();
+      const out = await f(x).data();
+      return { ms: now() - start, out };
+    },
+    again: async () => {
+      await f(x).data();
+    },
   });
 }
 

@@ -2,59 +2,12 @@
 import { describe, test } from 'vitest';
 import type { DType } from '../../core/dtype.ts';
 import { dtypeInfo, dtypes, kindOf } from '../../core/dtype.ts';
-import { encode } from '../../core/host.ts';
 import { scalarInfo, type ScalarFn } from '../../lowering/scalar.ts';
+import { specialPairs } from './special-pairs.ts';
 import { compare } from './wgsl-run.ts';
 import { tileKernel } from './wasm-run.ts';
 
 const types = dtypes.filter((dtype) => kindOf(dtype) !== 'complex' && dtypeInfo[dtype].bits <= 32);
-
-// Subnormals are left out: devices may flush them.
-const specials: Record<string, number[]> = {
-  float: [
-    0,
-    1,
-    -1,
-    0.5,
-    -0.5,
-    1.5,
-    -1.5,
-    2.5,
-    -2.5,
-    3,
-    7.25,
-    -7.25,
-    NaN,
-    Infinity,
-    -Infinity,
-    -1e-8,
-    60000,
-    123456.75,
-    -8388608.5,
-    1e30,
-    2 ** 31,
-    -(2 ** 31),
-    300,
-    -300,
-    4e9,
-  ],
-  int: [0, 1, -1, 2, -2, 3, 5, 7, -7, 31, 32, 33, 64, 100, 127, -128, -127, 15, 8, 16],
-  uint: [0, 1, 2, 3, 5, 7, 31, 32, 33, 64, 100, 127, 128, 200, 255, 254, 15, 8, 16],
-  bool: [0, 1],
-};
-
-/** Every pair of special values, as arrays. */
-function pairs(dtype: DType): Uint8Array[] {
-  const list = [...specials[kindOf(dtype)]];
-  if (dtype === 'i32') list.push(2 ** 31 - 1, -(2 ** 31));
-  if (dtype === 'u32') list.push(2 ** 32 - 1, 2 ** 31);
-  const a = list.flatMap((x) => list.map(() => x));
-  const b = list.flatMap(() => list);
-  return [a, b, b.toReversed()].map(
-    (values) =>
-      new Uint8Array(encode(kindOf(dtype) === 'bool' ? values.map((x) => x === 1) : values, dtype)),
-  );
-}
 
 const fns = Object.keys(scalarInfo) as ScalarFn[];
 const accuracy = (dtype: DType, fn: ScalarFn): { absolute: number; relative: number } => {
@@ -73,7 +26,7 @@ describe('scalar functions', () => {
       for (const fn of fns) {
         const { arity, takes } = scalarInfo[fn];
         if (!takes.includes(kindOf(dtype))) continue;
-        const data = pairs(dtype);
+        const data = specialPairs(dtype, false);
         const n = data[0].length / dtypeInfo[dtype].byteLength;
         const inputs = Array.from({ length: arity }, () => [dtype, [n]] as const);
         await compare(
@@ -91,7 +44,7 @@ describe('scalar functions', () => {
 describe('conversions', () => {
   for (const from of types)
     test(from, async () => {
-      const [data] = pairs(from);
+      const [data] = specialPairs(from, false);
       const n = data.length / dtypeInfo[from].byteLength;
       for (const to of types)
         await compare(
@@ -114,7 +67,7 @@ test('bit casts', async () => {
   for (const group of groups)
     for (const from of group)
       for (const to of group) {
-        const [data] = pairs(from);
+        const [data] = specialPairs(from, false);
         await compare(
           tileKernel('bits', [[from, [data.length / dtypeInfo[from].byteLength]]], (b, [x]) => [
             b.bitcast(x, to),
