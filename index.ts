@@ -50,6 +50,9 @@ export { Tracer } from './core/trace.ts';
 export * as tree from './core/tree.ts';
 export { Value } from './core/value.ts';
 
+export { freeze, newRef, Ref } from './lax/ref.ts';
+export type { AccessOptions, LoadOptions } from './lax/ref.ts';
+
 export { clearCaches } from './transforms/caches.ts';
 export { checkpoint, type CheckpointOptions } from './transforms/checkpoint.ts';
 export { ensureCompileTimeEval } from './transforms/compile-time.ts';

@@ -36,6 +36,7 @@ import {
 } from '../transforms/linearize.ts';
 import { defineSaving } from '../transforms/saving.ts';
 import { traceClosed, type Closed } from '../transforms/stage.ts';
+import { defineState, stateJaxpr } from '../transforms/state.ts';
 import { transposeJaxpr } from '../transforms/transpose.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { isDifferentiable } from '../transforms/zeros.ts';
@@ -167,6 +168,26 @@ function splitCond(
 }
 
 definePartialEval(condP, splitCond);
+
+// Every branch takes the contents of all refs and gives those that some branch writes to.
+defineState(condP, ({ slots, state, plain }, { branches }) => {
+  const [index, ...operands] = plain;
+  const derived = branches.map((branch) => stateJaxpr(branch, slots.slice(1), avalsOf(state)));
+  const written = union(derived.map((d) => d.written));
+  const count = branches[0].outvars.length;
+  const isKept = derived[0].jaxpr.outvars.map((_, i) => i < count || written[i - count]);
+  const joined = joinConsts(derived);
+  const outs = condP.bind([index, ...joined.consts, ...state, ...operands], {
+    branches: joined.branches.map(
+      ({ invars, eqns, outvars }) => new Jaxpr({ invars, eqns, outvars: where(outvars, isKept) }),
+    ),
+  });
+  let next = count;
+  return {
+    outs: outs.slice(0, count),
+    state: written.map((on) => (on ? outs[next++] : undefined)),
+  };
+});
 
 defineSaving(condP, saveCond);
 

@@ -10,7 +10,13 @@ import type { Value } from '../core/value.ts';
 import { clamp, ne } from '../lax/comparison.ts';
 import { convertElementType } from '../lax/convert.ts';
 import { literalLike } from '../lax/operand.ts';
-import { flattenValues } from '../transforms/flat-function.ts';
+import {
+  checkCapturedRefs,
+  flattenOperands,
+  nameOf,
+  named,
+  pathOf,
+} from '../transforms/flat-function.ts';
 import type { Input, Inputs, Output } from '../transforms/signature.ts';
 import { merge } from '../transforms/jaxpr-cache.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
@@ -85,9 +91,11 @@ function branch(
   functions: readonly ((...operands: never[]) => unknown)[],
   operands: readonly unknown[],
 ): unknown {
-  const { values } = flattenValues(op, 'operands', operands);
+  const { values } = flattenOperands(op, 'operands', operands);
   const inTree = flatten(operands).treedef;
-  const traced = functions.map((f) => traceBody(op, f, inTree, avalsOf(values)));
+  const traced = functions.map((f) => traceBody(op, orNothing(f), inTree, avalsOf(values)));
+  const captured = traced.flatMap(({ consts }) => consts);
+  checkCapturedRefs(op, captured, values, (i) => `operands${pathOf(operands, i)}`);
   const agreed = agree(op, traced);
   const joined = joinConsts(agreed);
   const all = [...joined.consts, ...values];
@@ -95,6 +103,15 @@ function branch(
   if (joined.branches.length === 1) return unflatten(outTree, evalJaxpr(joined.branches[0], all));
   return unflatten(outTree, branchVarying(index, all, joined.branches));
 }
+
+/** A branch that returns nothing works through refs: its result is the empty tree. */
+const orNothing = (f: (...operands: never[]) => unknown): ((...operands: never[]) => unknown) => {
+  if (typeof f !== 'function') return f;
+  return named((...operands: never[]) => {
+    const result = f(...operands);
+    return result === undefined ? null : result;
+  }, nameOf(f));
+};
 
 /** Bind a cond of the results that depend on the branch: what all branches pass on unchanged needs none. */
 function branchVarying(

@@ -5,6 +5,7 @@
  */
 import type { Aval } from '../core/aval.ts';
 import type { BatchDim, Primitive, Tangent } from '../core/primitive.ts';
+import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive, flagText } from '../lax/define.ts';
 import { batchTo } from '../lax/structure.ts';
@@ -13,11 +14,12 @@ import type { HloValue } from '../lowering/hlo/ir.ts';
 import type { LowerContext } from '../lowering/rules.ts';
 import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { deviceOf, runsStepwise } from '../transforms/executables.ts';
-import { split } from '../transforms/jaxpr-cache.ts';
+import { split, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval } from '../transforms/linearize.ts';
 import { defineSaving } from '../transforms/saving.ts';
 import { reorder } from '../transforms/stage.ts';
+import { defineState, stateJaxpr } from '../transforms/state.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { saveScan } from './saving.ts';
 import { range, splitOperands, type ScanParams } from './scan-params.ts';
@@ -110,6 +112,40 @@ defineDeadCode(scanP, (usedOut, params) => {
 definePartialEval(scanP, (trace, args, unknown, params) =>
   splitScan(scanP, trace, args, unknown, params),
 );
+
+// Contents that the body writes to are carried, those that it reads are constants.
+defineState(scanP, ({ slots, state, plain }, params) => {
+  const { numCarry, numConsts } = params;
+  const { jaxpr, consts, written } = stateJaxpr(params.jaxpr, slots, avalsOf(state));
+  const plainConsts = slots.slice(0, numConsts).filter((slot) => slot === undefined).length;
+  const numYs = params.jaxpr.outvars.length - numCarry;
+  const sizes = [consts.length, state.length, plainConsts, numCarry];
+  const rest = plain.length - plainConsts - numCarry;
+  const [added, refs, fixed, carry, xs] = split(range(0, jaxpr.invars.length), [...sizes, rest]);
+  const [carryOut, ysOut, refsOut] = split(range(0, jaxpr.outvars.length), [
+    numCarry,
+    numYs,
+    state.length,
+  ]);
+  const order = [added, whereNot(refs, written), fixed, carry, where(refs, written), xs];
+  const body = reorder(jaxpr, order.flat(), [...carryOut, ...where(refsOut, written), ...ysOut]);
+  const all = [...consts, ...state, ...plain];
+  const changed = refs.length - whereNot(refs, written).length;
+  const outs = scanP.bind(
+    order.flat().map((i) => all[i]),
+    {
+      ...params,
+      jaxpr: body,
+      numConsts: added.length + refs.length - changed + fixed.length,
+      numCarry: numCarry + changed,
+    },
+  );
+  let next = numCarry;
+  return {
+    outs: [...outs.slice(0, numCarry), ...outs.slice(numCarry + changed)],
+    state: written.map((on) => (on ? outs[next++] : undefined)),
+  };
+});
 
 defineSaving(scanP, saveScan);
 

@@ -26,6 +26,13 @@ import { merge, split, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval, partialEvalJaxpr, type PartialTrace } from '../transforms/linearize.ts';
 import { dropDead, reorder, traceClosed } from '../transforms/stage.ts';
+import {
+  defineState,
+  stateJaxpr,
+  stateResults,
+  type Slots,
+  type StateJaxpr,
+} from '../transforms/state.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { instantiate } from '../transforms/zeros.ts';
 import { refuseLanes } from './cond-call.ts';
@@ -209,6 +216,38 @@ function usedInputs(jaxpr: Jaxpr): boolean[] {
 }
 
 definePartialEval(whileP, splitWhileLoop);
+
+// Contents are carried; the condition reads those of the step.
+defineState(whileP, ({ slots, state, plain }, params) => {
+  const { condNconsts, bodyNconsts } = params;
+  const [condSlots, bodySlots, carrySlots] = splitWhile(slots, params);
+  const types = avalsOf(state);
+  const test = stateJaxpr(params.condJaxpr, [...condSlots, ...carrySlots], types);
+  if (test.written.includes(true))
+    throw new ArgumentError(
+      `whileLoop: the condition must not write to refs; got a write to ${types[test.written.indexOf(true)].asRef().toString()}. Write in the body.`,
+    );
+  const body = stateJaxpr(params.bodyJaxpr, [...bodySlots, ...carrySlots], types);
+  const values = (some: Slots): number => some.filter((slot) => slot === undefined).length;
+  const [condFixed, bodyFixed] = [values(condSlots), values(bodySlots)];
+  const [condConsts, bodyConsts, carry] = split(plain, [condFixed, bodyFixed, carrySlots.length]);
+  // Captured values, refs, constants, carry → captured values, constants, carry, refs.
+  const order = ({ consts, jaxpr }: StateJaxpr, fixed: number): number[] => {
+    const sizes = [consts.length, state.length, fixed, carry.length];
+    const [added, refs, own, carried] = split(range(0, jaxpr.invars.length), sizes);
+    return [...added, ...own, ...carried, ...refs];
+  };
+  const outs = whileP.bind(
+    [...test.consts, ...condConsts, ...body.consts, ...bodyConsts, ...carry, ...state],
+    {
+      condJaxpr: reorder(test.jaxpr, order(test, condFixed), [0]),
+      condNconsts: condNconsts - condSlots.length + condFixed + test.consts.length,
+      bodyJaxpr: reorder(body.jaxpr, order(body, bodyFixed), range(0, body.jaxpr.outvars.length)),
+      bodyNconsts: bodyNconsts - bodySlots.length + bodyFixed + body.consts.length,
+    },
+  );
+  return stateResults(body.written, outs);
+});
 
 // A carry goes when no used output, no other carry and not the condition needs it.
 defineDeadCode(whileP, (usedOut, params) => {

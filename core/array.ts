@@ -27,6 +27,7 @@ import {
 } from './host.ts';
 import { showArray } from './array-print.ts';
 import { showShape, sizeOf, type Shape } from './shape.ts';
+import { RefLike } from './ref-cell.ts';
 import { Value } from './value.ts';
 
 /** What functions take where they want an array: arrays, tracers, JavaScript numbers, bigints and booleans, typed arrays. */
@@ -248,14 +249,27 @@ export function asValue(op: string, x: ArrayLike, argument = 'x'): Value {
   if (typeof x === 'boolean') return NDArray.fromScalar(x, 'bool');
   const dtype = typedArrayDType(x);
   if (dtype !== undefined) return NDArray.fromHost(x, [x.length], dtype);
+  refuseRef(op, x, argument);
   throw new ArgumentError(
     `${op}: ${argument} must be an array or a number; got ${describe(x)}. Make an array of it with np.array(…).`,
   );
 }
 
+/**
+ * Refuse a ref where an array must stand.
+ *
+ * @throws DTypeError saying how to read it.
+ */
+export function refuseRef(op: string, x: unknown, where: string): void {
+  if (x instanceof RefLike)
+    throw new DTypeError(
+      `${op}: a ref is not an array; got ${x.aval.toString()} as ${where}. Read it with \`ref.get()\`, or let the function close over it.`,
+    );
+}
+
 /** A short description of any JavaScript value, for errors. */
 export function describe(x: unknown): string {
-  if (x instanceof Value) return x.aval.toString();
+  if (x instanceof Value || x instanceof RefLike) return x.aval.toString();
   if (x === null || x === undefined) return String(x);
   if (Array.isArray(x)) return `a JavaScript array of ${x.length}`;
   if (typeof x === 'function') return `the function ${x.name === '' ? '(anonymous)' : x.name}`;

@@ -3,7 +3,7 @@ import { dtypeInfo, type DType } from './dtype.ts';
 import { sameShape, sizeOf, type Shape } from './shape.ts';
 
 /**
- * The abstract value of an array, or of a reference to one inside a kernel.
+ * The abstract value of an array, or of a reference to one.
  *
  * `weakType` marks values that came from a JavaScript number: their dtype gives way in promotion.
  */
@@ -11,7 +11,7 @@ export class Aval {
   readonly shape: Shape;
   readonly dtype: DType;
   readonly weakType: boolean;
-  /** True for a mutable reference (kernel bodies), false for an immutable value. */
+  /** True for a mutable reference, false for an immutable value. */
   readonly isRef: boolean;
 
   constructor(shape: Shape, dtype: DType, weakType = false, isRef = false) {
@@ -49,6 +49,16 @@ export class Aval {
   /** The same abstract value with a strong type. */
   strong(): Aval {
     return this.weakType ? new Aval(this.shape, this.dtype, false, this.isRef) : this;
+  }
+
+  /** The abstract value of a reference to such an array; what a reference holds has a strong type. */
+  asRef(): Aval {
+    return new Aval(this.shape, this.dtype, false, true);
+  }
+
+  /** The abstract value of what a reference holds. */
+  contents(): Aval {
+    return new Aval(this.shape, this.dtype, this.weakType);
   }
 
   /** The abstract value without these (canonical) axes. */

@@ -39,8 +39,8 @@ export const orderedIoEffect: Effect = new Effect('OrderedIO', {
 });
 /** A check that `checkify` turns into a result. */
 export const checkEffect: Effect = new Effect('Check', { ordered: false, speculative: false });
-/** Writing to a mutable reference. */
-export const writeEffect: Effect = new Effect('Write', { ordered: true, speculative: false });
+/** Making a mutable reference, or writing to one. Before lanes of a batch go different ways, references have become values. */
+export const writeEffect: Effect = new Effect('Write', { ordered: true, speculative: true });
 
 /** All effects of a list of lists, each once. */
 export const unionOfEffects = (lists: readonly (readonly Effect[])[]): readonly Effect[] =>

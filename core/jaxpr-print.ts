@@ -3,6 +3,7 @@
  * Wadler's manner (groups are laid flat when they fit in 80 columns) serves it; it keeps its own stack, because programs are long.
  */
 import { showScalar } from './array-print.ts';
+import type { Aval } from './aval.ts';
 import { Jaxpr, Literal, setJaxprPrinter, type Atom, type Eqn, type Var } from './jaxpr.ts';
 
 const columns = 80;
@@ -215,13 +216,15 @@ class Printer {
 
   #atoms(atoms: readonly Atom[], separator = ''): Doc {
     return this.#fill(
-      atoms.map((x) =>
-        x instanceof Literal
-          ? `${showScalar(x.value, x.aval.dtype)}:${x.aval.toString()}`
-          : this.#names.of(x),
-      ),
+      atoms.map((x) => this.#atom(x)),
       separator,
     );
+  }
+
+  #atom(x: Atom): string {
+    return x instanceof Literal
+      ? `${showScalar(x.value, x.aval.dtype)}:${x.aval.toString()}`
+      : this.#names.of(x);
   }
 
   #eqn(eqn: Eqn, used: ReadonlySet<Atom>): Doc {
@@ -230,6 +233,13 @@ class Printer {
     if (eqn.prim.rules.sharesNames === true)
       for (const sub of params.flatMap(([, value]) => jaxprsOf(value))) this.#shareNames(eqn, sub);
     const left = this.#binders(eqn.outputs);
+    const isUsed = eqn.outputs.some((v) => used.has(v));
+    const inputs = (): { text: string; aval: Aval }[] =>
+      eqn.inputs.map((x) => ({ text: this.#atom(x), aval: x.aval }));
+    if (eqn.prim.rules.notation !== undefined) {
+      const { bindsOutputs, text: line } = eqn.prim.rules.notation(eqn.params, inputs(), isUsed);
+      return bindsOutputs ? concat(left, text(line)) : text(line);
+    }
     const shown = params.map(([key, value]) => concat(text(`${key}=`), this.#param(value)));
     const brackets =
       shown.length === 0

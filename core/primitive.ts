@@ -1,6 +1,7 @@
 /** Primitives: the open set of operations. A primitive is one record of rules; `lowering/rules.ts` adds how it lowers. */
 import type { Aval } from './aval.ts';
 import type { Effect } from './effects.ts';
+import type { CellOwner } from './ref-cell.ts';
 import type { Value } from './value.ts';
 
 /** The parameters of a primitive that has none. */
@@ -65,6 +66,15 @@ export interface Rules<P> {
    * after all.
    */
   evaluate?(args: readonly Value[], params: P): readonly Value[] | undefined;
+  /**
+   * For primitives that act on references: make the reference, or act on its contents, when it belongs to `owner`, which is
+   * interpreting the application (undefined: concrete computing). Undefined: it belongs to somebody else.
+   */
+  onContents?(
+    args: readonly Value[],
+    params: P,
+    owner: CellOwner | undefined,
+  ): readonly Value[] | undefined;
   /** Replace functions in `params` by jaxprs when an equation is recorded; may prepend captured values as operands. */
   stage?(
     args: readonly Value[],
@@ -72,6 +82,15 @@ export interface Rules<P> {
   ): { readonly args: readonly Value[]; readonly params: P };
   /** How many of the params to show in a printed jaxpr; all when left out. */
   printParams?(params: P, inputs: readonly Aval[]): Readonly<Record<string, unknown>>;
+  /**
+   * How an equation is printed, where that is not `outputs = name[params] inputs`. `isUsed`: somebody uses the outputs.
+   * `bindsOutputs`: the outputs with their types stand in front of the text.
+   */
+  notation?(
+    params: P,
+    inputs: readonly { readonly text: string; readonly aval: Aval }[],
+    isUsed: boolean,
+  ): { readonly bindsOutputs: boolean; readonly text: string };
   /** Bind what a recorded program gets in place of this operation, and give the outputs; undefined: the operation is recorded. */
   inlined?(args: readonly Value[], params: P): readonly Value[] | undefined;
   /** A call whose jaxpr is printed with the names that its variables have outside. */

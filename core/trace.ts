@@ -6,6 +6,7 @@ import type { Aval } from './aval.ts';
 import { remembersLines } from './config.ts';
 import { ConcretizationError, TracerLeakError } from './errors.ts';
 import type { Primitive } from './primitive.ts';
+import { RefCell } from './ref-cell.ts';
 import { userFrame } from './source.ts';
 import { Value } from './value.ts';
 
@@ -73,7 +74,15 @@ export abstract class Tracer extends Value {
  */
 export function checkAlive(op: string, x: Value): void {
   if (x instanceof Tracer && x.trace.finished) throw leakError(op, x);
+  if (x instanceof RefCell && x.owner?.finished === true) throw refLeakError(op, x);
 }
+
+/** The error for a ref that outlived the transformation that it was made in, or is used where that transformation does not see it. */
+export const refLeakError = (op: string, x: RefCell): TracerLeakError =>
+  new TracerLeakError(
+    `${op}: a ref must not be used outside the transformation that it was made in; got ${x.aval.toString()}, made under ${x.owner?.name ?? 'eval'}. ` +
+      'Make the ref outside and let the function write to it, or return its value with freeze.',
+  );
 
 /** The error for a tracer that outlived its transformation. */
 export function leakError(op: string, x: Tracer): TracerLeakError {

@@ -226,6 +226,11 @@ export function exportFunction<A extends readonly unknown[], R>(
 
 function exportTraced<A extends readonly unknown[], R>(traced: Traced<A, R>): Exported<A, R> {
   const { jaxpr, consts } = hoistConsts(traced.jaxpr);
+  const ref = jaxpr.inAvals.find((aval) => aval.isRef);
+  if (ref !== undefined)
+    throw new ArgumentError(
+      `exportFunction: a program that leaves the process cannot hold refs; got ${ref.toString()} among its arguments, or captured. Pass the value, and return the new one.`,
+    );
   const { leaves, treedef } = flatten(traced.argsInfo);
   const outs = flattenWithPath(traced.outInfo);
   const { module, kept } = lowerToModule(`jit_${traced.name}`, jaxpr, {

@@ -42,7 +42,7 @@ import {
 import { interpretCall } from './interpret-call.ts';
 import { kernelOf } from './lower.ts';
 import { refAval, type CostEstimate, type OperandBlocks, type PallasParams } from './params.ts';
-import { Ref } from './ref.ts';
+import { Ref } from '../lax/ref.ts';
 
 /** `pallas_call`: run a kernel over a grid. */
 export const pallasCallP: Primitive<PallasParams> = definePrimitive<PallasParams>('pallas_call', {

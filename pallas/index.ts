@@ -17,8 +17,8 @@ export {
 } from './grid.ts';
 export { forceInterpretMode } from './interpret-mode.ts';
 export type { InterpretMode } from './interpret-call.ts';
-export { ds, Slice, type RefIndex } from './indexer.ts';
+export { ds, Slice, type RefIndex } from '../lax/ref-index.ts';
 export type { CostEstimate } from './params.ts';
-export { Ref, type AccessOptions, type LoadOptions } from './ref.ts';
+export { Ref, type AccessOptions, type LoadOptions } from '../lax/ref.ts';
 export { when } from './when.ts';
 export * as ops from './ops/index.ts';

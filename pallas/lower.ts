@@ -29,7 +29,8 @@ import { split } from '../transforms/jaxpr-cache.ts';
 import { jitP, type JitParams } from '../transforms/jit-call.ts';
 import { programIdP } from './grid.ts';
 import type { OperandBlocks, PallasParams } from './params.ts';
-import { addupdateP, getP, swapP, type AccessParams } from './ref.ts';
+import { addupdateP, getP, swapP } from '../lax/ref-access.ts';
+import type { AccessParams } from '../lax/ref-values.ts';
 import { gridSemantics } from './semantics.ts';
 
 /** Writes the equations of a jaxpr as tile ops. */

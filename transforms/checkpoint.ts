@@ -15,7 +15,14 @@ import { unflatten } from '../core/tree.ts';
 import { nothingSaveable, type CheckpointPolicy } from './checkpoint-policies.ts';
 import { defineDeadCode, pruneJaxpr } from './dead-code.ts';
 import { compileJaxpr, deviceOf, runProgram, runsStepwise } from './executables.ts';
-import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
+import {
+  argumentPath,
+  checkCapturedRefs,
+  flattenFunction,
+  flattenOperands,
+  nameOf,
+  named,
+} from './flat-function.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge, where, whereNot } from './jaxpr-cache.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
@@ -29,6 +36,7 @@ import {
 import { defineSaving, saveCall, splitBySaving, type SavedJaxpr } from './saving.ts';
 import type { Inputs, Output } from './signature.ts';
 import { splitArguments } from './split-arguments.ts';
+import { defineState, stateJaxpr, stateResults } from './state.ts';
 import { traceClosed, type Closed } from './stage.ts';
 import { avalsOf } from '../core/trace.ts';
 import { backwardPass } from './transpose.ts';
@@ -171,6 +179,12 @@ function fromSaved(
 
 definePartialEval(checkpointP, splitCheckpoint);
 
+defineState(checkpointP, ({ slots, state, plain }, params) => {
+  const { jaxpr, consts, written } = stateJaxpr(params.jaxpr, slots, avalsOf(state));
+  const outs = checkpointP.bind([...consts, ...state, ...plain], { ...params, jaxpr });
+  return stateResults(written, outs);
+});
+
 defineSaving(checkpointP, saveCall<CheckpointParams>({ differentiated: true }));
 
 /** Compute again what does not depend on linear operands, then run the linear rest backwards: one call does both. */
@@ -255,13 +269,14 @@ export function checkpoint(
   return named((...args: unknown[]) => {
     if (config.disableJit && isEager()) return f(...(args as never[]));
     const call = splitArguments('checkpoint', 'staticArgnums', args, fixed);
-    const { values, treedef } = flattenValues('checkpoint', 'args', call.diff);
+    const { values, treedef } = flattenOperands('checkpoint', 'args', call.diff);
     const flat = flattenFunction(
       'checkpoint',
       named((...given: never[]) => f(...call.fill(given)), nameOf(f)),
       treedef,
     );
     const { jaxpr, consts } = traceClosed(flat.fun, avalsOf(values), 'checkpoint');
+    checkCapturedRefs('checkpoint', consts, values, (i) => argumentPath(call.diff, i));
     const outs = checkpointP.bind([...consts, ...values], {
       jaxpr,
       differentiated: false,

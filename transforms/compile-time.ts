@@ -1,5 +1,6 @@
 /** Computing while a program is traced: what does not depend on traced values becomes a constant of the program. */
 import type { Primitive } from '../core/primitive.ts';
+import { RefCell } from '../core/ref-cell.ts';
 import { currentTrace, Trace, Tracer, withEagerTrace, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 
@@ -10,7 +11,7 @@ class CompileTimeTrace extends Trace {
 
   process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[] {
     const bind = (): readonly Value[] => prim.bind(args, params);
-    return args.some((x) => x instanceof Tracer)
+    return args.some((x) => x instanceof Tracer || (x instanceof RefCell && x.owner !== undefined))
       ? withTrace(this.#outer, bind)
       : withEagerTrace(bind);
   }

@@ -9,11 +9,13 @@ import { TracerLeakError } from '../core/errors.ts';
 import { Jaxpr, Var } from '../core/jaxpr.ts';
 import { keyOf } from '../core/key.ts';
 import type { Primitive } from '../core/primitive.ts';
-import { avalsOf, leakError, setBaseTrace, Trace, Tracer } from '../core/trace.ts';
+import { RefCell } from '../core/ref-cell.ts';
+import { avalsOf, leakError, refLeakError, setBaseTrace, Trace, Tracer } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { lowerJaxpr } from '../lowering/from-jaxpr.ts';
 import { BoundedMap, onClearCaches } from './caches.ts';
 import { checkSupported, deviceOf, runProgram, type Program } from './executables.ts';
+import { bindOnContents, takesRefs, withoutState } from './state.ts';
 
 const programs = new BoundedMap<Program>(4096, 1 << 24);
 onClearCaches(() => programs.clear());
@@ -23,7 +25,11 @@ export class EvalTrace extends Trace {
   readonly name = 'eval';
 
   process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[] {
-    for (const x of args) if (!(x instanceof NDArray)) throw strayError(prim.name, x);
+    const own = prim.rules.onContents?.(args, params, undefined);
+    if (own !== undefined) return own;
+    for (const x of args)
+      if (!(x instanceof NDArray || isOwnRef(x))) throw strayError(prim.name, x);
+    if (takesRefs(prim, args)) return bindOnContents(prim, args, params);
     const evaluated = prim.rules.evaluate?.(args, params);
     if (evaluated !== undefined) return evaluated;
     const device = deviceOf(args);
@@ -53,12 +59,19 @@ function compileOne<P>(
     eqns: [{ prim: prim as Primitive, inputs: invars, params, outputs }],
     outvars: outputs,
   });
-  const { module, kept } = lowerJaxpr(prim.name.replaceAll('-', '_'), jaxpr, {});
+  const { module, kept } = lowerJaxpr(
+    prim.name.replaceAll('-', '_'),
+    withoutState(jaxpr).jaxpr,
+    {},
+  );
   return { module, executable: device.compile(module), device, kept, outAvals, jaxpr };
 }
 
+const isOwnRef = (x: Value): boolean => x instanceof RefCell && x.owner === undefined;
+
 /** The error for a tracer that reached the bottom of the stack. */
 function strayError(op: string, x: Value): TracerLeakError {
+  if (x instanceof RefCell) return refLeakError(op, x);
   if (!(x instanceof Tracer) || x.trace.finished) return leakError(op, x as Tracer);
   return new TracerLeakError(
     `${op}: a traced value was used outside the transformation that it belongs to; got ${x.toString()}. ` +

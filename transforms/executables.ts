@@ -21,6 +21,7 @@ import { lowerJaxpr, type LowerOptions } from '../lowering/from-jaxpr.ts';
 import { checkNumbers, checksNumbers } from './check-numbers.ts';
 import { BoundedMap, onClearCaches } from './caches.ts';
 import { pruneJaxpr } from './dead-code.ts';
+import { withoutState } from './state.ts';
 
 /** A compiled program: which operands it wants, and the types of its results. */
 export interface Program {
@@ -102,7 +103,8 @@ export function lowerToModule(
   { donated, resultInfo, place, constants, keepUnused = false, spmd = false }: ProgramOptions = {},
 ): ReturnType<typeof lowerJaxpr> {
   const all = (): true => true;
-  const pruned = pruneJaxpr(jaxpr, jaxpr.outvars.map(all), jaxpr.invars.map(all)).jaxpr;
+  const { jaxpr: pure } = withoutState(jaxpr);
+  const pruned = pruneJaxpr(pure, pure.outvars.map(all), pure.invars.map(all)).jaxpr;
   return lowerJaxpr(symbolName(name), pruned, {
     ...(donated === undefined ? {} : { donated }),
     ...(resultInfo === undefined ? {} : { resultInfo }),

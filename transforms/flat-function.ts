@@ -2,12 +2,14 @@
  * Between functions of trees, which people write, and functions of flat lists of values, which are transformed: arguments
  * are flattened, results are remembered as a tree, and everything that is no array is reported with its key path.
  */
-import { asValue, describe, type ArrayLike } from '../core/array.ts';
+import { asValue, describe, refuseRef, type ArrayLike } from '../core/array.ts';
 import { ArgumentError, AsyncFunctionError, TreeError } from '../core/errors.ts';
 import { typedArrayDType } from '../core/host.ts';
 import { checkFunction } from '../core/options.ts';
 import { flatten, flattenWithPath, isStatic, unflatten, type TreeDef } from '../core/tree.ts';
+import { RefLike } from '../core/ref-cell.ts';
 import { Value } from '../core/value.ts';
+import { Ref, writeCount } from '../lax/ref.ts';
 import type { FlatFunction } from './stage.ts';
 
 /** Whether a leaf can be an array: arrays, tracers, numbers, bigints, booleans and typed arrays. */
@@ -45,9 +47,78 @@ export function flattenValues(op: string, what: string, tree: unknown): FlatValu
   };
 }
 
+/**
+ * Flatten a tree whose leaves are arrays and refs, each ref once.
+ *
+ * @throws TreeError naming the leaf that is neither; ArgumentError for a ref that comes twice, and for windows on refs.
+ */
+export function flattenOperands(op: string, what: string, tree: unknown): FlatValues {
+  const { leaves, treedef } = flatten(tree);
+  const path = (i: number): string => what + pathOf(tree, i);
+  const values = leaves.map((leaf, i) => toOperand(op, leaf, () => path(i)));
+  checkDistinctRefs(op, values, path);
+  return { values, treedef };
+}
+
+/** One leaf as a value, also when it is a ref. @throws as `toValue`; ArgumentError for windows on refs. */
+export const toOperand = (op: string, leaf: unknown, where: () => string): Value =>
+  leaf instanceof RefLike ? leaf.whole(op) : toValue(op, leaf, where);
+
+/**
+ * Refuse a ref that comes twice among the arguments of a function: what is written through one would not be seen through the other.
+ *
+ * @throws ArgumentError naming both places.
+ */
+export function checkDistinctRefs(
+  op: string,
+  values: readonly Value[],
+  path: (i: number) => string,
+): void {
+  const seen = new Map<Value, number>();
+  values.forEach((x, i) => {
+    if (!x.aval.isRef) return;
+    const first = seen.get(x);
+    if (first !== undefined)
+      throw new ArgumentError(
+        `${op}: a ref must be passed once; got ${x.aval.toString()} as ${path(first)} and as ${path(i)}. Pass it once, and use it twice.`,
+      );
+    seen.set(x, i);
+  });
+}
+
+/**
+ * Refuse a ref that a function closes over and gets as an argument.
+ *
+ * @throws ArgumentError naming the argument.
+ */
+export function checkCapturedRefs(
+  op: string,
+  captured: readonly Value[],
+  values: readonly Value[],
+  path: (i: number) => string,
+): void {
+  values.forEach((x, i) => {
+    if (x.aval.isRef && captured.includes(x))
+      throw new ArgumentError(
+        `${op}: a ref must not be both closed over and passed; got ${x.aval.toString()} as ${path(i)}. Use the argument alone, or do not pass it.`,
+      );
+  });
+}
+
+/** A ref among the results cannot be told from those that went in. @throws ArgumentError naming it. */
+function checkResults(op: string, f: { readonly name: string }, result: unknown): void {
+  const { leaves } = flatten(result);
+  const at = leaves.findIndex((leaf) => leaf instanceof RefLike);
+  if (at >= 0)
+    throw new ArgumentError(
+      `${op}: a function must not return refs; got ${describe(leaves[at])} at result${pathOf(result, at)} of ${nameOf(f)}. Return its value, ref.get() or freeze(ref).`,
+    );
+}
+
 /** One leaf as a value. @throws TreeError naming it when it is no array. */
 export function toValue(op: string, leaf: unknown, where: () => string): Value {
   if (leaf instanceof Value) return leaf;
+  refuseRef(op, leaf, where());
   if (!isArrayLike(leaf))
     throw new TreeError(
       `${op}: leaves must be arrays or numbers; got ${describe(leaf)} at ${where()}. Make an array of it with np.array(…), or take it out of the tree.`,
@@ -62,6 +133,9 @@ export const pathOf = (tree: unknown, index: number): string =>
 /** Names of the leaves of a list of arguments: `args[0]['w']`. */
 export const argumentPath = (args: readonly unknown[], index: number): string =>
   `args${pathOf(args, index)}`;
+
+/** What functions of people get for a value: refs where it stands for one. */
+const handle = (x: unknown): unknown => (x instanceof Value && x.aval.isRef ? new Ref(x) : x);
 
 /** A function of trees as a function of lists; `treedef` and `aux` tell about its last call. */
 export interface FlatUserFunction {
@@ -90,13 +164,17 @@ export function flattenFunction(
   let outCount = 0;
   let aux: { readonly leaves: readonly unknown[]; readonly treedef: TreeDef } | undefined;
   const fun: FlatFunction = (leaves) => {
-    const args = unflatten(inTree, leaves) as never[];
+    const args = unflatten(inTree, leaves.map(handle)) as never[];
+    const before = writeCount();
     let result = checkSync(op, f, f(...args));
+    // A function that works through refs needs no result.
+    if (result === undefined && writeCount() > before) result = null;
     if (hasAux) {
       const [main, rest] = checkPair(op, result);
       aux = flatten(rest);
       result = main;
     }
+    checkResults(op, f, result);
     const { values, treedef } = flattenValues(op, 'the result', result);
     outTree = treedef;
     outCount = values.length;

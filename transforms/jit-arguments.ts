@@ -2,15 +2,17 @@
  * The arguments of a call of a jitted function: which leaves are traced, which are static, which are donated. Arguments are named by
  * position, and by name where the last argument is a plain object: its properties are what keyword arguments are in Python.
  */
+import { describe } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { axesKey } from '../core/axis-env.ts';
 import { configKey } from '../core/config.ts';
 import { ArgumentError, ConcretizationError } from '../core/errors.ts';
 import { keyOf } from '../core/key.ts';
+import { RefLike } from '../core/ref-cell.ts';
 import { Tracer } from '../core/trace.ts';
 import { flatten, leafPaths, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
-import { argumentPath, isStaticLeaf, toValue } from './flat-function.ts';
+import { argumentPath, checkDistinctRefs, isStaticLeaf, toOperand } from './flat-function.ts';
 import { ShapeDtypeStruct } from './shape-struct.ts';
 
 /** What enters the key besides the function. */
@@ -90,7 +92,7 @@ export function splitArguments(
       return leaf;
     }
     const value =
-      leaf instanceof ShapeDtypeStruct ? leaf : toValue(op, leaf, () => argumentPath(shown, i));
+      leaf instanceof ShapeDtypeStruct ? leaf : toOperand(op, leaf, () => argumentPath(shown, i));
     avals.push(value.aval);
     key += `|${value.aval.key}`;
     return value;
@@ -133,7 +135,12 @@ function namedArguments(args: readonly unknown[]): Readonly<Record<string, unkno
 }
 
 function checkConcrete(op: string, arg: unknown, what: string, option: string): void {
-  if (flatten(arg).leaves.some((leaf) => leaf instanceof Tracer))
+  const { leaves } = flatten(arg);
+  if (leaves.some((leaf) => leaf instanceof RefLike))
+    throw new ConcretizationError(
+      `${op}: a ref must not be static, because its contents change; got ${describe(arg)} as ${what}. Leave it out of ${option}.`,
+    );
+  if (leaves.some((leaf) => leaf instanceof Tracer))
     throw new ConcretizationError(
       `${op}: a static argument must be a JavaScript value; got ${arg instanceof Tracer ? arg.toString() : 'a traced value'} as ${what}. Leave it out of ${option}, or pass a value that is not traced.`,
     );
@@ -189,9 +196,10 @@ function donatedLeaves(
   });
 }
 
-/** The values among the leaves. @throws ArgumentError when a `ShapeDtypeStruct` stands where values are needed. */
-export function dynamicValues(op: string, { leaves, isStatic }: JitArguments): Value[] {
-  return leaves
+/** The values among the leaves. @throws ArgumentError when a `ShapeDtypeStruct` stands where values are needed, or a ref comes twice. */
+export function dynamicValues(op: string, args: JitArguments): Value[] {
+  const { leaves, isStatic } = args;
+  const values = leaves
     .filter((_, i) => !isStatic[i])
     .map((leaf) => {
       if (leaf instanceof ShapeDtypeStruct)
@@ -200,7 +208,15 @@ export function dynamicValues(op: string, { leaves, isStatic }: JitArguments): V
         );
       return leaf as Value;
     });
+  checkDistinctRefs(op, values, dynamicPaths(args));
+  return values;
 }
+
+/** Names of the dynamic leaves. */
+export const dynamicPaths =
+  ({ treedef, isStatic }: JitArguments) =>
+  (i: number): string =>
+    callPaths(treedef).filter((_, at) => !isStatic[at])[i];
 
 /** What the arguments are known by. */
 export function kindOfCall({ treedef, leaves, isStatic }: JitArguments): CallKind {

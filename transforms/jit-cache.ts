@@ -60,12 +60,15 @@ export class JitEntry {
   program: Program | undefined;
   /** What its calls are known by. */
   readonly kind: CallKind;
+  /** Whether refs are among its operands. */
+  readonly hasRefs: boolean;
   /** Whether the arguments are plain arrays, so that a call can be recognised without flattening it. */
   readonly isPlain: boolean;
 
   constructor(traced: TracedFunction, kind: CallKind, isPlain: boolean) {
     this.traced = traced;
     this.kind = kind;
+    this.hasRefs = traced.jaxpr.inAvals.some((aval) => aval.isRef);
     this.isPlain = isPlain && traced.donated.length === 0;
   }
 
@@ -94,8 +97,8 @@ export class JitEntry {
 
 function sameKey(a: Aval, b: Aval): boolean {
   if (a === b) return true;
-  if (a.dtype !== b.dtype || a.weakType !== b.weakType || a.shape.length !== b.shape.length)
-    return false;
+  if (a.dtype !== b.dtype || a.weakType !== b.weakType || a.isRef !== b.isRef) return false;
+  if (a.shape.length !== b.shape.length) return false;
   for (let i = 0; i < a.shape.length; i++) if (a.shape[i] !== b.shape[i]) return false;
   return true;
 }

@@ -4,6 +4,7 @@
  */
 import type { Jaxpr } from '../core/jaxpr.ts';
 import { LinearArg, type Primitive, type Tangent } from '../core/primitive.ts';
+import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { defineDeadCode, pruneJaxpr } from './dead-code.ts';
@@ -18,6 +19,7 @@ import {
   type PartialTrace,
 } from './linearize.ts';
 import { defineSaving, saveCall } from './saving.ts';
+import { defineState, stateJaxpr, stateResults } from './state.ts';
 import { transposeJaxpr } from './transpose.ts';
 import { batchJaxpr } from './vmap-trace.ts';
 
@@ -108,6 +110,11 @@ export function splitCall(
 }
 
 definePartialEval(jitP, splitCall);
+
+defineState(jitP, ({ slots, state, plain }, params) => {
+  const { jaxpr, consts, written } = stateJaxpr(params.jaxpr, slots, avalsOf(state));
+  return stateResults(written, callJaxpr(params, jaxpr, [...consts, ...state, ...plain]));
+});
 
 defineSaving(jitP, saveCall());
 

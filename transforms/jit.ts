@@ -12,8 +12,9 @@ import { unflatten } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { compileJaxpr, deviceOf, runProgram, runsStepwise } from './executables.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
-import { flattenFunction, nameOf, named } from './flat-function.ts';
+import { checkCapturedRefs, flattenFunction, nameOf, named } from './flat-function.ts';
 import {
+  dynamicPaths,
   dynamicValues,
   splitArguments,
   staticValue,
@@ -23,6 +24,7 @@ import {
 import { jitP } from './jit-call.ts';
 import { cacheOf, entryFor, type JitEntry } from './jit-cache.ts';
 import type { Inputs, Output } from './signature.ts';
+import { runOnContents, withoutState } from './state.ts';
 import { traceStage, type Lowered, type Traced } from './stages.ts';
 
 /**
@@ -99,6 +101,7 @@ export function jit(
     const flat = splitArguments('jit', args, settings);
     const values = dynamicValues('jit', flat);
     const entry = entryFor(cache, f, flat, settings);
+    if (entry.hasRefs) checkCapturedRefs('jit', entry.traced.consts, values, dynamicPaths(flat));
     if (!eager) return bindEntry(entry, values, settings);
     cache.last = entry;
     return run(entry, values, settings, flat.donated.length > 0 ? flat.donated : undefined);
@@ -163,6 +166,7 @@ function run(
   const { traced } = entry;
   const all = traced.consts.length === 0 ? values : [...traced.consts, ...values];
   const flags = donated === undefined ? undefined : [...traced.consts.map(() => false), ...donated];
+  if (entry.hasRefs) return entry.result(runWithRefs(entry, all, keepUnused, flags));
   const device = deviceOf(all);
   if (runsStepwise(device)) return entry.result(evalJaxpr(traced.jaxpr, all));
   if (entry.program?.device !== device)
@@ -171,6 +175,29 @@ function run(
       keepUnused,
     });
   return entry.result(runProgram(entry.program, all, flags));
+}
+
+/** Run a program that reads and writes refs: memory of contents that nobody else holds is taken for the new contents. */
+function runWithRefs(
+  entry: JitEntry,
+  all: readonly Value[],
+  keepUnused: boolean,
+  flags: readonly boolean[] = all.map(() => false),
+): readonly Value[] {
+  const { jaxpr, name } = entry.traced;
+  const pure = withoutState(jaxpr);
+  return runOnContents(pure, all, (values, replaced) => {
+    const device = deviceOf(values);
+    if (runsStepwise(device)) return evalJaxpr(pure.jaxpr, values);
+    const donated = flags.map((on, i) => pure.written.includes(i) || (on && !all[i].aval.isRef));
+    if (entry.program?.device !== device)
+      entry.program = compileJaxpr(`jit_${name}`, pure.jaxpr, device, { donated, keepUnused });
+    return runProgram(
+      entry.program,
+      values,
+      flags.map((on, i) => replaced[i] || (on && !all[i].aval.isRef)),
+    );
+  });
 }
 
 /** Become one equation of the program that is being traced. */

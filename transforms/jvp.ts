@@ -11,6 +11,7 @@ import type { Value } from '../core/value.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { JaxprCache, maskKey, where } from './jaxpr-cache.ts';
 import { traceClosed, type Closed, type FlatFunction } from './stage.ts';
+import { bindOnContents, holdsRefs, takesRefs } from './state.ts';
 import { instantiate, isDifferentiable } from './zeros.ts';
 
 /** A value with its tangent. */
@@ -52,11 +53,18 @@ export class JvpTrace extends Trace {
   }
 
   process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[] {
+    const own = prim.rules.onContents?.(args, params, this);
+    if (own !== undefined) return own;
     const lifted = args.map((x) => this.lift(x));
     const primals = lifted.map(([p]) => p);
     const tangents = lifted.map(([, t]) => t);
+    const isConstant = tangents.every((t) => t === null);
+    // Refs with tangents are blocks of kernels: the rules of loops and branches carry them.
+    const isOfKernel = (): boolean => args.some((x, i) => x.aval.isRef && tangents[i] !== null);
+    if (takesRefs(prim, args) && (!isConstant || holdsRefs(this, args)) && !isOfKernel())
+      return bindOnContents(prim, args, params);
     return withTrace(this.#parent, () => {
-      if (tangents.every((t) => t === null)) return prim.bind(primals, params);
+      if (isConstant) return prim.bind(primals, params);
       const [outs, outTangents] = applyRule(prim, primals, tangents, params);
       return outs.map((out, i) => this.wrap(out, outTangents[i] ?? null));
     });

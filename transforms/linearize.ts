@@ -15,6 +15,7 @@ import { evalJaxpr } from './jaxpr-eval.ts';
 import { JaxprCache, maskKey } from './jaxpr-cache.ts';
 import { jvpFlat } from './jvp.ts';
 import { dropDead, hoistConsts, JaxprTrace, type FlatFunction } from './stage.ts';
+import { bindOnContents, holdsRefs, takesRefs } from './state.ts';
 
 /** Computes on the parent whatever does not depend on its inputs, and records the rest. */
 export class PartialTrace extends JaxprTrace {
@@ -29,8 +30,14 @@ export class PartialTrace extends JaxprTrace {
   }
 
   override process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[] {
+    const own = prim.rules.onContents?.(args, params, this);
+    if (own !== undefined) return own;
     const unknown = args.map((x) => this.owns(x));
-    if (!unknown.includes(true)) return this.known(() => prim.bind(args, params));
+    const isKnown = !unknown.includes(true);
+    const isOfKernel = (): boolean => args.some((x, i) => x.aval.isRef && unknown[i]);
+    if (takesRefs(prim, args) && (!isKnown || holdsRefs(this, args)) && !isOfKernel())
+      return bindOnContents(prim, args, params);
+    if (isKnown) return this.known(() => prim.bind(args, params));
     const rule = partialEvalRules.find(prim);
     return rule === undefined ? this.record(prim, args, params) : rule(this, args, unknown, params);
   }

@@ -17,6 +17,7 @@ import {
   type Eqn,
 } from '../core/jaxpr.ts';
 import type { Primitive } from '../core/primitive.ts';
+import { RefCell } from '../core/ref-cell.ts';
 import { currentScope, outsideScopes, userFrame } from '../core/source.ts';
 import { avalsOf, checkAlive, Trace, Tracer, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -156,7 +157,7 @@ export const traceClosed = (fun: FlatFunction, avals: readonly Aval[], name?: st
 
 /** Whether a jaxpr may be kept for later calls: it captures no value of a live transformation. */
 export const isCacheable = (consts: readonly Value[]): boolean =>
-  !consts.some((x) => x instanceof Tracer);
+  !consts.some((x) => x instanceof Tracer || (x instanceof RefCell && x.owner !== undefined));
 
 /** Drop the equations that no output needs, and the constants that nobody uses then. Inputs stay. */
 export function dropDead(jaxpr: Jaxpr): Jaxpr {

@@ -8,6 +8,7 @@ import {
 import { ArgumentError } from '../core/errors.ts';
 import { Jaxpr } from '../core/jaxpr.ts';
 import { NDArray } from '../core/array.ts';
+import { RefCell } from '../core/ref-cell.ts';
 import { flattenWithPath, unflatten } from '../core/tree.ts';
 import type { Typed } from '../core/typed.ts';
 import { moduleCost } from '../lowering/compile-cost.ts';
@@ -24,6 +25,7 @@ import {
 import { traceFunction, type TracedFunction } from './jit-cache.ts';
 import { ShapeDtypeStruct } from './shape-struct.ts';
 import type { Inputs, Output } from './signature.ts';
+import { runOnContents, withoutState } from './state.ts';
 
 /** What a program computes, as counted and not measured. Loops with a known number of iterations count that often. */
 export interface CostAnalysis {
@@ -186,7 +188,8 @@ function compileStage<A extends readonly unknown[], R>(
   settings: JitSettings,
   donated: readonly boolean[] | undefined,
 ): Compiled<A, R> {
-  const program = compileJaxpr(`jit_${traced.name}`, traced.jaxpr, defaultDevice(), {
+  const pure = withoutState(traced.jaxpr);
+  const program = compileJaxpr(`jit_${traced.name}`, pure.jaxpr, defaultDevice(), {
     donated,
     keepUnused: settings.keepUnused,
   });
@@ -202,11 +205,13 @@ function compileStage<A extends readonly unknown[], R>(
       );
     const values = dynamicValues('compiled', flat);
     for (const x of values)
-      if (!(x instanceof NDArray))
+      if (!(x instanceof NDArray || x instanceof RefCell))
         throw new ArgumentError(
           `compiled: a compiled function runs on concrete arrays; got ${x.toString()}. Call the jitted function inside transformations.`,
         );
-    return unflatten(traced.outTree, runProgram(program, [...traced.consts, ...values], donated));
+    const operands = [...traced.consts, ...values];
+    const outs = runOnContents(pure, operands, (xs) => runProgram(program, xs, donated));
+    return unflatten(traced.outTree, outs);
   };
   const { executable } = program;
   return Object.assign(call as (...given: Inputs<A>) => Output<R>, {

@@ -14,6 +14,7 @@ import { batchTo } from '../lax/structure.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { JaxprCache } from './jaxpr-cache.ts';
 import { traceClosed, type Closed, type FlatFunction } from './stage.ts';
+import { bindOnContents, holdsRefs, takesRefs } from './state.ts';
 
 /** A value with one more axis than it shows. */
 export class BatchTracer extends Tracer {
@@ -80,9 +81,13 @@ export class BatchTrace extends Trace {
   }
 
   process<P>(prim: Primitive<P>, args: readonly Value[], params: P): readonly Value[] {
+    const own = prim.rules.onContents?.(args, params, this);
+    if (own !== undefined) return own;
     const lifted = args.map((x) => this.lift(x));
     const values = lifted.map(([value]) => value);
     const dims = lifted.map(([, dim]) => dim);
+    if (takesRefs(prim, args) && (dims.some((d) => d !== null) || holdsRefs(this, args)))
+      return bindOnContents(prim, args, params);
     return withTrace(this.#parent, () => {
       const special = functionBatchRules.find(prim);
       if (special !== undefined) return this.#wrapAll(special(this, values, dims, params));

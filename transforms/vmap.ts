@@ -5,7 +5,15 @@ import type { AxisData, BatchDim } from '../core/primitive.ts';
 import { broadcastPrefix, flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { batchTo } from '../lax/structure.ts';
-import { flattenFunction, isStaticLeaf, nameOf, named, toValue } from './flat-function.ts';
+import {
+  checkDistinctRefs,
+  flattenFunction,
+  isStaticLeaf,
+  nameOf,
+  named,
+  toOperand,
+} from './flat-function.ts';
+import './ref-batch.ts';
 import type { Inputs, Output } from './signature.ts';
 import { batchFlat } from './vmap-trace.ts';
 
@@ -63,10 +71,11 @@ export function vmap(
     const mapped = leaves.map((leaf) => !isStaticLeaf(leaf));
     const paths = (): string[] => leafPaths(treedef).map((path) => `args${path}`);
     const values = leaves.flatMap((leaf, i) =>
-      mapped[i] ? [toValue('vmap', leaf, () => paths()[i])] : [],
+      mapped[i] ? [toOperand('vmap', leaf, () => paths()[i])] : [],
     );
     const given = axes.filter((_, i) => mapped[i]);
     const names = (): string[] => paths().filter((_, i) => mapped[i]);
+    checkDistinctRefs('vmap', values, (i) => names()[i]);
     const dims = values.map((x, i) => inputDim(x, given[i], () => names()[i]));
     const size = mappedSize(values, dims, options.axisSize, names);
     const flat = flattenFunction('vmap', f, treedef);

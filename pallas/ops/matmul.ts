@@ -10,7 +10,7 @@ import { customVjp, type CustomVjp } from '../../transforms/custom.ts';
 import { ShapeDtypeStruct } from '../../transforms/shape-struct.ts';
 import { pallasCall } from '../call.ts';
 import { BlockSpec, cdiv, programId } from '../grid.ts';
-import type { Ref } from '../ref.ts';
+import type { Ref } from '../../lax/ref.ts';
 import { when } from '../when.ts';
 import { blockOf, positions, product } from './rows.ts';
 

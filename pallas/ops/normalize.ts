@@ -9,7 +9,7 @@ import { customVjp, type CustomVjp } from '../../transforms/custom.ts';
 import { ShapeDtypeStruct } from '../../transforms/shape-struct.ts';
 import { pallasCall } from '../call.ts';
 import { BlockSpec, cdiv } from '../grid.ts';
-import type { Ref } from '../ref.ts';
+import type { Ref } from '../../lax/ref.ts';
 import { across, blockOf, rowMax, rowSum } from './rows.ts';
 
 const struct = (...shape: number[]): ShapeDtypeStruct => new ShapeDtypeStruct(shape, 'f32');

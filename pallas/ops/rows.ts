@@ -6,8 +6,8 @@ import { add } from '../../lax/arithmetic.ts';
 import { dotGeneral } from '../../lax/dot.ts';
 import { reduceMax } from '../../lax/reduction.ts';
 import { broadcastInDim, reduceSum, reshape } from '../../lax/structure.ts';
-import { ds } from '../indexer.ts';
-import type { Ref } from '../ref.ts';
+import { ds } from '../../lax/ref-index.ts';
+import type { Ref } from '../../lax/ref.ts';
 
 /** Reduce the columns of a matrix, keeping them with size 1: f32[m,n] → f32[m,1]. */
 export const rowSum = (x: Value): Value => reshape(reduceSum(x, [1]), [x.shape[0], 1]);

@@ -140,9 +140,9 @@ test('loads and stores', () => {
     a store into a window of another shape
       ShapeError: store: the value must have the shape of the window; got f32[4,6] for [2, 6]. Stores do not broadcast: use np.broadcastTo or np.full.
     a window beyond the block
-      ShapeError: ref: a slice must lie inside the axis; got start 2, size 4, stride 1 on axis 0 of size 4. Use a smaller slice, or a larger block.
+      ShapeError: ref: a slice must lie inside the axis; got start 2, size 4, stride 1 on axis 0 of size 4. Use a smaller slice, or a larger ref.
     an index beyond the block
-      ShapeError: ref: index must be an integer in [-4, 4) on axis 0; got 7. Choose an index inside of the block.
+      ShapeError: ref: index must be an integer in [-4, 4) on axis 0; got 7. Choose an index inside.
     too many indices
       ShapeError: ref: there must not be more indices than axes; got 3 indices for 2 axes. Leave some out.
     an index that is text
@@ -152,7 +152,7 @@ test('loads and stores', () => {
     a mask of another shape
       ShapeError: store: the mask must be bool[4, 6]; got bool[2]. Broadcast it with np.broadcastTo.
     a ref where an array is needed
-      ArgumentError: sin: x must be an array or a number; got an object of class Ref. Make an array of it with np.array(…).
+      DTypeError: sin: a ref is not an array; got Ref{f32[4,6]} as x. Read it with \`ref.get()\`, or let the function close over it.
     a ref stored in a ref
       DTypeError: store: a ref cannot be stored in a ref. Read it first with \`ref.get()\`.
     a ref used as a number

@@ -11,7 +11,7 @@ const examples = collectExamples();
 const skipped = examples.filter(({ skip }) => skip !== undefined);
 
 /** Guides whose code runs. */
-const guides = ['docs/testing.md'];
+const guides = ['docs/refs.md', 'docs/testing.md'];
 
 /** Prints values as `console.log` does, on one line. */
 const shown = (values: readonly unknown[]): string =>

@@ -18,7 +18,9 @@ The operations that programs are made of, under the names that printed jaxprs gi
 the tangent goes through the same operation; \`zero\`: it has none), its transpose (needed by reverse mode where the operation is linear), its batching
 rule (\`vmap\`), its lowering to StableHLO. Operations that \`lax\` and \`numpy\` build of these have no line. This file is written by a test.
 
-Operations on refs exist \`in kernels\` only: \`vmap\` adds an axis to the grid of the \`pallas_call\` around them, and what the kernel computes stays the same.
+Operations on refs (\`get\`, \`swap\`, \`addupdate\`, \`new_ref\`, \`freeze\`) become operations on values before programs are lowered, and where a transformation
+meets refs of its own (\`as values\`); in kernels they are lowered to loads and stores. What exists \`in kernels\` only meets no \`vmap\`, which adds an axis to the
+grid of the \`pallas_call\` around them.
 Collectives (\`psum\`, \`all_gather\`, …) lower once the \`vmap\` that binds their names has turned the names into axes.
 
 | primitive | jvp | transpose | batch | lower |
@@ -29,10 +31,9 @@ const mark = (rule: unknown): string => (rule === undefined ? '' : '✓');
 
 /** Primitives that no `vmap` meets, and where they live instead. */
 const notBatched: Readonly<Record<string, string>> = {
-  addupdate: 'in kernels',
-  get: 'in kernels',
+  freeze: 'as values',
+  new_ref: 'as values',
   program_id: 'in kernels',
-  swap: 'in kernels',
 };
 
 const batchMark = (prim: Primitive): string =>
@@ -67,6 +68,7 @@ test('every primitive can be mapped, or has a reason why no vmap meets it', () =
 
 /** Primitives that no case of the law "vmap = loop" holds, and the tests that map them. */
 const mappedElsewhere: Readonly<Record<string, string>> = {
+  addupdate: 'refs/jax',
   all_gather: 'parity/vmap',
   all_to_all: 'parity/vmap',
   axis_index: 'parity/vmap',
@@ -83,6 +85,7 @@ const mappedElsewhere: Readonly<Record<string, string>> = {
   custom_vmap_call: 'transforms/collectives',
   debug_callback: 'effects/printed',
   debug_print: 'effects/printed',
+  get: 'refs/jax',
   imag: 'lax/complex',
   io_callback: 'effects/printed',
   jit: 'transforms/vmap',
@@ -99,6 +102,7 @@ const mappedElsewhere: Readonly<Record<string, string>> = {
   remat_opt: 'autodiff/autodiff',
   scan: 'control/control',
   shard_map: 'parity/shard',
+  swap: 'refs/jax',
   while: 'control/control',
 };
 
@@ -124,11 +128,13 @@ test('every primitive that can be mapped is mapped by a test', () => {
   expect(others.toSorted()).toEqual(Object.keys(mappedElsewhere));
 });
 
-// Loaded programs are known by their text alone (exported ones are called through a custom derivative), and a program id is a constant to every derivative.
+// Refs are made and frozen by the transformation itself. Loaded programs are known by their text alone (exported ones are called through a custom derivative), and a program id is a constant to every derivative.
 test('which primitives have no derivative', () => {
   const missing = allPrimitives().filter(({ rules }) => rules.jvp === undefined);
   expect(missing.map(({ name }) => name)).toMatchInlineSnapshot(`
     [
+      "new_ref",
+      "freeze",
       "call_hlo",
       "call_exported",
     ]

@@ -10,7 +10,7 @@ import { sin } from '../../lax/transcendental.ts';
 import { dotGeneral } from '../../lax/dot.ts';
 import { pallasCall } from '../../pallas/call.ts';
 import { BlockSpec, programId } from '../../pallas/grid.ts';
-import { ds } from '../../pallas/indexer.ts';
+import { ds } from '../../lax/ref-index.ts';
 import { jit, makeJaxpr } from '../../transforms/jit.ts';
 import '../../transforms/eval.ts';
 import { jvp } from '../../transforms/forward.ts';

@@ -101,7 +101,7 @@ function axisOf(index: RefIndex, size: number, axis: number): WindowAxis {
   if (typeof index === 'number') {
     if (!Number.isInteger(index) || index < -size || index >= size)
       throw new ShapeError(
-        `ref: index must be an integer in [${-size}, ${size}) on axis ${axis}; got ${index}. Choose an index inside of the block.`,
+        `ref: index must be an integer in [${-size}, ${size}) on axis ${axis}; got ${index}. Choose an index inside.`,
       );
     return { start: index < 0 ? index + size : index, size: 1, stride: 1, dropped: true };
   }
@@ -114,7 +114,7 @@ function axisOf(index: RefIndex, size: number, axis: number): WindowAxis {
       (start < 0 || (count > 0 && start + (count - 1) * stride >= size))
     )
       throw new ShapeError(
-        `ref: a slice must lie inside the axis; got start ${start}, size ${count}, stride ${stride} on axis ${axis} of size ${size}. Use a smaller slice, or a larger block.`,
+        `ref: a slice must lie inside the axis; got start ${start}, size ${count}, stride ${stride} on axis ${axis} of size ${size}. Use a smaller slice, or a larger ref.`,
       );
     return {
       start: typeof start === 'number' ? start : scalarIndex(start),
@@ -127,7 +127,7 @@ function axisOf(index: RefIndex, size: number, axis: number): WindowAxis {
     const [start, stop] = index as readonly [number, number];
     if (!(start >= 0 && start <= stop && stop <= size))
       throw new ShapeError(
-        `ref: [start, stop] must lie inside the axis; got [${start}, ${stop}] on axis ${axis} of size ${size}. Use a smaller slice, or a larger block.`,
+        `ref: [start, stop] must lie inside the axis; got [${start}, ${stop}] on axis ${axis} of size ${size}. Use a smaller slice, or a larger ref.`,
       );
     return { start, size: stop - start, stride: 1, dropped: false };
   }
@@ -162,21 +162,25 @@ export function indexWindow(
 export const isWhole = (window: readonly WindowAxis[], shape: Shape): boolean =>
   window.every((w, i) => !w.dropped && w.start === 0 && w.size === shape[i] && w.stride === 1);
 
-/** A window as text, for printed jaxprs: `[0:4,i,:]`. */
-export const showWindow = (
+/** A window as JAX prints it: `[...]` for all of the ref, else `[0,1:3,i,:]`; `starts` are the names of the computed starts. */
+export function showWindow(
   window: readonly {
     readonly start: number | 'dynamic';
     readonly size: number;
     readonly stride: number;
     readonly dropped: boolean;
   }[],
-): string =>
-  `[${window
-    .map((w) => {
-      const start = w.start === 'dynamic' ? 'i' : String(w.start);
-      if (w.dropped) return start;
-      const stop =
-        w.start === 'dynamic' ? `i+${w.size * w.stride}` : String(w.start + w.size * w.stride);
-      return `${start}:${stop}${w.stride === 1 ? '' : `:${w.stride}`}`;
-    })
-    .join(',')}]`;
+  shape: Shape,
+  starts: readonly string[],
+): string {
+  let next = 0;
+  const parts = window.map(({ start, size, stride, dropped }, axis) => {
+    const from = start === 'dynamic' ? starts[next++] : String(start);
+    if (dropped) return from;
+    const step = stride === 1 ? '' : `:${stride}`;
+    if (start === 'dynamic') return `${from}:${from}+${size * stride}${step}`;
+    const stop = start + size * stride;
+    return `${start === 0 ? '' : from}:${stop >= shape[axis] ? '' : stop}${step}`;
+  });
+  return parts.every((part) => part === ':') ? '[...]' : `[${parts.join(',')}]`;
+}
