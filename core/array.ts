@@ -260,10 +260,10 @@ export function asValue(op: string, x: ArrayLike, argument = 'x'): Value {
  *
  * @throws DTypeError saying how to read it.
  */
-export function refuseRef(op: string, x: unknown, where: string): void {
+export function refuseRef(op: string, x: unknown, where: string, hint = ''): void {
   if (x instanceof RefLike)
     throw new DTypeError(
-      `${op}: a ref is not an array; got ${x.aval.toString()} as ${where}. Read it with \`ref.get()\`, or let the function close over it.`,
+      `${op}: a ref is not an array; got ${x.aval.toString()} as ${where}. Read it with \`ref.get()\`${hint}.`,
     );
 }
 

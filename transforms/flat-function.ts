@@ -42,7 +42,12 @@ export interface FlatValues {
 export function flattenValues(op: string, what: string, tree: unknown): FlatValues {
   const { leaves, treedef } = flatten(tree);
   return {
-    values: leaves.map((leaf, i) => toValue(op, leaf, () => what + pathOf(tree, i))),
+    values: leaves.map((leaf, i) => {
+      const where = (): string => what + pathOf(tree, i);
+      if (leaf instanceof RefLike)
+        refuseRef(op, leaf, where(), ', or let the function close over it');
+      return toValue(op, leaf, where);
+    }),
     treedef,
   };
 }

@@ -152,7 +152,7 @@ test('loads and stores', () => {
     a mask of another shape
       ShapeError: store: the mask must be bool[4, 6]; got bool[2]. Broadcast it with np.broadcastTo.
     a ref where an array is needed
-      DTypeError: sin: a ref is not an array; got Ref{f32[4,6]} as x. Read it with \`ref.get()\`, or let the function close over it.
+      DTypeError: sin: a ref is not an array; got Ref{f32[4,6]} as x. Read it with \`ref.get()\`.
     a ref stored in a ref
       DTypeError: store: a ref cannot be stored in a ref. Read it first with \`ref.get()\`.
     a ref used as a number

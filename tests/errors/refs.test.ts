@@ -2,6 +2,7 @@
 import {
   checkpoint,
   cond,
+  customJvp,
   freeze,
   grad,
   jit,
@@ -14,7 +15,9 @@ import {
   type Value,
 } from 'palladia';
 import * as lax from 'palladia/lax';
+import { exportFunction } from 'palladia/export';
 import * as np from 'palladia/numpy';
+import * as pl from 'palladia/pallas';
 import { expect, test } from 'vitest';
 import { reports, untyped } from './report.ts';
 
@@ -113,6 +116,18 @@ test('refs where arrays must stand', () => {
       'a ref in a ref': () => untyped((r: Ref, y: never) => r.set(y))(newRef(x()), newRef(x())),
       'a differentiated argument': () => untyped(grad((r: Ref) => r.get().sum()))(newRef(x())),
       'a primal': () => jvp(untyped(np.sin), [newRef(x())], [newRef(x())]),
+      'an operand of a kernel': () =>
+        untyped(pl.pallasCall(() => {}, { outShape: x() }))(newRef(x())),
+      'made in a kernel': () =>
+        pl.pallasCall((r: Ref, out: Ref) => out.set(newRef(r.get()).get()), { outShape: x() })(x()),
+      'an argument of an exported program': () =>
+        exportFunction(jit((r: Ref) => r.get()))(newRef(x())),
+      'in a function with a rule of its own': () => {
+        const r = newRef(2);
+        const f = customJvp((y: Value) => y.mul(r.get()));
+        f.defjvp(([y]: readonly Value[], [t]: readonly Value[]) => [f(y), t.mul(r.get())]);
+        jit(f)(1);
+      },
       'a carry': () => untyped(scan)((c: unknown) => [c, null], newRef(x()), x()),
       'stacked inputs': () => untyped(scan)(() => [null, null], null, newRef(x())),
       'a carry of whileLoop': () =>
@@ -124,7 +139,7 @@ test('refs where arrays must stand', () => {
     }),
   ).toMatchInlineSnapshot(`
     "an operation
-      DTypeError: add: a ref is not an array; got Ref{f32[3]} as x. Read it with \`ref.get()\`, or let the function close over it.
+      DTypeError: add: a ref is not an array; got Ref{f32[3]} as x. Read it with \`ref.get()\`.
     an operator
       DTypeError: ref: a ref is not an array; got a ref of f32[3] where a value is needed. Read it with \`ref.get()\`.
     a ref of a ref
@@ -139,6 +154,14 @@ test('refs where arrays must stand', () => {
       DTypeError: grad: a ref is not an array; got Ref{f32[3]} as args[0]. Read it with \`ref.get()\`, or let the function close over it.
     a primal
       DTypeError: jvp: a ref is not an array; got Ref{f32[3]} as primals[0]. Read it with \`ref.get()\`, or let the function close over it.
+    an operand of a kernel
+      DTypeError: pallasCall: a ref is not an array; got Ref{f32[3]} as argument 0. Read it with \`ref.get()\`.
+    made in a kernel
+      LoweringError: new_ref: a kernel cannot make refs. Ask for memory with scratchShapes of pallasCall.
+    an argument of an exported program
+      ArgumentError: exportFunction: a program that leaves the process cannot hold refs; got Ref{f32[3]} among its arguments, or captured. Pass the value, and return the new one.
+    in a function with a rule of its own
+      ArgumentError: custom_jvp_call: a function that is called here cannot close over refs; got Ref{f32[]}. Read the ref before, pass the value, and write the result afterwards.
     a carry
       DTypeError: scan: a ref is not an array; got Ref{f32[3]} as init. Read it with \`ref.get()\`, or let the function close over it.
     stacked inputs

@@ -1,5 +1,6 @@
 // Refs outside of kernels: what JAX has no recorded answer for. Identity, ownership, memory, stages, printing.
 import {
+  checkify,
   checkpoint,
   clearCaches,
   cond,
@@ -12,6 +13,7 @@ import {
   scan,
   vmap,
   whileLoop,
+  withConfig,
   type Ref,
   type Value,
 } from 'palladia';
@@ -148,6 +150,19 @@ test('gradients can be kept aside by the backward function of a custom rule', ()
   expect([String(jit(grad(f))(2)), String(seen)]).toEqual(['3.0', 'Ref(3.0)']);
 });
 
+test('values without derivatives leave a differentiated function through refs', () => {
+  const r = newRef(0);
+  const f = jit((x: Value, s: Ref): Value => {
+    const y = np.sin(x);
+    s.set(lax.stopGradient(y));
+    return y.mul(y);
+  });
+  expect(Number(grad(f)(2, r).item())).toBeCloseTo(Math.sin(4), 5);
+  expect(Number(r.get().item())).toBeCloseTo(Math.sin(2), 5);
+  expect(Number(jit(grad(f))(3, r).item())).toBeCloseTo(Math.sin(6), 5);
+  expect(Number(r.get().item())).toBeCloseTo(Math.sin(3), 5);
+});
+
 test('checkpointed functions make refs, read others, and get them', () => {
   const r = newRef(np.array(3));
   const f = checkpoint((x: Value, s: Ref): Value => {
@@ -233,6 +248,59 @@ test('programs as text', () => {
         a[...] <- g
       in (e,) }"
   `);
+});
+
+test('without jit, and step by step', () => {
+  const r = newRef(three());
+  const f = jit((s: Ref, x: Value): Value => {
+    s.addupdate(x);
+    return scan((c: Value, i: Value) => [c.add(s.get(i)), null], 0, lax.iota('i32', 3))[0];
+  });
+  withConfig({ disableJit: true }, () => expect(String(f(r, three()))).toBe('6.0'));
+  withConfig({ debugNans: true }, () => expect(String(f(r, three()))).toBe('9.0'));
+  expect(String(r)).toBe('Ref([0. 3. 6.])');
+});
+
+test('donated arguments beside refs', () => {
+  const r = newRef(three());
+  const x = three().mul(5);
+  const f = jit(
+    (s: Ref, y: Value): Value => {
+      s.addupdate(y);
+      return y.mul(2);
+    },
+    { donateArgnums: [0, 1] },
+  );
+  expect(String(f(r, x))).toBe('[ 0. 10. 20.]');
+  expect([String(r), x.isDeleted]).toEqual(['Ref([ 0.  6. 12.])', true]);
+});
+
+test('mapped twice', () => {
+  const r = newRef(np.zeros([2, 3]));
+  const lane = (s: Ref, x: Value): Value => {
+    s.addupdate(x);
+    return s.get().mul(2);
+  };
+  const outs = vmap(vmap(lane))(r, np.ones([2, 3]));
+  expect([outs, r.get()].map((x) => String(x.sum()))).toEqual(['12.0', '6.0']);
+});
+
+test('checks beside refs', () => {
+  const r = newRef(0);
+  const f = checkify.checkify(
+    jit((x: Value) => {
+      r.addupdate(x);
+      checkify.check(r.get().less(5), 'too big');
+      return x;
+    }),
+  );
+  const [first] = f(3);
+  const [second] = f(4);
+  expect([first.get(), second.get(), String(r)]).toEqual([
+    null,
+    'too big (`check` failed)',
+    'Ref(7.0)',
+  ]);
 });
 
 test('caches can be cleared between calls', () => {
