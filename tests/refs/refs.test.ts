@@ -14,12 +14,13 @@ import {
   vmap,
   whileLoop,
   withConfig,
-  type Ref,
+  Ref,
   type Value,
 } from 'palladia';
 import * as lax from 'palladia/lax';
 import * as np from 'palladia/numpy';
 import { expect, test } from 'vitest';
+import { RefCell } from '../../core/ref-cell.ts';
 
 const three = (): Value => np.array([0, 1, 2]);
 
@@ -53,6 +54,25 @@ test('memory that a program took over is not seen through arrays that were read 
     '[1. 2. 3.]',
     '[0. 3. 6.]',
     'Ref([2. 5. 8.])',
+  ]);
+});
+
+test('new contents take the memory of old ones that nobody else holds', () => {
+  const cell = new RefCell(three(), undefined);
+  const r = new Ref(cell);
+  const bump = jit(() => r.set(r.get().add(1)));
+  const contents = Array.from({ length: 4 }, () => {
+    const now = cell.peek('test');
+    bump();
+    return now;
+  });
+  expect(contents.map((x) => x.isDeleted)).toEqual([false, true, true, true]);
+  const held = r.get();
+  bump();
+  expect([held.isDeleted, String(held), String(r)]).toEqual([
+    false,
+    '[4. 5. 6.]',
+    'Ref([5. 6. 7.])',
   ]);
 });
 
