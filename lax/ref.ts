@@ -49,6 +49,16 @@ export class Ref extends RefLike {
   readonly #ref: Value;
   readonly #window: readonly WindowAxis[];
 
+  static {
+    // `console.log(r)` in Node, as for arrays.
+    Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+      configurable: true,
+      value(this: Ref): string {
+        return this.toString();
+      },
+    });
+  }
+
   constructor(ref: Value, window: readonly WindowAxis[] = wholeWindow(ref.shape)) {
     super();
     this.#ref = ref;

@@ -1,4 +1,5 @@
 // Refs outside of kernels: what JAX has no recorded answer for. Identity, ownership, memory, stages, printing.
+import { inspect } from 'node:util';
 import {
   checkify,
   checkpoint,
@@ -211,6 +212,18 @@ test('refs of rank 0, without elements, of all kinds of numbers', () => {
     'Ref([8 3])',
     'Ref([nan -0.])',
   ]);
+});
+
+test('refs as text', () => {
+  const r = newRef(three());
+  expect([String(r), inspect(r)]).toEqual(['Ref([0. 1. 2.])', 'Ref([0. 1. 2.])']);
+  const seen: string[] = [];
+  jit((s: Ref) => {
+    seen.push(String(s));
+    s.set(s.get());
+  })(r);
+  freeze(r);
+  expect([...seen, String(r)]).toEqual(['Ref of Traced<Ref{f32[3]}> with jit', 'Ref(frozen)']);
 });
 
 test('windows of windows', () => {
