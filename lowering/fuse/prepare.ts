@@ -20,7 +20,7 @@ import {
 import { simplifyOp } from '../hlo/simplify.ts';
 import type { Combiner } from '../scalar.ts';
 import { kernelComposite } from './alone.ts';
-import { namedCombiner } from './classify.ts';
+import { namedCombiner, roleOf } from './classify.ts';
 
 /** Elements that one program reduces when a long reduction is cut. */
 const chunkElements = 32768;
@@ -250,6 +250,19 @@ const isPure = (op: HloOp): boolean =>
   !['custom_call', 'rng_bit_generator', 'composite', 'call'].includes(op.kind) &&
   !(op.kind === 'constant' && !op.attrs.value.splat);
 
+/**
+ * A captured value where it is read. Splat constants and iotas have no memory; whoever needs them there writes them in its own
+ * block, so every block has its own.
+ */
+function copyInline(b: HloBuilder, value: HloValue, copies: Env): HloValue {
+  const { def } = value;
+  if (def === undefined || roleOf(def) !== 'inline') return value;
+  let copy = copies.get(value);
+  if (copy === undefined)
+    copies.set(value, (copy = b.emit(def.kind, [], { attrs: def.attrs }, [value.type])[0]));
+  return copy;
+}
+
 class Preparer {
   readonly #functions: ReadonlyMap<string, HloFunction>;
   readonly #ids = new Map<HloValue, number>();
@@ -269,11 +282,13 @@ class Preparer {
     const get = (x: HloValue): HloValue => env.get(x) ?? outer.get(x) ?? x;
     region.args.forEach((a, i) => env.set(a, args[i]));
     const seen = new Map<string, readonly HloValue[]>();
+    const copies: Env = new Map();
+    const read = (x: HloValue): HloValue => env.get(x) ?? copyInline(b, get(x), copies);
     for (const op of region.ops) {
-      const results = this.#op(b, op, op.operands.map(get), { seen, scope: { get } });
+      const results = this.#op(b, op, op.operands.map(read), { seen, scope: { get } });
       op.results.forEach((r, i) => env.set(r, results[i]));
     }
-    return region.results.map(get);
+    return region.results.map(read);
   }
 
   #op(

@@ -316,6 +316,18 @@ const loops: readonly Program[] = [
       ),
   },
   {
+    name: 'constants around a branch and a loop, read through reshapes and from memory',
+    args: () => [noise([4])],
+    f(x) {
+      const put = (at: number) => (y: Value, one: Value) =>
+        lax.add(y, lax.pad(lax.reshape(one, [1]), 0, [[at, 3 - at, 0]]));
+      const branched = cond(lax.gt(lax.reduceMax(x, [0]), 0), put(0), put(3), x, 1);
+      const ones = lax.broadcastInDim(1, [2], []);
+      const step = (_: Value, c: Value): Value => lax.add(c, lax.pad(ones, 0, [[1, 1, 0]]));
+      return [branched, foriLoop(0, 3, step, x)];
+    },
+  },
+  {
     name: 'a branch on data',
     args: () => [noise([100])],
     f: (x) =>
