@@ -40,6 +40,8 @@ export class NDArray extends Value {
   readonly scalar: Scalar | undefined;
   #buffer: DeviceBuffer | undefined;
   #deleted: string | undefined;
+  /** How many arrays hold the memory, for all of them; undefined while this is the only one. */
+  #holders: { count: number } | undefined;
 
   static {
     // `console.log(x)` in Node. A method with this computed name cannot be declared in the class under isolatedDeclarations.
@@ -122,12 +124,33 @@ export class NDArray extends Value {
     return this.#buffer;
   }
 
-  /** Take the memory away: later use of this array raises. */
+  /** Whether other arrays hold the same memory, or did when they were collected: then nobody may write to it. */
+  get isShared(): boolean {
+    return this.#holders !== undefined && this.#holders.count > 1;
+  }
+
+  override share(): NDArray {
+    this.#checkAlive();
+    const other = new NDArray(this.aval, this.#buffer, this.scalar);
+    if (this.scalar !== undefined) return other;
+    this.#holders ??= { count: 1 };
+    this.#holders.count++;
+    other.#holders = this.#holders;
+    return other;
+  }
+
+  /** Whether the memory has no holder after this one. */
+  #leave(): boolean {
+    if (this.#holders !== undefined) this.#holders.count--;
+    return (this.#holders?.count ?? 0) === 0;
+  }
+
+  /** Take the memory away, unless others hold it: later use of this array raises. */
   donate(reason: string): DeviceBuffer | undefined {
     this.#checkAlive();
     if (this.scalar !== undefined) return undefined;
     this.#deleted = reason;
-    return this.#buffer;
+    return this.#leave() ? this.#buffer : undefined;
   }
 
   #checkAlive(): void {
@@ -202,7 +225,7 @@ export class NDArray extends Value {
   override dispose(): void {
     if (this.#deleted !== undefined) return;
     this.#deleted = 'disposed';
-    this.#buffer?.dispose();
+    if (this.#leave()) this.#buffer?.dispose();
   }
 
   /** `using x = …` frees the memory at the end of the block. */

@@ -26,7 +26,7 @@ export class RefCell extends Value {
   constructor(contents: Value, owner: CellOwner | undefined) {
     super();
     this.aval = contents.aval.asRef();
-    this.#contents = contents;
+    this.#contents = contents.share();
     this.owner = owner;
   }
 
@@ -47,7 +47,7 @@ export class RefCell extends Value {
    */
   read(op: string): Value {
     this.#isShared = true;
-    return this.peek(op);
+    return this.peek(op).share();
   }
 
   /** The contents, for whoever does not keep them. */
@@ -59,14 +59,14 @@ export class RefCell extends Value {
   /** Replace the contents; `isShared` says whether others may hold the new ones. @throws DeletedArrayError after `freeze`. */
   write(op: string, contents: Value, isShared = true): void {
     if (this.#contents === undefined) throw frozenError(op, this.aval);
-    this.#contents = contents;
+    this.#contents = isShared ? contents.share() : contents;
     this.#isWritten = true;
     this.#isShared = isShared;
   }
 
   /** Take the contents out; nobody can use the cell afterwards. */
   end(op: string): Value {
-    const contents = this.read(op);
+    const contents = this.peek(op);
     this.#contents = undefined;
     return contents;
   }

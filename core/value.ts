@@ -49,6 +49,11 @@ export abstract class Value extends Typed {
   /** Free the memory now; later use raises. Traced values have none. */
   dispose(): void {}
 
+  /** Another holder of the same elements: `dispose` and donation of one leave the other as it is. */
+  share(): Value {
+    return this;
+  }
+
   /** `using x = …` frees the memory at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();

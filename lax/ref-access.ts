@@ -79,7 +79,7 @@ export const swapP: Primitive<AccessParams> = definePrimitive<AccessParams>('swa
   onContents([ref, value, ...rest], params, owner) {
     const cell = ownCell(ref, owner);
     if (cell === undefined) return undefined;
-    const old = cell.read('set');
+    const old = cell.peek('set');
     const before = readWindow(old, rest, { ...params, masked: false, hasOther: false });
     cell.write('set', writeWindow(old, value, rest, params));
     return [before];
@@ -102,7 +102,7 @@ export const addupdateP: Primitive<AccessParams> = definePrimitive<AccessParams>
   onContents([ref, value, ...rest], params, owner) {
     const cell = ownCell(ref, owner);
     if (cell === undefined) return undefined;
-    const old = cell.read('addupdate');
+    const old = cell.peek('addupdate');
     const plain = { ...params, masked: false, hasOther: false };
     const sum = add(readWindow(old, rest, plain), value);
     cell.write('addupdate', writeWindow(old, sum, rest, params));

@@ -156,9 +156,7 @@ function runChecked(
   donated: readonly boolean[] | undefined,
 ): NDArray[] {
   const again = args.map((x, i) =>
-    donated?.[i] === true && x.scalar === undefined
-      ? NDArray.fromBuffer(x.aval, x.bufferOn(device))
-      : x,
+    donated?.[i] === true && x.scalar === undefined ? x.share() : x,
   );
   if (donated !== undefined) donate(args, donated, [...args.keys()]);
   const buffers = executable.run(kept.map((i) => again[i].bufferOn(device)));
@@ -187,7 +185,7 @@ function donate(
       );
   });
   const used = new Set(kept);
-  const given = kept.map((i) => donated[i] && args[i].scalar === undefined);
+  const given = kept.map((i) => donated[i] && args[i].scalar === undefined && !args[i].isShared);
   donated.forEach((on, i) => {
     if (!on) return;
     const buffer = args[i].donate('donated to a jitted function');

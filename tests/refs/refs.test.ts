@@ -85,6 +85,29 @@ test('the array that a ref was made of stays', () => {
   expect([x, r].map(String)).toEqual(['[0. 1. 2.]', 'Ref([0. 4. 8.])']);
 });
 
+test('arrays that went in or came out can be disposed and donated', () => {
+  const x = three();
+  const r = newRef(x);
+  x.dispose();
+  expect(String(r)).toBe('Ref([0. 1. 2.])');
+  const seen = r.get();
+  seen.dispose();
+  expect(seen.isDeleted).toBe(true);
+  expect(() => seen.dataSync()).toThrow('disposed');
+  const twice = jit((y: Value) => y.add(y), { donateArgnums: [0] });
+  const given = r.get();
+  expect(String(twice(given))).toBe('[0. 2. 4.]');
+  expect(given.isDeleted).toBe(true);
+  expect(String(r)).toBe('Ref([0. 1. 2.])');
+  withConfig({ debugNans: true }, () => {
+    expect(String(twice(r.get()))).toBe('[0. 2. 4.]');
+  });
+  const y = three();
+  r.set(y);
+  y.dispose();
+  expect(String(freeze(r))).toBe('[0. 1. 2.]');
+});
+
 test('two refs of one array are two refs', () => {
   const x = three();
   const swap = jit((a: Ref, b: Ref) => b.set(a.swap(b.get().add(1))));
