@@ -25,9 +25,9 @@ function symbolId(x: symbol): number {
 }
 
 /**
- * The structural key of a value: numbers (with -0 and NaN), bigints, booleans, strings, arrays, Maps, plain objects (keys
- * sorted, absent and undefined entries alike), abstract values and jaxprs by what they hold; functions, symbols and other
- * objects by identity.
+ * The structural key of a value: numbers (with -0 and NaN), bigints, booleans, strings, arrays, typed arrays, Maps, Sets, dates,
+ * plain objects (keys sorted, absent and undefined entries alike), abstract values and jaxprs by what they hold; functions,
+ * symbols and other objects by identity.
  */
 export function keyOf(value: unknown): string {
   switch (typeof value) {
@@ -60,8 +60,20 @@ function objectKey(value: object): string {
   if (value instanceof Aval) return value.key;
   if (value instanceof Jaxpr) return jaxprKey(value);
   if (value instanceof Map) return `Map${keyOf([...value])}`;
+  if (value instanceof Set) return `Set${keyOf([...value])}`;
+  if (value instanceof Date) return `Date(${value.getTime()})`;
+  if (ArrayBuffer.isView(value)) return viewKey(value);
   if (isKeyed(value)) return value.structuralKey();
   return `#${idOf(value)}`;
+}
+
+/** The elements of a typed array, which may change between two calls, with their type. */
+function viewKey(view: ArrayBufferView): string {
+  const elements: ArrayLike<number | bigint> =
+    view instanceof DataView
+      ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+      : (view as Uint8Array);
+  return `${view.constructor.name}${keyOf(Array.from(elements))}`;
 }
 
 const isKeyed = (value: object): value is Keyed =>

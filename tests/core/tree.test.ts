@@ -201,12 +201,24 @@ describe('keyOf', () => {
       [[1, 2]],
       { 'a:1,b': 1 },
       { a: 1, b: 1 },
+      new Set([1]),
+      new Date(1),
+      new Date(2),
+      new Float32Array([1, 2]),
+      new Float32Array([1, -0]),
+      new Float32Array([1, 0]),
+      new Uint8Array([1, 2]),
+      new DataView(new Uint8Array([1, 2]).buffer),
+      new BigInt64Array([1n, 2n]),
     ];
     expect(new Set(values.map(keyOf)).size).toBe(values.length);
   });
   test('is the same for what is the same', () => {
     expect(keyOf({ b: [1, { c: 2 }], a: 'x' })).toBe(keyOf({ a: 'x', b: [1, { c: 2 }] }));
     expect(keyOf({ a: 1, b: undefined })).toBe(keyOf({ a: 1 }));
+    expect(keyOf(new Set([1, 2]))).toBe(keyOf(new Set([1, 2])));
+    expect(keyOf(new Date(5))).toBe(keyOf(new Date(5)));
+    expect(keyOf(new Int8Array([1, 2]))).toBe(keyOf(new Int8Array([0, 1, 2]).subarray(1)));
     expect(keyOf(keyOf)).toBe(keyOf(keyOf));
     expect(keyOf(tree.structure([1, 2]))).toBe(keyOf(tree.structure(['a', 'b'])));
   });
