@@ -83,7 +83,8 @@ export function joinConsts(branches: readonly Closed[]): {
   if (consts.length === 0) return { branches: branches.map((b) => b.jaxpr), consts };
   const joined = branches.map(({ jaxpr, consts: own }) => {
     const { invars, eqns, outvars } = jaxpr;
-    const first = consts.map((x) => (own.includes(x) ? invars[own.indexOf(x)] : new Var(x.aval)));
+    const places = new Map(own.map((x, i) => [x, invars[i]]));
+    const first = consts.map((x) => places.get(x) ?? new Var(x.aval));
     return new Jaxpr({ invars: [...first, ...invars.slice(own.length)], eqns, outvars });
   });
   return { branches: joined, consts };

@@ -1,9 +1,12 @@
 /** `cond` and `switch`: branches as functions of trees. The primitive stands in `cond-call.ts`. */
-import { asValue, NDArray } from '../core/array.ts';
-import { sameType, type Aval } from '../core/aval.ts';
-import { isInteger } from '../core/dtype.ts';
+import { asValue, describe, NDArray } from '../core/array.ts';
+import { Aval } from '../core/aval.ts';
+import { isInteger, type DType } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts';
-import { Jaxpr } from '../core/jaxpr.ts';
+import { normalScalar, type Scalar } from '../core/host.ts';
+import { Jaxpr, Literal, type Atom } from '../core/jaxpr.ts';
+import { resultType } from '../core/promotion.ts';
+import { sameShape } from '../core/shape.ts';
 import { flatten, leafPaths, unflatten } from '../core/tree.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -52,7 +55,7 @@ export function cond<A extends readonly unknown[], R>(
 /**
  * Run the branch that `index` names on the operands; an index out of range takes the nearest branch.
  *
- * @throws DTypeError when the index is no integer scalar; ArgumentError without branches; TreeError, ShapeError or DTypeError when
+ * @throws DTypeError when the index is no integer scalar; ArgumentError without a list of branches; TreeError, ShapeError or DTypeError when
  * the branches' results differ in type.
  * @example
  * String(switchBranch(1, [(x: Value) => lax.sin(x), (x: Value) => lax.cos(x)], 0)); // → 1.0
@@ -62,11 +65,15 @@ export function switchBranch<A extends readonly unknown[], R>(
   branches: readonly ((...operands: A) => R)[],
   ...operands: Inputs<A>
 ): Output<R> {
-  if (branches.length === 0)
+  if (!Array.isArray(branches) || branches.length === 0)
     throw new ArgumentError(
-      'switch: there must be at least one branch; got none. Pass a list of functions.',
+      `switch: there must be a list of at least one branch; got ${describe(branches)}. Pass a list of functions.`,
     );
-  const given = typeof index === 'number' ? NDArray.fromScalar(index, 'i32') : index;
+  // A number beyond i32 is out of range like any other.
+  const given =
+    typeof index === 'number'
+      ? NDArray.fromScalar(Math.min(Math.max(index, -(2 ** 31)), 2 ** 31 - 1), 'i32')
+      : asValue('switch', index, 'index');
   if (
     !isInteger(given.dtype) ||
     given.ndim !== 0 ||
@@ -120,10 +127,11 @@ function branchVarying(
   branches: readonly Jaxpr[],
 ): readonly Value[] {
   const [first] = branches;
+  const inputs = new Map<Atom, number>(first.invars.map((v, i) => [v, i]));
   const sources = first.outvars.map((v, i) => {
-    const at = first.invars.findIndex((input) => input === v);
-    const isSame = branches.every(({ invars, outvars }) => outvars[i] === invars[at]);
-    return at >= 0 && isSame ? at : undefined;
+    const at = inputs.get(v);
+    if (at === undefined) return undefined;
+    return branches.every(({ invars, outvars }) => outvars[i] === invars[at]) ? at : undefined;
   });
   if (sources.every((at) => at === undefined))
     return condP.bind([index, ...operands], { branches });
@@ -138,7 +146,9 @@ function branchVarying(
   return merge<Value>(varying, outs, passed);
 }
 
-/** Make the branches give the same types: what is weak in some branches only becomes strong in all. */
+/**
+ * Make the branches give the same types: what is weak in some branches only becomes strong in all, where the type can hold it.
+ */
 function agree(op: string, bodies: readonly Body[]): readonly Body[] {
   const [first] = bodies;
   bodies.forEach((body, k) => {
@@ -150,6 +160,10 @@ function agree(op: string, bodies: readonly Body[]): readonly Body[] {
   const wanted = first.outAvals.map((_, i) => common(bodies.map((b) => b.outAvals[i])));
   return bodies.map((body, k) => {
     if (body.outAvals.every((aval, i) => aval.key === wanted[i].key)) return body;
+    body.jaxpr.outvars.forEach((atom, i) => {
+      if (!fits(atom, wanted[i]))
+        throw mismatch(op, k, leafPaths(body.outTree)[i], atom.aval, wanted[i]);
+    });
     const closed = traceClosed(
       (xs) =>
         evalJaxpr(body.jaxpr, xs).map((x, i) =>
@@ -158,18 +172,33 @@ function agree(op: string, bodies: readonly Body[]): readonly Body[] {
       body.jaxpr.inAvals,
     );
     const { outAvals } = closed.jaxpr;
-    outAvals.forEach((aval, i) => {
-      if (!sameType(aval, wanted[i]))
-        throw mismatch(op, k, leafPaths(body.outTree)[i], aval, wanted[i]);
-    });
     return { ...body, jaxpr: closed.jaxpr, consts: [...closed.consts, ...body.consts], outAvals };
   });
 }
 
-/** The type that results should have: that of the first strong one. */
+/** The type that results should have: that of the first strong one, or what weak ones promote to. */
 function common(avals: readonly Aval[]): Aval {
-  return avals.find((aval) => !aval.weakType) ?? avals[0];
+  const strong = avals.find((aval) => !aval.weakType);
+  if (strong !== undefined) return strong;
+  const { dtype, weakType } = resultType(...avals);
+  return new Aval(avals[0].shape, dtype, weakType);
 }
+
+/** Whether a result can become one of this type: a weak one that promotes to it, or a number that it holds. */
+function fits(atom: Atom, wanted: Aval): boolean {
+  const { aval } = atom;
+  if (!sameShape(aval.shape, wanted.shape)) return false;
+  if (aval.dtype === wanted.dtype) return true;
+  if (!aval.weakType) return false;
+  return (
+    (atom instanceof Literal && holds(wanted.dtype, atom.value)) ||
+    resultType(aval, wanted).dtype === wanted.dtype
+  );
+}
+
+/** Whether an integer dtype has this number. */
+const holds = (dtype: DType, value: Scalar): boolean =>
+  isInteger(dtype) && Number(normalScalar(value, dtype)) === Number(value);
 
 function mismatch(op: string, k: number, path: string, got: Aval, wanted: Aval): Error {
   const message = `${op}: all branches must return the same types; got ${got.toString()} from branch ${k} where another gives ${wanted.toString()}, at result${path}. `;

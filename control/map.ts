@@ -1,6 +1,6 @@
 /** `map` and `associativeScan`: functions of slices without a carry, and with one that may be regrouped. */
 import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts';
-import { checkFunction } from '../core/options.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { canonicalAxis, sameShape } from '../core/shape.ts';
 import { flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
@@ -26,6 +26,8 @@ export interface MapOptions {
  * String(map((x: Value) => lax.mul(x, x), lax.iota('i32', 4))); // → [0 1 4 9]
  */
 export function map<X, Y>(f: (x: X) => Y, xs: Input<X>, options: MapOptions = {}): Output<Y> {
+  checkFunction('map', f);
+  checkOptions('map', options, ['batchSize']);
   const { batchSize } = options;
   if (batchSize === undefined) return mapEach(f, xs);
   if (!Number.isInteger(batchSize) || batchSize < 1)
@@ -83,6 +85,7 @@ export function associativeScan<T>(
   options: AssociativeScanOptions = {},
 ): Output<T> {
   checkFunction('associativeScan', f);
+  checkOptions('associativeScan', options, ['reverse', 'axis']);
   const { reverse = false } = options;
   const { values, treedef } = flattenValues('associativeScan', 'xs', xs);
   if (values.length === 0) return unflatten(treedef, []) as Output<T>;

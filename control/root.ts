@@ -3,6 +3,7 @@ import { TreeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { Tangent } from '../core/primitive.ts';
 import { avalsOf } from '../core/trace.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { neg } from '../lax/arithmetic.ts';
@@ -56,9 +57,12 @@ export function customRoot(
   initialGuess: unknown,
   solve: (f: never, initialGuess: never) => unknown,
   tangentSolve: (g: never, y: never) => unknown,
-  { hasAux = false }: CustomRootOptions = {},
+  options: CustomRootOptions = {},
 ): unknown {
   const op = 'customRoot';
+  for (const g of [f, solve, tangentSolve]) checkFunction(op, g);
+  checkOptions(op, options, ['hasAux']);
+  const { hasAux = false } = options;
   const guess = flattenValues(op, 'initialGuess', initialGuess);
   const tree = guess.treedef;
   const avals = avalsOf(guess.values);

@@ -1,5 +1,6 @@
 /** `scan`: a loop over slices, as a function of trees. The primitive stands in `scan-call.ts`. */
 import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -26,7 +27,8 @@ export interface ScanOptions {
  * and the stacked `y`s. `xs` is a tree of arrays, or null.
  *
  * @throws ShapeError when the leading sizes differ or the carry changes its shape; TreeError when `f` returns no pair or another
- * tree; DTypeError when the carry changes its dtype; ArgumentError when no length is known, or for a bad length or unroll.
+ * tree; DTypeError when the carry changes its dtype; ArgumentError when `f` is no function, when no length is known, or for
+ * options that do not exist or make no sense.
  * @example
  * const [sum, sums] = scan((c: Value, x: Value) => [lax.add(c, x), c], 0, lax.convertElementType(lax.iota('i32', 4), 'f32'));
  * [String(sum), String(sums)]; // → [ '6.0', '[0. 0. 1. 3.]' ]
@@ -37,6 +39,8 @@ export function scan<C, X, Y>(
   xs: Input<X>,
   options: ScanOptions = {},
 ): [Output<C>, Output<Y>] {
+  checkFunction('scan', f);
+  checkOptions('scan', options, ['length', 'reverse', 'unroll']);
   const start = flattenValues('scan', 'init', init);
   const inputs = flattenValues('scan', 'xs', xs);
   const length = scanLength(inputs.values, inputs.treedef, options.length);
@@ -97,15 +101,16 @@ export function unrollOf(op: string, given: number | boolean | undefined, length
 function scanVarying(operands: readonly Value[], params: ScanParams): Value[] {
   const { jaxpr, numConsts, numCarry } = params;
   const { invars, outvars } = jaxpr;
-  const fixed = range(0, numCarry).filter((i) => outvars[i] === invars[numConsts + i]);
+  const isSame = range(0, numCarry).map((i) => outvars[i] === invars[numConsts + i]);
+  const numFixed = isSame.filter(Boolean).length;
   const stackedIn = new Map<unknown, number>(
     range(numConsts + numCarry, invars.length - numConsts - numCarry).map((i) => [invars[i], i]),
   );
   const sources = outvars.map((v, i) =>
-    i < numCarry ? (fixed.includes(i) ? numConsts + i : undefined) : stackedIn.get(v),
+    i < numCarry ? (isSame[i] ? numConsts + i : undefined) : stackedIn.get(v),
   );
   if (sources.every((from) => from === undefined)) return [...scanP.bind(operands, params)];
-  const isFixed = invars.map((_, i) => fixed.includes(i - numConsts));
+  const isFixed = invars.map((_, i) => i >= numConsts && isSame[i - numConsts]);
   const order = [...range(0, numConsts), ...where(range(0, invars.length), isFixed)];
   order.push(...whereNot(range(0, invars.length), isFixed).slice(numConsts));
   const varying = sources.map((from) => from === undefined);
@@ -117,8 +122,8 @@ function scanVarying(operands: readonly Value[], params: ScanParams): Value[] {
         {
           ...params,
           jaxpr: body,
-          numConsts: numConsts + fixed.length,
-          numCarry: numCarry - fixed.length,
+          numConsts: numConsts + numFixed,
+          numCarry: numCarry - numFixed,
         },
       )
     : [];

@@ -1,5 +1,6 @@
 /** `customLinearSolve`: a linear system solved by any algorithm. The primitive stands in `solve-call.ts`. */
 import { avalsOf } from '../core/trace.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
 import { flattenValues } from '../transforms/flat-function.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
@@ -54,6 +55,9 @@ export function customLinearSolve(
   } = {},
 ): unknown {
   const op = 'customLinearSolve';
+  checkFunction(op, matvec);
+  checkFunction(op, solve);
+  checkOptions(op, options, ['transposeSolve', 'symmetric', 'hasAux']);
   const { transposeSolve, symmetric = false, hasAux = false } = options;
   const { values, treedef: tree } = flattenValues(op, 'b', b);
   const avals = avalsOf(values);

@@ -1,7 +1,9 @@
 /** `whileLoop` and `foriLoop`: loops as functions of trees. The primitive `while` stands in `while-call.ts`. */
-import { NDArray } from '../core/array.ts';
-import { isInteger } from '../core/dtype.ts';
+import { asValue, NDArray } from '../core/array.ts';
+import { dtypeInfo, isInteger } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, TreeError } from '../core/errors.ts';
+import { normalScalar } from '../core/host.ts';
+import { checkOptions } from '../core/options.ts';
 import { flatten, unflatten } from '../core/tree.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -70,8 +72,8 @@ export interface ForiOptions {
  * Repeat `body(i, carry)` for `i` from `lower` up to, not including, `upper`. Bounds that are plain numbers (or scalars made of
  * them) give a `scan`, which can be differentiated in reverse; other bounds give a `while`.
  *
- * @throws ArgumentError for a bound that is no integer, a bad `unroll`, or one with bounds that are not known; DTypeError when the
- * bounds are no integer scalars of one dtype; TreeError, ShapeError or DTypeError when the carry changes.
+ * @throws ArgumentError for a bound that is no integer or that the dtype of the other cannot hold, a bad `unroll`, or one with
+ * bounds that are not known; DTypeError when the bounds are no integer scalars of one dtype; TreeError, ShapeError or DTypeError when the carry changes.
  * @example
  * String(foriLoop(0, 5, (i: Value, x: Value) => lax.add(x, lax.convertElementType(i, 'f32')), 0)); // → 10.0
  */
@@ -82,6 +84,7 @@ export function foriLoop<C>(
   init: Input<C>,
   options: ForiOptions = {},
 ): Output<C> {
+  checkOptions('foriLoop', options, ['unroll']);
   const [from, to] = bounds(lower, upper);
   const [start, end] = [knownInteger(from), knownInteger(to)];
   if (start === undefined || end === undefined) {
@@ -121,13 +124,16 @@ function loopWhile<C>(
 
 /** Both bounds as integer scalars of one dtype; a number takes that of the other bound. */
 function bounds(lower: number | Value, upper: number | Value): readonly [Value, Value] {
-  for (const n of [lower, upper])
+  const given = [lower, upper].map((x) =>
+    typeof x === 'number' ? x : asValue('foriLoop', x, 'a bound'),
+  );
+  for (const n of given)
     if (typeof n === 'number' && !Number.isSafeInteger(n))
       throw new ArgumentError(`foriLoop: bounds must be integers; got ${n}. Round it.`);
-  const typed = [lower, upper].find((x) => typeof x !== 'number');
+  const typed = given.find((x) => typeof x !== 'number');
   const dtype = typed?.dtype ?? 'i32';
-  if (!isInteger(dtype)) throw badBounds(lower, upper);
-  const [from, to] = [lower, upper].map((x) => (typeof x === 'number' ? bound(x, dtype) : x));
+  if (!isInteger(dtype)) throw badBounds(...given);
+  const [from, to] = given.map((x) => (typeof x === 'number' ? bound(x, dtype) : x));
   if ([from, to].some((x) => x.ndim !== 0 || x.dtype !== dtype)) throw badBounds(from, to);
   return [from, to];
 }
@@ -139,8 +145,13 @@ function badBounds(...given: readonly (number | Value)[]): Error {
   );
 }
 
-const bound = (n: number, dtype: Value['dtype']): NDArray =>
-  NDArray.fromScalar(dtype === 'i64' || dtype === 'u64' ? BigInt(n) : n, dtype);
+function bound(n: number, dtype: Value['dtype']): NDArray {
+  if (Number(normalScalar(n, dtype)) !== n)
+    throw new ArgumentError(
+      `foriLoop: the dtype of the bounds must hold both; got ${n} as ${dtypeInfo[dtype].longName}. Give the other bound a wider dtype, or count from 0.`,
+    );
+  return NDArray.fromScalar(n, dtype);
+}
 
 /** The value of a scalar that was made of a JavaScript number: no device has to be asked for it. */
 function knownInteger(x: Value): number | undefined {
