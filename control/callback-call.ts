@@ -135,13 +135,17 @@ const typeText = (avals: readonly Aval[]): string =>
     ),
   );
 
+/** How callbacks can be batched. */
+export const vmapMethods = [
+  'sequential',
+  'sequentialUnrolled',
+  'expandDims',
+  'broadcastAll',
+  'legacyVectorized',
+] as const;
+
 /** How a callback is batched. */
-export type VmapMethod =
-  | 'sequential'
-  | 'sequentialUnrolled'
-  | 'expandDims'
-  | 'broadcastAll'
-  | 'legacyVectorized';
+export type VmapMethod = (typeof vmapMethods)[number];
 
 /** Parameters of `pure_callback`. */
 export interface PureCallbackParams {

@@ -2,14 +2,15 @@
 import type { NDArray } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { devices } from '../core/backend.ts';
-import { TreeError } from '../core/errors.ts';
+import { ArgumentError, TreeError } from '../core/errors.ts';
 import { checkFunction } from '../core/options.ts';
 import { flatten, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
 import { Value } from '../core/value.ts';
 import { argumentPath, isStaticLeaf, nameOf, toValue } from '../transforms/flat-function.ts';
+import { withHoles } from '../transforms/split-arguments.ts';
 import { ShapeDtypeStruct } from '../transforms/shape-struct.ts';
 import type { Output } from '../transforms/signature.ts';
-import { ioCallbackP, pureCallbackP, type VmapMethod } from './callback-call.ts';
+import { ioCallbackP, pureCallbackP, vmapMethods, type VmapMethod } from './callback-call.ts';
 import { HostFunction } from './host-function.ts';
 
 /** Leaves that are arrays, and the others by position. */
@@ -52,14 +53,21 @@ export function hostFunction(
 ): { readonly callback: HostFunction; readonly args: readonly Value[] } {
   const { leaves, treedef } = flatten(given);
   const { args, statics } = splitStatics(op, leaves, (i) => argumentPath(given, i));
-  const call = (values: readonly NDArray[]): unknown => {
-    let next = 0;
-    const filled = leaves.map((_, i) => (statics.has(i) ? statics.get(i) : values[next++]));
-    return f(...(unflatten(treedef, filled) as never[]));
-  };
+  const isHole = leaves.map((_, i) => !statics.has(i));
+  const call = callWith(f, treedef, withHoles(leaves, isHole));
   const callback = new HostFunction({ op, name: nameOf(f), target: f, call, outTree });
   return { callback, args };
 }
+
+/** Apart from the arguments, so that programs do not keep them in memory. */
+const callWith =
+  (
+    f: (...args: never[]) => unknown,
+    treedef: TreeDef,
+    fill: (values: readonly NDArray[]) => readonly unknown[],
+  ) =>
+  (values: readonly NDArray[]): unknown =>
+    f(...(unflatten(treedef, fill(values)) as never[]));
 
 /** What a callback gets for these arguments: arrays that can be read at once, in the same trees. */
 export type Operands<A extends readonly unknown[]> = { [K in keyof A]: Output<A[K]> };
@@ -100,7 +108,7 @@ export interface PureCallbackOptions {
  * promises. Under WebGPU the program waits for it; the call of the program still returns at once.
  *
  * @throws TreeError, ShapeError or DTypeError when it returns something else; CallbackError when it throws; MissingRuleError when it
- * is differentiated; ArgumentError under `vmap` without `vmapMethod`.
+ * is differentiated; ArgumentError for a `vmapMethod` that does not exist, and under `vmap` without one.
  * @example
  * const erfc = (x: Value) => pureCallback((y: Value) => 1 - Number(y), shapeDtypeStruct([]), x);
  * String(jit((x: Value) => lax.mul(erfc(x), 2))(0.25)); // → 1.5
@@ -117,12 +125,17 @@ export function pureCallback(
 ): unknown {
   checkFunction('pureCallback', f);
   const { args, options } = splitOptions<PureCallbackOptions>(given, { vmapMethod: 'string' });
+  const { vmapMethod } = options;
+  if (vmapMethod !== undefined && !vmapMethods.includes(vmapMethod))
+    throw new ArgumentError(
+      `pureCallback: vmapMethod must be one of ${vmapMethods.join(', ')}; got ${String(vmapMethod)}. Check the spelling.`,
+    );
   const { avals, treedef } = resultTypes('pureCallback', resultShapeDtypes);
   const made = hostFunction('pureCallback', f, args, treedef);
   const outs = pureCallbackP.bind(made.args, {
     callback: made.callback,
     resultAvals: avals,
-    vmapMethod: options.vmapMethod,
+    vmapMethod,
   });
   return unflatten(treedef, outs);
 }
@@ -135,7 +148,8 @@ export interface IoCallbackOptions {
 
 /**
  * Use a JavaScript function with effects inside of programs: it is called once each time that the program gets there, also when
- * nobody uses its results. Arguments and results are as in `pureCallback`; `resultShapeDtypes` may be null when there are none.
+ * nobody uses its results. Arguments and results are as in `pureCallback`; with null for `resultShapeDtypes` there are none, and the
+ * function returns null or nothing.
  *
  * @throws as `pureCallback`; ArgumentError under `vmap` when it is ordered, or in a branch or loop whose lanes go different ways.
  * @example

@@ -87,7 +87,8 @@ export class HostFunction {
     }
     checkSync(op, target, returned);
     if (outTree === undefined) return [];
-    const { leaves, treedef } = flatten(returned);
+    // A function that returns nothing gives what Python calls None.
+    const { leaves, treedef } = flatten(returned === undefined ? null : returned);
     if (!treedef.equals(outTree))
       throw new TreeError(
         `${op}: the callback must return the tree that was promised, ${outTree.show()}; got ${treedef.show()} from ${nameOf(target)}. Return it, or change the result types.`,

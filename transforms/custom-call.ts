@@ -19,6 +19,7 @@ import type { Aval } from '../core/aval.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive, flagText, type PrimitiveRecord } from '../lax/define.ts';
 import { batchTo, reduceSum } from '../lax/structure.ts';
+import { where } from './jaxpr-cache.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { transposeCall } from './jit-call.ts';
 import { traceClosed, type FlatFunction } from './stage.ts';
@@ -230,8 +231,9 @@ export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<Custom
       checkOutputs('customVjp', params.name, params.callJaxpr, outs);
       const outAvals = avalsOf(outs);
       const active = xs.map((x) => isDifferentiable(x.aval));
-      const given = tangents.slice(params.constCount).filter((_, i) => active[i]);
-      const filled = given.map((t, i) => instantiate(t, xs.filter((_, j) => active[j])[i].aval));
+      const given = where(tangents.slice(params.constCount), active);
+      const givenAvals = where(avalsOf(xs), active);
+      const filled = given.map((t, i) => instantiate(t, givenAvals[i]));
       const outTangents = customLinP.bind([...residuals, ...filled], {
         name: params.name,
         residualCount: residuals.length,

@@ -11,7 +11,7 @@ import { Value } from '../core/value.ts';
 import { convertElementType } from '../lax/convert.ts';
 import type { FlatBackward, ForwardResult } from './custom-call.ts';
 import { checkSync, flattenValues, toValue } from './flat-function.ts';
-import type { SplitArguments } from './split-arguments.ts';
+import { withHoles, type SplitArguments } from './split-arguments.ts';
 import { instantiate, isDifferentiable } from './zeros.ts';
 
 /** Options of the rules of a custom VJP. */
@@ -67,7 +67,7 @@ export function vjpRules(
 export interface CustomVjpCall {
   readonly name: string;
   readonly rules: VjpRules | undefined;
-  readonly split: SplitArguments;
+  readonly split: Pick<SplitArguments, 'nondiff' | 'fill'>;
   /** The tree of the differentiable arguments. */
   readonly treedef: TreeDef;
 }
@@ -101,16 +101,16 @@ export function runForward(
     pair[0],
   );
   const saved = flatten(pair[1]);
-  const isArray = saved.leaves.map((leaf) => leaf instanceof Value);
+  const fillSaved = withHoles(
+    saved.leaves,
+    saved.leaves.map((leaf) => leaf instanceof Value),
+  );
+  const savedTree = saved.treedef;
   const trees = diff.map((arg) => flatten(arg).treedef);
   const inAvals = avalsOf(xs);
   const outAvals = avalsOf(values);
   const backward: FlatBackward = (residuals, cts) => {
-    let next = 0;
-    const res = unflatten(
-      saved.treedef,
-      saved.leaves.map((leaf, i) => (isArray[i] ? residuals[next++] : leaf)),
-    );
+    const res = unflatten(savedTree, fillSaved(residuals));
     const ct = unflatten(
       tree,
       cts.map((c, i) => (symbolicZeros ? c : instantiate(c, outAvals[i]))),

@@ -3,8 +3,8 @@
  * how they live under every other transformation, stand in `custom-call.ts`.
  */
 import { describe } from '../core/array.ts';
-import { ArgumentError, TracerLeakError, TreeError } from '../core/errors.ts';
-import { checkFunction } from '../core/options.ts';
+import { ArgumentError, invariant, TracerLeakError, TreeError } from '../core/errors.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import type { Tangent } from '../core/primitive.ts';
 import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
@@ -16,11 +16,19 @@ import {
   type FlatJvpRule,
 } from './custom-call.ts';
 import { runForward, vjpRules, type VjpRuleOptions, type VjpRules } from './custom-vjp-rules.ts';
-import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
+import {
+  checkSync,
+  flattenFunction,
+  flattenValues,
+  nameOf,
+  named,
+  type FlatUserFunction,
+} from './flat-function.ts';
 import { matchTangents } from './forward.ts';
 import { optimizedForward } from './remat-opt.ts';
 import type { Inputs, Output } from './signature.ts';
 import { fillArguments, splitArguments } from './split-arguments.ts';
+import type { FlatFunction } from './stage.ts';
 import { addTangents, instantiate } from './zeros.ts';
 
 /** Options of `customJvp` and `customVjp`. */
@@ -67,50 +75,58 @@ export function customJvp<A extends readonly unknown[], R>(
 ): CustomJvp<A, R>;
 export function customJvp(
   f: (...args: never[]) => unknown,
-  { nondiffArgnums = [] }: CustomOptions = {},
+  options: CustomOptions = {},
 ): CustomJvp<unknown[], unknown> {
   checkFunction('customJvp', f);
+  checkOptions('customJvp', options, ['nondiffArgnums']);
+  const { nondiffArgnums = [] } = options;
   const name = nameOf(f);
   let rule: JvpRule | undefined;
   let symbolicZeros = false;
   const call = (...args: unknown[]): unknown => {
-    const split = splitArguments('customJvp', 'nondiffArgnums', args, nondiffArgnums);
-    const { values, treedef } = flattenValues('customJvp', 'args', split.diff);
-    const flat = flattenFunction(
+    // Recorded programs keep the closures below: of the arguments those hold what is not differentiated alone.
+    const { nondiff, diff, fill } = splitArguments(
       'customJvp',
-      (...diff: never[]) => f(...split.fill(diff)),
-      treedef,
+      'nondiffArgnums',
+      args,
+      nondiffArgnums,
     );
-    let outTree: TreeDef | undefined;
+    const { values, treedef } = flattenValues('customJvp', 'args', diff);
+    const flat = flattenFunction('customJvp', (...given: never[]) => f(...fill(given)), treedef);
+    const outTree = new RuleTree('customJvp', name);
+    const fun = outTree.ofFunction(flat);
     const jvp: FlatJvpRule = (primals, tangents) => {
       const given = tangents.map((t, i) => (symbolicZeros ? t : instantiate(t, primals[i].aval)));
       const used = checkRule(name, rule);
       const pair = used(
-        ...([...split.nondiff, unflatten(treedef, primals), unflatten(treedef, given)] as never[]),
+        ...([...nondiff, unflatten(treedef, primals), unflatten(treedef, given)] as never[]),
       );
-      const result = flattenRule(name, pair);
-      outTree = result.outTree;
+      const result = flattenRule(name, used, pair);
+      outTree.ofRule(result.outTree);
       return [result.outs, result.tangents];
     };
     const jvpName = rule === undefined ? 'None' : nameOf(rule);
     const outs = customJvpCallP.bind(values, {
       name,
-      fun: flat.fun,
+      fun,
       jvp,
       jvpName,
       symbolicZeros,
       callJaxpr: undefined,
       constCount: 0,
     });
-    return unflatten(outTree ?? flat.outTree(), outs);
+    return unflatten(outTree.get(), outs);
   };
   const custom: CustomJvp<unknown[], unknown> = Object.assign(named(call, name), {
-    defjvp(given: JvpRule, options: JvpRuleOptions = {}) {
+    defjvp(given: JvpRule, ruleOptions: JvpRuleOptions = {}) {
+      checkFunction('defjvp', given);
+      checkOptions('defjvp', ruleOptions, ['symbolicZeros']);
       rule = given;
-      symbolicZeros = options.symbolicZeros ?? false;
+      symbolicZeros = ruleOptions.symbolicZeros ?? false;
       return custom;
     },
     defjvps(...rules: readonly (((...args: never[]) => unknown) | null)[]) {
+      for (const given of rules) if (given !== null) checkFunction('defjvps', given);
       return custom.defjvp((...all: unknown[]) => {
         const [primals, tangents] = all.slice(-2) as [unknown[], unknown[]];
         const nondiff = all.slice(0, -2);
@@ -142,7 +158,11 @@ function sumOfRules(
   let sum: Tangent[] = values.map(() => null);
   rules.forEach((rule, i) => {
     if (rule === null) return;
-    const part = rule(...([...nondiff, tangents[i], out, ...primals] as never[]));
+    const part = checkSync(
+      'defjvps',
+      rule,
+      rule(...([...nondiff, tangents[i], out, ...primals] as never[])),
+    );
     const terms = matchTangents('defjvps', 'tangent', part, treedef, avalsOf(values));
     sum = sum.map((s, k) => addTangents(s, terms[k]));
   });
@@ -155,6 +175,44 @@ function sumOfRules(
   ];
 }
 
+/** The tree of the results of one call: what its function gives, or its rule where that runs instead. Both must give the same. */
+class RuleTree {
+  readonly #op: string;
+  readonly #name: string;
+  #function: (() => TreeDef) | undefined;
+  #rule: TreeDef | undefined;
+
+  constructor(op: string, name: string) {
+    this.#op = op;
+    this.#name = name;
+  }
+
+  /** The function of flat lists, which is noted when it has run. */
+  ofFunction({ fun, outTree }: FlatUserFunction): FlatFunction {
+    return (xs) => {
+      const outs = fun(xs);
+      this.#function = outTree;
+      return outs;
+    };
+  }
+
+  /** Note the tree that the rule gives. @throws TreeError when the function has given another. */
+  ofRule(tree: TreeDef): void {
+    const wanted = this.#function?.();
+    if (wanted !== undefined && !wanted.equals(tree))
+      throw new TreeError(
+        `${this.#op}: a rule must give the tree that the function gives, ${wanted.toString()}; got ${tree.toString()} from that of ${this.#name}. Return the value of the function as the first of the pair.`,
+      );
+    this.#rule = tree;
+  }
+
+  get(): TreeDef {
+    const tree = this.#rule ?? this.#function?.();
+    invariant(tree !== undefined, 'a call with a custom rule ran neither function nor rule.');
+    return tree;
+  }
+}
+
 function checkRule<T>(name: string, rule: T | undefined): T {
   if (rule === undefined)
     throw new ArgumentError(
@@ -165,8 +223,10 @@ function checkRule<T>(name: string, rule: T | undefined): T {
 
 function flattenRule(
   name: string,
+  rule: JvpRule,
   pair: unknown,
 ): { readonly outs: Value[]; readonly outTree: TreeDef; readonly tangents: Tangent[] } {
+  checkSync('customJvp', rule, pair);
   if (!Array.isArray(pair) || pair.length !== 2)
     throw new TreeError(
       `customJvp: the rule must return a pair [out, tangentOut]; got ${describe(pair)} from the rule of ${name}. Return both.`,
@@ -219,31 +279,36 @@ export function customVjp<A extends readonly unknown[], R>(
 ): CustomVjp<A, R>;
 export function customVjp(
   f: (...args: never[]) => unknown,
-  { nondiffArgnums = [] }: CustomOptions = {},
+  options: CustomOptions = {},
 ): CustomVjp<unknown[], unknown> {
   checkFunction('customVjp', f);
+  checkOptions('customVjp', options, ['nondiffArgnums']);
+  const { nondiffArgnums = [] } = options;
   const name = nameOf(f);
   let rules: VjpRules | undefined;
   const call = (...args: unknown[]): unknown => {
-    const split = splitArguments('customVjp', 'nondiffArgnums', args, nondiffArgnums);
-    refuseTracers(name, split.nondiff);
-    const { values, treedef } = flattenValues('customVjp', 'args', split.diff);
-    const flat = flattenFunction(
+    const { nondiff, diff, fill } = splitArguments(
       'customVjp',
-      (...diff: never[]) => f(...split.fill(diff)),
-      treedef,
+      'nondiffArgnums',
+      args,
+      nondiffArgnums,
     );
-    let outTree: TreeDef | undefined;
+    refuseTracers(name, nondiff);
+    const { values, treedef } = flattenValues('customVjp', 'args', diff);
+    const flat = flattenFunction('customVjp', (...given: never[]) => f(...fill(given)), treedef);
+    const outTree = new RuleTree('customVjp', name);
+    const fun = outTree.ofFunction(flat);
     const runRule: FlatForward = (xs, perturbed) => {
+      const split = { nondiff, fill };
       const { result, tree } = runForward({ name, rules, split, treedef }, xs, perturbed);
-      outTree = tree;
+      outTree.ofRule(tree);
       return result;
     };
     const forward: FlatForward =
-      rules?.optimizeRemat === true ? optimizedForward(name, flat.fun, runRule) : runRule;
+      rules?.optimizeRemat === true ? optimizedForward(name, fun, runRule) : runRule;
     const outs = customVjpCallP.bind(values, {
       name,
-      fun: flat.fun,
+      fun,
       forward,
       forwardName: rules === undefined ? 'None' : nameOf(rules.fwd),
       backwardName: rules === undefined ? 'None' : nameOf(rules.bwd),
@@ -251,15 +316,15 @@ export function customVjp(
       callJaxpr: undefined,
       constCount: 0,
     });
-    return unflatten(outTree ?? flat.outTree(), outs);
+    return unflatten(outTree.get(), outs);
   };
   const custom: CustomVjp<unknown[], unknown> = Object.assign(named(call, name), {
     defvjp(
       fwd: (...args: never[]) => unknown,
       bwd: (...args: never[]) => unknown,
-      options: VjpRuleOptions = {},
+      ruleOptions: VjpRuleOptions = {},
     ) {
-      rules = vjpRules(fwd, bwd, options);
+      rules = vjpRules(fwd, bwd, ruleOptions);
       return custom;
     },
   });

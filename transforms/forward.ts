@@ -1,6 +1,7 @@
 /** The public functions of forward mode: `jvp`, `linearize` and `linearizeWithAux`. The traces behind them stand in `jvp.ts` and `linearize.ts`. */
 import { dtypeInfo } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError, TreeError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import type { Tangent } from '../core/primitive.ts';
 import { sameShape, showShape } from '../core/shape.ts';
 import { flatten, unflatten, type TreeDef } from '../core/tree.ts';
@@ -46,8 +47,10 @@ export function jvp(
   f: (...args: never[]) => unknown,
   primals: unknown,
   tangents: unknown,
-  { hasAux = false }: AuxOptions = {},
+  options: AuxOptions = {},
 ): unknown[] {
+  checkOptions('jvp', options, ['hasAux']);
+  const { hasAux = false } = options;
   if (!Array.isArray(primals) || !Array.isArray(tangents))
     throw new ArgumentError(
       `jvp: primals and tangents must be lists with one entry per argument; got ${typeof primals} and ${typeof tangents}. Write jvp(f, [x], [dx]).`,

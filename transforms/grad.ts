@@ -3,6 +3,7 @@
  * run backwards (`transpose.ts`); no operation knows a reverse derivative of its own.
  */
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import type { Jaxpr } from '../core/jaxpr.ts';
 import { checkFunction, checkOptions } from '../core/options.ts';
 import { LinearArg, type Tangent } from '../core/primitive.ts';
 import { showShape } from '../core/shape.ts';
@@ -11,7 +12,7 @@ import type { Value } from '../core/value.ts';
 import { checkInput, checkRealOutput } from './differentiable.ts';
 import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
 import { matchTangents } from './forward.ts';
-import { where, merge } from './jaxpr-cache.ts';
+import { merge, where, whereNot } from './jaxpr-cache.ts';
 import { linearizeFlat } from './linearize.ts';
 import type { Input, Inputs, Output } from './signature.ts';
 import type { FlatFunction } from './stage.ts';
@@ -29,16 +30,21 @@ export function vjpFlat(
 ): { readonly outs: readonly Value[]; readonly pullback: Pullback } {
   const nonzero = primals.map((p) => isDifferentiable(p.aval));
   const { outs, linear, nonzeroOut } = linearizeFlat(fun, primals, nonzero, name);
-  const pullback: Pullback = (cotangents) => {
+  return { outs, pullback: pullbackOf(linear, nonzero, nonzeroOut) };
+}
+
+/** Apart from the values of the function, so that a pullback keeps nothing in memory but its residuals. */
+function pullbackOf(
+  linear: Jaxpr,
+  nonzeroIn: readonly boolean[],
+  nonzeroOut: readonly boolean[],
+): Pullback {
+  const zeros = whereNot(nonzeroIn, nonzeroIn).map(() => null);
+  return (cotangents) => {
     const args = linear.inAvals.map((aval) => new LinearArg(aval));
     const cts = backwardPass(linear, args, where(cotangents, nonzeroOut));
-    return merge(
-      nonzero,
-      cts,
-      primals.filter((_, i) => !nonzero[i]).map(() => null),
-    );
+    return merge<Tangent>(nonzeroIn, cts, zeros);
   };
-  return { outs, pullback };
 }
 
 /** The result of `vjp`: takes a cotangent of the output's tree, gives one tree per argument. */
@@ -90,9 +96,9 @@ function vjpTree(
   const { outs, pullback } = vjpFlat(flat.fun, values);
   const [inAvals, count, outTree] = [values.map((v) => v.aval), flat.outCount(), flat.outTree()];
   const outAvals = outs.slice(0, count).map((out) => out.aval);
+  const rest = outs.slice(count).map(() => null);
   const pull = (ct: unknown): unknown => {
     const cts = matchTangents('vjp', 'cotangent', ct, outTree, outAvals);
-    const rest = outs.slice(count).map(() => null);
     return unflatten(
       treedef,
       pullback([...cts, ...rest]).map((t, i) => instantiate(t, inAvals[i])),
@@ -228,7 +234,7 @@ export interface ChosenArguments {
 /**
  * Pick arguments by position.
  *
- * @throws ArgumentError when a position names no argument.
+ * @throws ArgumentError when a position names no argument, or two the same.
  */
 export function chooseArguments(
   op: string,
@@ -245,6 +251,10 @@ export function chooseArguments(
       );
     return at;
   });
+  if (new Set(positions).size < positions.length)
+    throw new ArgumentError(
+      `${op}: argnums must name each argument once; got [${String(argnums)}] for a call with ${args.length} arguments. Leave the second out.`,
+    );
   return {
     picked: positions.map((at) => args[at]),
     restore:

@@ -1,5 +1,6 @@
 /** Arguments of a call that are arrays to a transformation, apart from those that are any JavaScript values. */
 import { ArgumentError } from '../core/errors.ts';
+import { where, whereNot } from './jaxpr-cache.ts';
 
 /** Arguments of a call, the differentiable ones apart. */
 export interface SplitArguments {
@@ -27,13 +28,26 @@ export function splitArguments(
       throw new ArgumentError(
         `${op}: ${option} must name arguments of the call; got ${n} for a call with ${args.length} arguments. Pass the argument, or change ${option}.`,
       );
+  const isHole = args.map((_, i) => !fixed.has(i));
   return {
-    nondiff: args.filter((_, i) => fixed.has(i)),
-    diff: args.filter((_, i) => !fixed.has(i)),
-    fill(diff) {
-      let next = 0;
-      return args.map((arg, i) => (fixed.has(i) ? arg : diff[next++])) as never[];
-    },
+    nondiff: whereNot(args, isHole),
+    diff: where(args, isHole),
+    fill: withHoles(args, isHole) as SplitArguments['fill'],
+  };
+}
+
+/**
+ * A list with holes, as the function that fills them in order. It may outlive the call that made it: what stood in the holes is
+ * not kept in memory.
+ */
+export function withHoles(
+  list: readonly unknown[],
+  isHole: readonly boolean[],
+): (given: readonly unknown[]) => unknown[] {
+  const fixed = list.map((x, i) => (isHole[i] ? undefined : x));
+  return (given) => {
+    let next = 0;
+    return fixed.map((x, i) => (isHole[i] ? given[next++] : x));
   };
 }
 

@@ -43,7 +43,7 @@ export interface VmapOptions {
  * Apply a function to every slice of its arguments along an axis, all at once: `vmap(f)(xs)[i] = f(xs[i])`.
  *
  * @throws ShapeError when mapped sizes differ, an axis is out of range, or a result with outAxes null is mapped; ArgumentError
- * when nothing is mapped or inAxes does not fit the arguments; TreeError when axes are no prefix of a tree.
+ * when nothing is mapped, axisSize is no size or inAxes does not fit the arguments; TreeError when axes are no prefix of a tree.
  * @example
  * String(vmap((x: Value) => lax.mul(x, x))(lax.iota('i32', 3))); // → [0 1 4]
  * const centred = vmap((x: Value) => lax.sub(x, lax.pmean(x, 'batch')), { axisName: 'batch' });
@@ -151,6 +151,10 @@ function mappedSize(
     const dim = dims[i];
     return dim === null ? [] : [x.shape[dim]];
   });
+  if (axisSize !== undefined && (!Number.isInteger(axisSize) || axisSize < 0))
+    throw new ArgumentError(
+      `vmap: axisSize must be an integer from 0; got ${typeof axisSize} ${String(axisSize)}. Leave it out where an argument is mapped.`,
+    );
   const size = axisSize ?? sizes[0];
   if (size === undefined)
     throw new ArgumentError(

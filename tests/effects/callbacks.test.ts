@@ -482,3 +482,21 @@ test('errors', () => {
     "
   `);
 });
+
+test('a callback without results returns nothing or null; a way to batch must exist', () => {
+  const seen: number[] = [];
+  const f = jit((x: Value) => {
+    const none = ioCallback((y: Value) => void seen.push(Number(y)), null, x);
+    return [none, ioCallback(() => null, null)];
+  });
+  expect(f(2)).toEqual([null, null]);
+  expect(ioCallback((y: Value) => void seen.push(Number(y)), null, np.array(3))).toBe(null);
+  expect(seen).toEqual([2, 3]);
+  expect(
+    report(() =>
+      untyped(pureCallback)((x: Value) => x, shapeDtypeStruct([]), 1, {
+        vmapMethod: 'expand_dims',
+      }),
+    ),
+  ).toMatchInlineSnapshot();
+});
