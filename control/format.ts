@@ -191,10 +191,26 @@ function numberText(source: Source, x: NDArray, spec: Spec): string {
   const digits = isInteger
     ? integerDigits(BigInt(value), spec.type)
     : floatDigits(Math.abs(Number(value)), spec);
-  const [whole, ...rest] = digits.split(/(?=[.e%])/);
-  const grouped = spec.grouping === '' ? whole : whole.replace(/\B(?=(\d{3})+$)/g, spec.grouping);
   const sign = isNegative ? '-' : spec.sign === '-' ? '' : spec.sign;
-  return align(spec, sign, [grouped, ...rest].join(''), '>');
+  const end = isInteger ? -1 : digits.search(/[.e%]/);
+  const whole = end < 0 ? digits : digits.slice(0, end);
+  const rest = digits.slice(whole.length);
+  const isGrouped = spec.grouping !== '' && (isInteger || Number.isFinite(value));
+  const shown = isGrouped ? grouped(whole, spec, sign.length + rest.length) : whole;
+  return align(spec, sign, shown + rest, '>');
+}
+
+/** Digits in groups of three, or of four where they are no decimal ones; zeros that fill the width beside other text are among them. */
+function grouped(
+  digits: string,
+  { grouping, type, fill, align: side, width }: Spec,
+  beside: number,
+): string {
+  const between = /[boxX]/.test(type) ? /\B(?=(?:\w{4})+$)/g : /\B(?=(?:\d{3})+$)/g;
+  let text = digits.replace(between, grouping);
+  for (let n = digits.length; fill === '0' && side === '=' && text.length + beside < width;)
+    text = digits.padStart(++n, '0').replace(between, grouping);
+  return text;
 }
 
 function integerDigits(value: bigint, type: string): string {
@@ -221,7 +237,8 @@ function floatDigits(x: number, { type, precision }: Spec): string {
       return `${fixed(x * 100, precision ?? 6)}%`;
     default: {
       if (precision === undefined) return showFloat(x, 'f64');
-      const digits = general(x, Math.max(1, precision));
+      // One digit after the point belongs to the precision.
+      const digits = general(x, Math.max(1, precision), precision - 1);
       return /[.e]/.test(digits) ? digits : `${digits}.0`;
     }
   }
@@ -230,22 +247,49 @@ function floatDigits(x: number, { type, precision }: Spec): string {
 const upperFor = (type: string, digits: string): string =>
   /[A-Z]/.test(type) ? digits.toUpperCase() : digits;
 
-/** Digits after the point; large numbers have no others than their own. */
-const fixed = (x: number, digits: number): string =>
-  x < 1e21
-    ? x.toFixed(digits)
-    : BigInt(x).toString() + (digits > 0 ? `.${'0'.repeat(digits)}` : '');
+/** `x` ≥ 0 times 10 to the power `digits`, rounded as Python does: exactly, half-way to even (`toFixed` goes up there). */
+function scaled(x: number, digits: number): bigint {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, x);
+  const bits = view.getBigUint64(0);
+  const exponent = Number(bits >> 52n);
+  const fraction = bits & (2n ** 52n - 1n);
+  // x is mantissa · 2^power; subnormal numbers have no leading one.
+  const mantissa = exponent === 0 ? fraction : fraction + 2n ** 52n;
+  const power = Math.max(exponent, 1) - 1075;
+  const over = 2n ** BigInt(Math.max(-power, 0)) * 10n ** BigInt(Math.max(-digits, 0));
+  const value = mantissa * 2n ** BigInt(Math.max(power, 0)) * 10n ** BigInt(Math.max(digits, 0));
+  const whole = value / over;
+  const rest = 2n * (value % over);
+  return rest > over || (rest === over && whole % 2n === 1n) ? whole + 1n : whole;
+}
 
-/** Python has two digits in the exponent at least. */
-const exponential = (x: number, digits: number): string =>
-  x.toExponential(digits).replace(/e([-+])(\d)$/, 'e$10$2');
+/** Decimal digits with a point before the last `places`. */
+function withPoint(digits: bigint, places: number): string {
+  const text = digits.toString().padStart(places + 1, '0');
+  return places === 0 ? text : `${text.slice(0, -places)}.${text.slice(-places)}`;
+}
 
-function general(x: number, precision: number): string {
-  const [, exponent] = x.toExponential(precision - 1).split('e');
+/** Digits after the point. */
+const fixed = (x: number, digits: number): string => withPoint(scaled(x, digits), digits);
+
+/** One digit before the point, and an exponent, which has two digits at least. */
+function exponential(x: number, digits: number): string {
+  let exponent = Number(x.toExponential().split('e')[1]);
+  // The shortest digits may be those of the next power of ten, and rounding may lead there.
+  if (x > 0 && scaled(x, digits - exponent) < 10n ** BigInt(digits)) exponent--;
+  if (scaled(x, digits - exponent) >= 10n ** BigInt(digits + 1)) exponent++;
+  const shown = String(Math.abs(exponent)).padStart(2, '0');
+  return `${withPoint(scaled(x, digits - exponent), digits)}e${exponent < 0 ? '-' : '+'}${shown}`;
+}
+
+/** The shorter form: with an exponent from `limit` on. */
+function general(x: number, precision: number, limit = precision): string {
+  const [, exponent] = exponential(x, precision - 1).split('e');
   const at = Number(exponent);
   const trim = (digits: string): string =>
     digits.includes('.') ? digits.replace(/\.?0+(?=e|$)/, '') : digits;
-  return at < -4 || at >= precision
+  return at < -4 || at >= limit
     ? trim(exponential(x, precision - 1))
     : trim(fixed(x, precision - 1 - at));
 }
