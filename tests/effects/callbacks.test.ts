@@ -498,5 +498,7 @@ test('a callback without results returns nothing or null; a way to batch must ex
         vmapMethod: 'expand_dims',
       }),
     ),
-  ).toMatchInlineSnapshot();
+  ).toMatchInlineSnapshot(
+    `"ArgumentError: pureCallback: vmapMethod must be one of sequential, sequentialUnrolled, expandDims, broadcastAll, legacyVectorized; got expand_dims. Check the spelling."`,
+  );
 });

@@ -242,7 +242,7 @@ test('control flow', () => {
     a branch that is no function
       ArgumentError: cond: there must be a function to transform or to run; got f32[3]. Pass the function itself, not its result.
     no branches
-      ArgumentError: switch: there must be at least one branch; got none. Pass a list of functions.
+      ArgumentError: switch: there must be a list of at least one branch; got a JavaScript array of 0. Pass a list of functions.
     a fractional branch
       DTypeError: switch: the index must be an integer scalar; got 0.5. Convert with x.astype('i32')."
   `);

@@ -452,7 +452,7 @@ describe('control flow', () => {
       `"DTypeError: switch: the index must be an integer scalar; got 0.5. Convert with x.astype('i32')."`,
     );
     expect(failure(() => switchBranch(0, []))).toMatchInlineSnapshot(
-      `"ArgumentError: switch: there must be at least one branch; got none. Pass a list of functions."`,
+      `"ArgumentError: switch: there must be a list of at least one branch; got a JavaScript array of 0. Pass a list of functions."`,
     );
   });
 });
