@@ -84,7 +84,7 @@ test('numbers in all branches give what they promote to', () => {
     const out = cond(
       pred,
       () => 3n as unknown as Value,
-      () => 1.5 as unknown as Value,
+      () => 1.5,
     );
     expect([out.dtype, out.weakType, js(out)]).toEqual(['f32', true, pred ? 3 : 1.5]);
   }
