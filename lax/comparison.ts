@@ -160,7 +160,7 @@ export const select = (pred: ArrayLike, onTrue: ArrayLike, onFalse: ArrayLike): 
 
 // --- clamp --------------------------------------------------------------------------------------------------------------------
 
-/** `clamp`: max(low, min(x, high)) with bounds of rank 0 or of the shape of x. Operands: low, x, high. */
+/** `clamp`: min(max(low, x), high) with bounds of rank 0 or of the shape of x. Operands: low, x, high. */
 export const clampP: Primitive<None> = definePrimitive<None>('clamp', {
   abstractEval: ([low, x, high]) => {
     commonDType('clamp', [low, x, high], ['int', 'uint', 'float']);
@@ -175,14 +175,14 @@ export const clampP: Primitive<None> = definePrimitive<None>('clamp', {
     const [low, x, high] = args.map((v) => spreadHlo(b, v, avalsOut[0].shape));
     return [b.scalar('clamp', low, x, high)];
   },
-  // x counts strictly inside, a bound where x is strictly beyond it.
+  // x counts strictly inside, a bound where x is strictly beyond it; the lower one only while it is below the upper one.
   jvp: ([low, x, high], [tLow, tx, tHigh]) => {
     const out = clampP.bind1([low, x, high], none);
     const [lo, hi] = [spreadLike(low, x), spreadLike(high, x)];
     const keep = (pred: Value, t: Value | null): Value | null =>
       t === null ? null : select(pred, spreadLike(t, x), zerosLike(x));
     const parts = [
-      tLow === null ? null : keep(gt(lo, x), tLow),
+      tLow === null ? null : keep(and(gt(lo, x), lt(lo, hi)), tLow),
       tx === null ? null : keep(and(gt(x, lo), lt(x, hi)), tx),
       tHigh === null ? null : keep(lt(hi, x), tHigh),
     ];

@@ -163,9 +163,11 @@ export function checkGather(
     throw new ShapeError(
       `gather: slices must fit into the operand; got ${facts}. Take smaller slices.`,
     );
-  if (
-    [...dims.collapsedSliceDims, ...dims.operandBatchingDims].some((axis) => sliceSizes[axis] > 1)
-  )
+  const dropped = [...dims.collapsedSliceDims, ...dims.operandBatchingDims];
+  // Only a result without elements can be made of axes without.
+  const least =
+    indices.shape.slice(0, -1).includes(0) || withoutAxes(sliceSizes, dropped).includes(0) ? 0 : 1;
+  if (dropped.some((axis) => sliceSizes[axis] > 1 || sliceSizes[axis] < least))
     throw new ShapeError(
       `gather: axes that are dropped must have slice size 1; got ${facts}, ${showGather(dims)}.`,
     );

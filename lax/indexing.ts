@@ -63,7 +63,7 @@ export interface IndexOptions {
 
 /** Options of `gather`. */
 export interface GatherOptions extends IndexOptions {
-  /** What out-of-bounds slices hold in mode `'fill'`: NaN, the least signed or greatest unsigned integer, false when left out. */
+  /** What out-of-bounds slices hold in mode `'fill'`: NaN, the least signed or greatest unsigned integer, true when left out. */
   readonly fillValue?: number;
 }
 
@@ -92,7 +92,7 @@ const up = (axes: readonly number[]): number[] => axes.map((axis) => axis + 1);
 /** The value that marks what was out of bounds. */
 function defaultFill(dtype: DType): number | bigint | boolean {
   const kind = kindOf(dtype);
-  if (kind === 'bool') return false;
+  if (kind === 'bool') return true;
   if (kind === 'float' || kind === 'complex') return Number.NaN;
   const bound = identityOf(kind === 'int' ? 'max' : 'min', dtype);
   return typeof bound === 'object' ? Number.NaN : bound;

@@ -8,6 +8,7 @@ import { parseKernel } from '../tile/parse.ts';
 import type { Combiner } from '../scalar.ts';
 import { cumulative, namedCombiner } from './classify.ts';
 import { emitRegion } from './emit-map.ts';
+import { boundedIndex, clampedIndex } from './starts.ts';
 
 /** One kernel of a step, over values: `inPlace` names the operand whose memory the result takes over. */
 export interface AloneKernel {
@@ -111,13 +112,7 @@ function startTiles(
   let next = 0;
   return starts.map((start, i) => {
     if (typeof start === 'number') return b.constant(start, 'i32');
-    const loaded = b.load(refs[next++]);
-    const index = loaded.type.dtype === 'i32' ? loaded : b.cast(loaded, 'i32');
-    return b.scalar(
-      'max',
-      b.constant(0, 'i32'),
-      b.scalar('min', index, b.constant(limits[i] - sizes[i], 'i32')),
-    );
+    return clampedIndex(b, b.load(refs[next++]), limits[i] - sizes[i]);
   });
 }
 
@@ -280,8 +275,10 @@ function scatterStarts(
       i === dims.indexVectorDim ? b.constant(k, 'i32') : at.position[axes.indexing.indexOf(i)],
     );
     const all = where.map((_, i) => i);
-    const read = b.load(b.sliceRef(at.refs, where, { sizes: where.map(() => 1), squeeze: all }));
-    return read.type.dtype === 'i32' ? read : b.cast(read, 'i32');
+    return boundedIndex(
+      b,
+      b.load(b.sliceRef(at.refs, where, { sizes: where.map(() => 1), squeeze: all })),
+    );
   };
   return operand.type.shape.map((_, axis) => {
     const batch = dims.inputBatchingDims.indexOf(axis);

@@ -1,12 +1,13 @@
 /** Ops that read at shifted or computed positions: slice, pad, reverse, concatenate, dynamic slice, gather, reduce_window. */
 import { LoweringError } from '../../core/errors.ts';
-import type { HloOp, HloValue } from '../hlo/ir.ts';
+import type { HloOp } from '../hlo/ir.ts';
 import type { Ref, Tile } from '../tile/ir.ts';
 import { resolve } from './axes.ts';
 import { namedCombiner } from './classify.ts';
 import type { Loop } from './config.ts';
 import { constantOf } from '../hlo/constant.ts';
 import { neutral } from './emit-reduce.ts';
+import { clampedIndex } from './starts.ts';
 import type { Writer } from './writer.ts';
 
 /** The loop of every dimension of the result (none for size 1): window ops keep their dimensions apart. */
@@ -159,20 +160,12 @@ function joined(w: Writer, op: HloOp<'concatenate'>): Tile {
   return result;
 }
 
-/** A start index as i32, clamped so that the window fits. */
-function clampedStart(w: Pick<Writer, 'b' | 'scalarOperand'>, start: HloValue, last: number): Tile {
-  const { b } = w;
-  const raw = w.scalarOperand(start);
-  const index = raw.type.dtype === 'i32' ? raw : b.cast(raw, 'i32');
-  return b.scalar('max', b.constant(0, 'i32'), b.scalar('min', index, b.constant(last, 'i32')));
-}
-
 function dynamic(w: Writer, op: HloOp<'dynamic_slice'>): Tile {
   const { b } = w;
   const loops = loopsOf(w, op);
   const { shape } = op.operands[0].type;
   const starts = shape.map((extent, i) => {
-    const start = clampedStart(w, op.operands[i + 1], extent - op.attrs.sizes[i]);
+    const start = clampedIndex(b, w.scalarOperand(op.operands[i + 1]), extent - op.attrs.sizes[i]);
     const loop = loops[i];
     return loop?.grid === undefined ? start : b.scalar('add', start, w.start(loop));
   });
@@ -197,11 +190,9 @@ function gathered(w: Writer, op: HloOp<'gather'>): Tile {
         ? b.constant(k, 'i32', shape)
         : batchPositions[batchAxes.indexOf(i)],
     );
-    const read =
-      indexRank === 0
-        ? w.expandScalar(b.load(w.wholeRef(indices)), shape)
-        : b.gather(w.wholeRef(indices), at);
-    return read.type.dtype === 'i32' ? read : b.cast(read, 'i32');
+    return indexRank === 0
+      ? w.expandScalar(b.load(w.wholeRef(indices)), shape)
+      : b.gather(w.wholeRef(indices), at);
   };
   const offsetAxes = operand.type.shape
     .map((_, i) => i)
@@ -214,8 +205,7 @@ function gathered(w: Writer, op: HloOp<'gather'>): Tile {
       return batchPositions[batchAxes.indexOf(dims.startIndicesBatchingDims[batchAt])];
     const k = dims.startIndexMap.indexOf(axis);
     if (k < 0) return within ?? b.constant(0, 'i32', shape);
-    const last = b.constant(extent - sliceSizes[axis], 'i32', shape);
-    const start = b.scalar('max', b.constant(0, 'i32', shape), b.scalar('min', component(k), last));
+    const start = clampedIndex(b, component(k), extent - sliceSizes[axis]);
     return within === undefined ? start : b.scalar('add', start, within);
   });
   if (where.length === 0) return w.expandScalar(b.load(w.wholeRef(operand)), shape);

@@ -4,7 +4,6 @@
  * (by sizes alone, so that results do not depend on the number of threads).
  */
 import { LoweringError } from '../../core/errors.ts';
-import type { DType } from '../../core/dtype.ts';
 import { keyOf } from '../../core/key.ts';
 import { sizeOf } from '../../core/shape.ts';
 import { HloBuilder, type FunctionTable } from '../hlo/build.ts';
@@ -71,14 +70,18 @@ const withoutEmpty: Rule = (b, op, operands) => {
         ),
       ];
     case 'dynamic_update_slice':
-    case 'scatter':
       return [operands[0]];
+    case 'scatter':
+      // Index vectors may be empty where every update goes to the one place there is.
+      return isEmpty(operands[operands.length - 1])
+        ? operands.slice(0, op.results.length)
+        : undefined;
     default:
       return undefined;
   }
 };
 
-/** A dot without rows and columns is a product and a sum: there is no matrix that a tile could hold. */
+/** A dot of one row and one column is a product and a sum: there is no matrix that a tile could hold. */
 const dotOfVectors: Rule = (b, op, operands) => {
   if (op.kind !== 'dot_general') return undefined;
   const { dims } = op.attrs;
@@ -86,25 +89,33 @@ const dotOfVectors: Rule = (b, op, operands) => {
     [operands[0], dims.lhsBatch, dims.lhsContract],
     [operands[1], dims.rhsBatch, dims.rhsContract],
   ] as const;
-  if (sides.some(([x, batch, contract]) => x.type.shape.length > batch.length + contract.length))
-    return undefined;
-  const { dtype } = op.results[0].type;
+  const isMatrix = sides.some(([x, batch, contract]) =>
+    x.type.shape.some((n, d) => n !== 1 && !batch.includes(d) && !contract.includes(d)),
+  );
+  if (isMatrix) return undefined;
+  const { dtype, shape } = op.results[0].type;
   // Halves are summed in f32, as every dot does.
   const inside = dtype === 'f16' || dtype === 'bf16' ? 'f32' : dtype;
-  const convert = (x: HloValue, to: DType): HloValue =>
-    x.type.dtype === to ? x : b.convert(x, to);
+  const finish = (x: HloValue): HloValue => {
+    const converted = x.type.dtype === dtype ? x : b.convert(x, dtype);
+    return converted.type.shape.length === shape.length ? converted : b.reshape(converted, shape);
+  };
   const [x, y] = sides.map(([value, batch, contract]) => {
-    const order = [...batch, ...contract];
-    return convert(order.every((d, i) => d === i) ? value : b.transpose(value, order), inside);
+    const kept = [...batch, ...contract];
+    const order = [...kept, ...value.type.shape.flatMap((_, d) => (kept.includes(d) ? [] : [d]))];
+    const turned = order.every((d, i) => d === i) ? value : b.transpose(value, order);
+    const sizes = kept.map((d) => value.type.shape[d]);
+    const flat = kept.length === order.length ? turned : b.reshape(turned, sizes);
+    return flat.type.dtype === inside ? flat : b.convert(flat, inside);
   });
   const product = b.scalar('mul', x, y);
   const first = dims.lhsBatch.length;
   const axes = dims.lhsContract.map((_, i) => first + i);
-  if (axes.length === 0) return [convert(product, dtype)];
+  if (axes.length === 0) return [finish(product)];
   const parts = chunked(b, product, axes, 'add');
   const sum =
     parts === undefined ? b.reduce(product, 'add', axes) : b.reduce(parts, 'add', [first]);
-  return [convert(sum, dtype)];
+  return [finish(sum)];
 };
 
 /** Merge the contracted axes of a dot into one, so that a tile has rows, columns and one inner axis. */

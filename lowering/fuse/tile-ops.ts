@@ -10,6 +10,7 @@ import { cumulative, namedCombiner, roleOf } from './classify.ts';
 import { emitMap, emitRegion, splat } from './emit-map.ts';
 import { constantOf } from '../hlo/constant.ts';
 import { argExtreme, neutral } from './emit-reduce.ts';
+import { clampedIndex } from './starts.ts';
 
 /** Tiles of values. */
 export type TileEnv = Map<HloValue, Tile>;
@@ -24,10 +25,6 @@ export function stored(b: TileBuilder, tile: Tile): Ref {
   return ref;
 }
 
-function indexTile(b: TileBuilder, tile: Tile): Tile {
-  return tile.type.dtype === 'i32' ? tile : b.cast(tile, 'i32');
-}
-
 /** Starts that keep a window inside. */
 function clamped(
   b: TileBuilder,
@@ -35,13 +32,7 @@ function clamped(
   shape: readonly number[],
   sizes: readonly number[],
 ): Tile[] {
-  return starts.map((start, i) =>
-    b.scalar(
-      'max',
-      b.constant(0, 'i32'),
-      b.scalar('min', indexTile(b, start), b.constant(shape[i] - sizes[i], 'i32')),
-    ),
-  );
+  return starts.map((start, i) => clampedIndex(b, start, shape[i] - sizes[i]));
 }
 
 function reduce(b: TileBuilder, op: HloOp<'reduce'>, args: readonly Tile[]): Tile[] {
@@ -100,7 +91,7 @@ function gather(b: TileBuilder, op: HloOp<'gather'>, [operand, indices]: readonl
   const { dims, sliceSizes } = op.attrs;
   const { shape } = op.results[0].type;
   const source = stored(b, operand);
-  const starts = stored(b, indexTile(b, indices));
+  const starts = stored(b, indices);
   const indexRank = indices.type.shape.length;
   const position = (axis: number): Tile => b.iota('i32', shape, axis);
   const batchPositions = shape.flatMap((_, i) =>
@@ -129,8 +120,7 @@ function gather(b: TileBuilder, op: HloOp<'gather'>, [operand, indices]: readonl
     const within = offsetAt < 0 ? undefined : position(dims.offsetDims[offsetAt]);
     const k = dims.startIndexMap.indexOf(axis);
     if (k < 0) return within ?? b.constant(0, 'i32', shape);
-    const last = b.constant(extent - sliceSizes[axis], 'i32', shape);
-    const start = b.scalar('max', b.constant(0, 'i32', shape), b.scalar('min', component(k), last));
+    const start = clampedIndex(b, component(k), extent - sliceSizes[axis]);
     return within === undefined ? start : b.scalar('add', start, within);
   });
   return b.gather(source, where);

@@ -1,4 +1,4 @@
-/** Interpretation of `gather` and `scatter`, as the specification indexes them. */
+/** Interpretation of `gather` and `scatter`. */
 import { sizeOf, stridesOf, withoutAxes, type Shape } from '../../core/shape.ts';
 import {
   copyBox,
@@ -106,7 +106,10 @@ export function gather(
   return { type, data };
 }
 
-/** `scatter` of N inputs, in row-major order of the index vectors; elements out of bounds are skipped. */
+/**
+ * `scatter` of N inputs, in row-major order of the index vectors. Windows that are not wholly in bounds are skipped, as XLA and our
+ * compiled devices have it; the specification skips single elements of them.
+ */
 export function scatter(
   xs: readonly HostTensor[],
   indices: HostTensor,
@@ -128,6 +131,7 @@ export function scatter(
   const updateShape = updates[0].type.shape;
   const updateStrides = stridesOf(updateShape);
   const window = dims.updateWindowDims.map((axis) => updateShape[axis]);
+  const sizes = shape.map((_, axis) => (kept.includes(axis) ? window[kept.indexOf(axis)] : 1));
   const places = stridesOf(window);
   const placeOf = batchPlaces(updateShape, dims.updateWindowDims);
   const map: IndexMap = {
@@ -138,8 +142,7 @@ export function scatter(
   };
   forEachIndexVector(indices, own.length, map, (position, start) => {
     const base = start.reduce((offset, s, axis) => offset + s * own[axis], 0);
-    const isOutside = start.some((s, axis) => !kept.includes(axis) && (s < 0 || s >= shape[axis]));
-    if (isOutside) return;
+    if (start.some((s, axis) => s < 0 || s > shape[axis] - sizes[axis])) return;
     forEachOffset(
       window,
       placeOf(position),
@@ -148,8 +151,6 @@ export function scatter(
         let to = base;
         for (let k = 0; k < kept.length; k++) {
           const i = Math.floor(element / places[k]) % window[k];
-          const at = start[kept[k]] + i;
-          if (at < 0 || at >= shape[kept[k]]) return;
           to += i * own[kept[k]];
         }
         const results = region([...read.map((r) => r(to)), ...fresh.map((r) => r(from))]);
