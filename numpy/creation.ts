@@ -6,7 +6,7 @@ import { typedArrayDType, type HostData, type Scalar, type TypedArray } from '..
 import { canonicalDType } from '../core/promotion.ts';
 import { showShape, type Shape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
-import { add, div, mul, sub } from '../lax/arithmetic.ts';
+import { add, div, floor, mul, sub } from '../lax/arithmetic.ts';
 import { eq, ge, select } from '../lax/comparison.ts';
 import { convertElementType } from '../lax/convert.ts';
 import { broadcastedIota, full as laxFull, iota } from '../lax/creation.ts';
@@ -251,7 +251,8 @@ export interface LinspaceOptions {
 }
 
 /**
- * `num` numbers in equal distances from `start` to `stop`, both included. Arrays as bounds give one more, leading axis.
+ * `num` numbers in equal distances from `start` to `stop`, both included; of an integer dtype, the integers not above them. Arrays as
+ * bounds give one more, leading axis.
  *
  * @throws ArgumentError when `num` is no non-negative integer.
  * @example
@@ -280,7 +281,8 @@ export function linspace(
   const last = num === 1 ? lift(low) : lift(high);
   const parts = num === 0 ? [] : endpoint ? [inner, last] : [inner];
   const out = parts.length === 0 ? laxFull([0, ...shape], 0, low.dtype) : concatenate(parts, 0);
-  return convertElementType(out, dtype === undefined ? out.dtype : dtypeOf(dtype));
+  const type = dtype === undefined ? out.dtype : dtypeOf(dtype);
+  return convertElementType(isInteger(type) ? floor(out) : out, type);
 }
 
 /**

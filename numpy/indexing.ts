@@ -3,8 +3,8 @@
  * index arrays gathers and scatters. Out of bounds, reads clamp and writes are dropped unless the mode says otherwise, as in JAX.
  */
 import { NDArray, type ArrayLike } from '../core/array.ts';
-import { isInteger } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { dtypeInfo, isInteger } from '../core/dtype.ts';
+import { DTypeError, ShapeError } from '../core/errors.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -19,7 +19,7 @@ import {
 } from './index-syntax.ts';
 import { asArray, leadingOnes, oneAxis, promoteDTypes, spreadTo } from './promote.ts';
 import { ravel } from './shape.ts';
-import { power } from './ufuncs.ts';
+import { divide, power } from './ufuncs.ts';
 
 /** What happens to indices out of bounds: reads clamp or fill, writes clamp or are dropped. */
 export type OutOfBounds = 'promise_in_bounds' | 'clip' | 'fill' | 'drop';
@@ -27,7 +27,7 @@ export type OutOfBounds = 'promise_in_bounds' | 'clip' | 'fill' | 'drop';
 /** Options of reads. */
 export interface GetOptions {
   readonly mode?: OutOfBounds;
-  /** What mode `'fill'` gives: NaN, the least signed or greatest unsigned integer, or false when left out. */
+  /** What mode `'fill'` gives: NaN, the least signed or greatest unsigned integer, or true when left out. */
   readonly fillValue?: number;
 }
 
@@ -206,14 +206,15 @@ function componentOf(
   return lax.add(lax.mul(lax.broadcastedIota('i32', batchShape, place), e.step), e.start);
 }
 
-/** Read through a gather. */
-function readGather(
-  x: Value,
-  index: readonly AxisIndex[],
-  axes: readonly ResultAxis[],
-  options: GetOptions,
-): Value {
+/** Read through a gather. @throws ShapeError when elements of an axis without elements are wanted. */
+function readGather(op: string, x: Value, index: readonly AxisIndex[], options: GetOptions): Value {
+  const axes = resultAxes(op, index);
   const plan = planOf(x, index, axes);
+  const empty = plan.droppedAxes.find((axis) => x.shape[axis] === 0);
+  if (empty !== undefined && !plan.shape.includes(0))
+    throw new ShapeError(
+      `${op}: an axis without elements has none to read; got ${x.aval.toString()} (axis ${empty}). Check the size first.`,
+    );
   const dims = {
     offsetDims: plan.windows,
     collapsedSliceDims: plan.droppedAxes,
@@ -235,7 +236,7 @@ function read(op: string, x: Value, indices: readonly Index[], options: GetOptio
   const clamps =
     options.mode === undefined || options.mode === 'promise_in_bounds' || options.mode === 'clip';
   if (scalars && clamps && x.size > 0) return insertNew(readDynamic(x, index), axes);
-  return insertNew(readGather(x, index, axes, options), axes);
+  return insertNew(readGather(op, x, index, options), axes);
 }
 
 /** A place in an array: elements are read with `get`, and new arrays made with `set`, `add` and the others. */
@@ -273,11 +274,11 @@ export class IndexRef {
     return this.#write('at.multiply', values, options, lax.scatterMul, lax.mul);
   }
 
-  /** The array with elements divided. @throws ShapeError when values do not broadcast to the place. */
+  /** The array with elements divided; integers become floats. @throws ShapeError when values do not broadcast to the place. */
   divide(values: ArrayLike, options: SetOptions = {}): Value {
     const ones = lax.onesLike(this.#x);
     const factors = new IndexRef(ones, this.#indices).multiply(values, options);
-    return lax.div(this.#x, factors);
+    return divide(this.#x, factors);
   }
 
   /** The array with elements raised to a power; an index named twice counts once. @throws ShapeError when values do not broadcast. */
@@ -382,7 +383,10 @@ export const slice = (x: ArrayLike, ...indices: readonly Index[]): Value =>
 export interface TakeOptions {
   /** The axis; the raveled array when left out. */
   readonly axis?: number | null;
-  /** Out of bounds: `'fill'` (when left out), `'clip'`, `'wrap'`. */
+  /**
+   * Out of bounds: `'fill'` (when left out), `'clip'`, `'wrap'`. Negative positions count from the end, but for `take` in mode `'clip'`,
+   * where they are clipped to 0.
+   */
   readonly mode?: 'fill' | 'clip' | 'wrap' | 'promise_in_bounds';
   readonly fillValue?: number;
 }
@@ -397,12 +401,22 @@ function integers(op: string, indices: ArrayLike): Value {
   return value;
 }
 
+/** Indices in a dtype that can hold sizes of axes. */
+const wideIndex = (at: Value): Value =>
+  dtypeInfo[at.dtype].bits < 32 ? lax.convertElementType(at, 'i32') : at;
+
+/** Indices modulo the length of an axis, which may be empty. */
+function wrappedAround(at: Value, length: number): Value {
+  const [wide, period] = [wideIndex(at), Math.max(1, length)];
+  return lax.rem(lax.add(lax.rem(wide, period), period), period);
+}
+
 /**
  * Elements at positions along an axis.
  *
  * `x: t[…, n, …], indices: int[s] → t[…, s, …]`
  *
- * @throws ShapeError when the axis is out of range; DTypeError when indices are no integers.
+ * @throws ShapeError when the axis is out of range or empty; DTypeError when indices are no integers.
  * @example
  * String(np.take(np.arange(4), np.array([3, 0], 'i32'))); // → [3 0]
  */
@@ -419,23 +433,25 @@ export function take(
   const given = asArray('take', x);
   const value = axis === null ? ravel(given) : given;
   const place = oneAxis('take', axis ?? 0, value);
+  const length = value.shape[place];
   // A number inside the array is a slice.
   if (
     typeof indices === 'number' &&
     Number.isInteger(indices) &&
-    Math.abs(indices + 0.5) < value.shape[place]
+    Math.abs(indices + 0.5) < length &&
+    (mode !== 'clip' || indices >= 0)
   )
     return lax.indexInDim(value, indices, place);
   const at = integers('take', indices);
-  const length = value.shape[place];
-  if (mode === 'wrap' && length === 0)
-    throw new ArgumentError(
-      'take: mode wrap needs elements; got an empty axis. Check the size first.',
-    );
-  const chosen = mode === 'wrap' ? lax.rem(lax.add(lax.rem(at, length), length), length) : at;
+  const chosen =
+    mode === 'wrap'
+      ? wrappedAround(at, length)
+      : mode === 'clip'
+        ? lax.clamp(0, wideIndex(at), Math.max(0, length - 1))
+        : at;
   const axes = value.shape.map((_, i): Index => (i === place ? chosen : null));
   const index = alignIndex('take', value.shape, axes);
-  return readGather(value, index, resultAxes('take', index), {
+  return readGather('take', value, index, {
     mode: mode === 'wrap' ? 'promise_in_bounds' : mode,
     ...(fillValue === undefined ? {} : { fillValue }),
   });
@@ -466,13 +482,14 @@ export function takeAlongAxis(
     i === place ? positions.shape[i] : n === 1 ? positions.shape[i] : n,
   );
   const full = spreadTo('takeAlongAxis', positions, shape);
+  const { mode = 'fill', fillValue } = options;
+  const chosen = mode === 'wrap' ? wrappedAround(full, given.shape[place]) : full;
   const index = shape.map((_, i): Index => {
-    if (i === place) return full;
+    if (i === place) return chosen;
     return given.shape[i] === 1 ? lax.zeros(shape, 'i32') : lax.broadcastedIota('i32', shape, i);
   });
   const aligned = alignIndex('takeAlongAxis', given.shape, index);
-  const { mode = 'fill', fillValue } = options;
-  return readGather(given, aligned, resultAxes('takeAlongAxis', aligned), {
+  return readGather('takeAlongAxis', given, aligned, {
     mode: mode === 'wrap' ? 'promise_in_bounds' : mode,
     ...(fillValue === undefined ? {} : { fillValue }),
   });
@@ -485,7 +502,7 @@ export interface SearchOptions {
 }
 
 /**
- * Places where elements would be inserted into a sorted vector.
+ * Places where elements would be inserted into a sorted vector; NaN comes last.
  *
  * `sorted: t[n], x: t[s] → i32[s]`
  *
@@ -505,6 +522,10 @@ export function searchsorted(
     );
   const wide = lax.expandDims(values, [values.ndim]);
   const row = lax.reshape(bounds, [...values.shape.map(() => 1), bounds.size]);
-  const before = side === 'left' ? lax.gt(wide, row) : lax.ge(wide, row);
+  // NaN comes last, as in `sort`.
+  const before =
+    side === 'left'
+      ? lax.or(lax.gt(wide, row), lax.and(lax.ne(wide, wide), lax.eq(row, row)))
+      : lax.or(lax.ge(wide, row), lax.ne(wide, wide));
   return lax.reduceSum(lax.convertElementType(before, 'i32'), [values.ndim]);
 }

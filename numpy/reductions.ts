@@ -1,6 +1,6 @@
 /** Reductions over axes, positions of extrema, and running sums. Axes may be negative; without an axis everything is reduced. */
 import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
-import { isInexact, isInteger, type DType } from '../core/dtype.ts';
+import { dtypeInfo, isInexact, isInteger, type DType } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { toInexact } from '../core/promotion.ts';
 import type { Value } from '../core/value.ts';
@@ -423,15 +423,18 @@ export const nancumprod = (x: ArrayLike, options?: number | null | CumulativeOpt
 /** The mean without NaN; NaN where nothing is left. @throws as `mean`. */
 export function nanmean(x: ArrayLike, options?: Axis | MeanOptions): Value {
   const [value, mask] = withoutNaN('nanmean', x, 0);
-  return mean(value, {
-    ...axisOptions<MeanOptions>(options),
-    ...(mask === undefined ? {} : { where: mask }),
-  });
+  const given = axisOptions<MeanOptions>(options);
+  if (mask === undefined) return mean(value, given);
+  const where =
+    given.where === undefined
+      ? mask
+      : lax.and(mask, spreadTo('nanmean', asBool('nanmean', given.where), mask.shape));
+  return mean(value, { ...given, where });
 }
-/** The greatest element without NaN; NaN where nothing is left. @throws as `max`. */
+/** The greatest element without NaN; NaN where nothing is left and no `initial` is given. @throws as `max`. */
 export const nanmax = (x: ArrayLike, options?: Axis | ExtremumOptions): Value =>
   nanExtremum('max', x, options);
-/** The least element without NaN; NaN where nothing is left. @throws as `max`. */
+/** The least element without NaN; NaN where nothing is left and no `initial` is given. @throws as `max`. */
 export const nanmin = (x: ArrayLike, options?: Axis | ExtremumOptions): Value =>
   nanExtremum('min', x, options);
 
@@ -442,13 +445,13 @@ function nanExtremum(
 ): Value {
   const [value, mask] = withoutNaN(`nan${op}`, x, op === 'max' ? -Infinity : Infinity);
   const out = extremum(op, value, options);
-  if (mask === undefined) return out;
-  const { axis = null, keepdims = false } = axisOptions<ExtremumOptions>(options);
+  const { axis = null, keepdims = false, initial } = axisOptions<ExtremumOptions>(options);
+  if (mask === undefined || initial !== undefined) return out;
   return lax.select(any(mask, { axis, keepdims }), out, lax.fullLike(out, NaN));
 }
 
 /**
- * Counts of the integers 0 … length - 1 in a vector.
+ * Counts of the integers 0 … length - 1 in a vector; negative ones count as 0, as in JAX.
  *
  * @throws ArgumentError when the array is no vector of integers.
  * @example
@@ -463,8 +466,9 @@ export function bincount(
     throw new ArgumentError(
       `bincount: the array must be a vector of integers; got ${value.aval.toString()}. Ravel or convert it.`,
     );
-  const bins = lax.reshape(lax.iota(value.dtype, length), [length, 1]);
-  const hits = lax.eq(lax.reshape(value, [1, value.size]), bins);
+  const wide = dtypeInfo[value.dtype].bits < 32 ? lax.convertElementType(value, 'i32') : value;
+  const bins = lax.reshape(lax.iota(wide.dtype, length), [length, 1]);
+  const hits = lax.eq(lax.reshape(lax.max(wide, constant(0, wide)), [1, value.size]), bins);
   if (weights === undefined) return sum(hits, { axis: 1 });
   const w = asArray('bincount', weights);
   return sum(lax.mul(lax.convertElementType(hits, w.dtype), lax.reshape(w, [1, value.size])), {

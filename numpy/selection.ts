@@ -1,6 +1,6 @@
 /** Comparisons, extrema of two arrays, and choosing between arrays. */
 import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
-import { isFloat, isInexact, type DType } from '../core/dtype.ts';
+import { isFloat, type DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { showShape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
@@ -11,6 +11,7 @@ import {
   broadcastShapes,
   promote,
   promoteDTypes,
+  promoteInexact,
   promoteInexactShapes,
   spreadTo,
 } from './promote.ts';
@@ -53,20 +54,20 @@ export const greaterEqual: Binary = pair('greaterEqual', lax.ge);
 export const maximum: Binary = pair('maximum', lax.max);
 /** The lesser of x and y; NaN wins. @throws ShapeError when the shapes do not broadcast. */
 export const minimum: Binary = pair('minimum', lax.min);
-/** The greater of x and y; NaN loses. @throws ShapeError when the shapes do not broadcast. */
-export const fmax: Binary = (x, y) => withoutNaN('fmax', x, y, lax.max);
-/** The lesser of x and y; NaN loses. @throws ShapeError when the shapes do not broadcast. */
-export const fmin: Binary = (x, y) => withoutNaN('fmin', x, y, lax.min);
+/** The greater of x and y; NaN loses. Where both are equal the derivative is that of y, as in JAX. @throws ShapeError when the shapes do not broadcast. */
+export const fmax: Binary = (x, y) => withoutNaN('fmax', x, y, lax.gt);
+/** The lesser of x and y; NaN loses. Where both are equal the derivative is that of y, as in JAX. @throws ShapeError when the shapes do not broadcast. */
+export const fmin: Binary = (x, y) => withoutNaN('fmin', x, y, lax.lt);
 
+/** x where it wins against y or y is NaN, else y. */
 function withoutNaN(
   op: string,
   x: ArrayLike,
   y: ArrayLike,
-  f: (x: Value, y: Value) => Value,
+  wins: (x: Value, y: Value) => Value,
 ): Value {
   const [a, b] = together(op, promoteDTypes(op, x, y));
-  const both = f(a, b);
-  return isFloat(a.dtype) ? lax.select(lax.ne(a, a), b, lax.select(lax.ne(b, b), a, both)) : both;
+  return lax.select(lax.or(wins(a, b), lax.ne(b, b)), a, b);
 }
 
 /** Values repeated into the shape that they have together. */
@@ -161,14 +162,9 @@ export function isclose(
   y: ArrayLike,
   { rtol = 1e-5, atol = 1e-8, equalNan = false }: CloseOptions = {},
 ): Value {
-  const [given, other] = promoteDTypes('isclose', x, y);
-  if (!isInexact(given.dtype)) return equal(given, other);
-  const [a, b] = together('isclose', [given, other]);
+  const [a, b] = together('isclose', promoteInexact('isclose', x, y));
   const limit = lax.add(constant(atol, b), lax.mul(constant(rtol, b), lax.abs(b)));
-  const near = lax.and(
-    lax.le(lax.abs(lax.sub(a, b)), limit),
-    lax.and(lax.isFinite(a), lax.isFinite(b)),
-  );
+  const near = lax.and(lax.le(lax.abs(lax.sub(a, b)), limit), lax.isFinite(b));
   const close = lax.or(near, lax.eq(a, b));
   return equalNan ? lax.or(close, lax.and(lax.ne(a, a), lax.ne(b, b))) : close;
 }

@@ -3,7 +3,7 @@ import type { ArrayLike } from '../core/array.ts';
 import { ArgumentError } from '../core/errors.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
-import { asArray, asInexact, oneAxis } from './promote.ts';
+import { asArray, asInexact, axisOptions, oneAxis, reducedAxes, type Axis } from './promote.ts';
 import { mean } from './reductions.ts';
 import { flip, ravel } from './shape.ts';
 
@@ -52,31 +52,44 @@ export function argsort(x: ArrayLike, given: number | null | SortOptions = {}): 
   return descending ? flip(order, dimension) : order;
 }
 
-/** The middle element along an axis; the mean of the two middle ones when there are equally many. @throws ShapeError as `sort`. */
-export function median(
-  x: ArrayLike,
-  {
-    axis = null,
-    keepdims = false,
-  }: { readonly axis?: number | null; readonly keepdims?: boolean } = {},
-): Value {
-  const given = asInexact('median', x);
-  const value = axis === null ? ravel(given) : given;
-  const dimension = oneAxis('median', axis ?? 0, value);
-  const n = value.shape[dimension];
+/** Options of `median`; instead of the options the bare axis may be given. */
+export interface MedianOptions {
+  /** One axis, several, or all (null or left out). */
+  readonly axis?: Axis;
+  /** Keep reduced axes with size 1. */
+  readonly keepdims?: boolean;
+}
+
+/**
+ * The middle element over axes; the mean of the two middle ones when there are equally many. NaN where there is one.
+ *
+ * @throws ShapeError when an axis is out of range or named twice; ArgumentError when there is no element.
+ * @example
+ * String(np.median(np.array([3, 1, 2, 9]))); // → 2.5
+ */
+export function median(x: ArrayLike, given?: Axis | MedianOptions): Value {
+  const { axis, keepdims = false } = axisOptions<MedianOptions>(given);
+  const value = asInexact('median', x);
+  const axes = reducedAxes('median', axis, value);
+  const kept = value.shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
+  const sizes = kept.map((i) => value.shape[i]);
+  const n = axes.reduce((count, i) => count * value.shape[i], 1);
   if (n === 0)
     throw new ArgumentError(
-      `median: an empty axis has no median; got ${given.aval.toString()} (axis ${dimension}). Check the size first.`,
+      `median: no elements have no median; got ${value.aval.toString()} over axes ${axes.join(', ')}. Check the size first.`,
     );
-  const sorted = lax.sort(value, { dimension });
+  const rows = lax.reshape(lax.transpose(value, [...kept, ...axes]), [...sizes, n]);
+  const dimension = sizes.length;
+  const sorted = lax.sort(rows, { dimension });
   const middle = lax.sliceInDim(sorted, Math.floor((n - 1) / 2), Math.floor(n / 2) + 1, {
     axis: dimension,
   });
-  const out = mean(middle, { axis: dimension, keepdims });
-  return axis === null && keepdims
-    ? lax.reshape(
-        out,
-        given.shape.map(() => 1),
-      )
-    : out;
+  // NaN is sorted last.
+  const last = lax.indexInDim(sorted, n - 1, dimension);
+  const out = lax.select(
+    lax.ne(last, last),
+    lax.fullLike(last, NaN),
+    mean(middle, { axis: dimension }),
+  );
+  return keepdims && axes.length > 0 ? lax.expandDims(out, axes) : out;
 }

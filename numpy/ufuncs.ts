@@ -5,7 +5,8 @@
 import { scalarFor, NDArray, type ArrayLike } from '../core/array.ts';
 import { dtypeInfo, isFloat, isInexact, isInteger, isUnsigned, type DType } from '../core/dtype.ts';
 import { DTypeError } from '../core/errors.ts';
-import type { Value } from '../core/value.ts';
+import { canonicalDType } from '../core/promotion.ts';
+import { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import { customJvp } from '../transforms/custom.ts';
 import {
@@ -32,6 +33,16 @@ const pair =
   (op: string, f: (x: Value, y: Value) => Value): Binary =>
   (x, y) => {
     const [a, b] = promote(op, x, y);
+    return f(a, b);
+  };
+
+/** Like `pair`, with bools as integers. */
+const numberPair =
+  (op: string, f: (x: Value, y: Value) => Value): Binary =>
+  (x, y) => {
+    const [a, b] = promote(op, x, y).map((v) =>
+      isBool(v) ? lax.convertElementType(v, canonicalDType('i64')) : v,
+    );
     return f(a, b);
   };
 
@@ -100,35 +111,41 @@ function sameShapes(op: string, ...xs: readonly Value[]): Value[] {
 }
 
 /**
- * The greatest integer not above x / y.
+ * The greatest integer not above x / y; where y is 0 that is x / 0 for floats, and as in JAX some integer for integers.
  *
  * @throws ShapeError when the shapes do not broadcast.
  * @example
  * String(np.floorDivide(np.array([-3, 3], 'i32'), 2)); // → [-2 1]
  */
-export const floorDivide: Binary = pair('floorDivide', (x, y) => {
+export const floorDivide: Binary = numberPair('floorDivide', (x, y) => {
   if (isUnsigned(x.dtype)) return lax.div(x, y);
+  const [a, b] = sameShapes('floorDivide', x, y);
+  const rest = lax.rem(a, b);
+  const isInexactQuotient = lax.ne(rest, beside(0, rest));
   if (isFloat(x.dtype)) {
-    const [a, b] = sameShapes('floorDivide', x, y);
-    const rest = lax.rem(a, b);
-    const quotient = lax.div(lax.sub(a, rest), b);
-    const wrong = lax.and(differ(rest, b), lax.ne(rest, beside(0, rest)));
+    const whole = lax.select(lax.eq(b, beside(0, b)), a, lax.sub(a, rest));
+    const quotient = lax.div(whole, b);
+    const wrong = lax.and(differ(rest, b), isInexactQuotient);
     return lax.round(lax.select(wrong, lax.sub(quotient, one(quotient)), quotient));
   }
-  const quotient = lax.div(x, y);
-  const rest = lax.rem(x, y);
-  const [q, r, a, b] = sameShapes('floorDivide', quotient, rest, x, y);
-  return lax.select(lax.and(differ(a, b), lax.ne(r, beside(0, r))), lax.sub(q, one(q)), q);
+  const quotient = lax.div(a, b);
+  const wrong = lax.and(lax.ne(lax.sign(a), lax.sign(b)), isInexactQuotient);
+  return lax.select(wrong, lax.sub(quotient, one(quotient)), quotient);
 });
 
-/** x mod y, with the sign of y. @throws ShapeError when the shapes do not broadcast. */
-export const remainder: Binary = pair('remainder', (x, y) =>
-  isUnsigned(x.dtype) ? lax.rem(x, y) : floorRemainder(x, y),
-);
+/** A divisor of integers with 1 instead of 0: remainders by 0 are 0. */
+const nonzeroDivisor = (y: Value): Value =>
+  isInteger(y.dtype) ? lax.select(lax.eq(y, beside(0, y)), lax.onesLike(y), y) : y;
+
+/** x mod y, with the sign of y; 0 for integers mod 0. @throws ShapeError when the shapes do not broadcast. */
+export const remainder: Binary = numberPair('remainder', (x, y) => {
+  const divisor = nonzeroDivisor(y);
+  return isUnsigned(x.dtype) ? lax.rem(x, divisor) : floorRemainder(x, divisor);
+});
 /** `remainder` under its other name. @throws as `remainder`. */
 export const mod: Binary = (x, y) => remainder(x, y);
-/** The remainder with the sign of x, as JavaScript's `%`. @throws ShapeError when the shapes do not broadcast. */
-export const fmod: Binary = pair('fmod', lax.rem);
+/** The remainder with the sign of x, as JavaScript's `%`; 0 for integers by 0. @throws ShapeError when the shapes do not broadcast. */
+export const fmod: Binary = numberPair('fmod', (x, y) => lax.rem(x, nonzeroDivisor(y)));
 /** Quotient and remainder: `[floorDivide(x, y), remainder(x, y)]`. @throws as `floorDivide`. */
 export const divmod = (x: ArrayLike, y: ArrayLike): [Value, Value] => [
   floorDivide(x, y),
@@ -194,6 +211,11 @@ export function power(x: ArrayLike, y: ArrayLike): Value {
       `power: integers cannot be raised to negative powers; got ${value.aval.toString()} to ${y}. Convert the base with x.astype('f32').`,
     );
   }
+  // An integer exponent stays one: its derivative by the base is known at 0 too.
+  if (x instanceof Value && y instanceof Value && isInexact(x.dtype) && isInteger(y.dtype)) {
+    const [base, exponent] = promoteShapes('power', x, y);
+    return lax.pow(base, exponent);
+  }
   const [a, b] = promote('power', x, y);
   return isInexact(a.dtype) ? lax.pow(a, b) : integerPower(a, b);
 }
@@ -205,7 +227,8 @@ function integerPower(x: Value, y: Value): Value {
     isBool(x) ? lax.convertElementType(x, 'i32') : x,
     isBool(y) ? lax.convertElementType(y, 'i32') : y,
   );
-  let result = lax.onesLike(base);
+  const isZero = lax.and(lax.eq(base, beside(0, base)), lax.ne(exponent, beside(0, exponent)));
+  let result = lax.select(isZero, lax.zerosLike(base), lax.onesLike(base));
   let power = base;
   for (let bit = 0; bit < 6; bit++) {
     // Greater powers than 63 of anything but 0, 1 and -1 do not fit anyway.
@@ -228,12 +251,16 @@ export const sqrt: Unary = onFloats('sqrt', lax.sqrt);
 export const cbrt: Unary = onFloats('cbrt', lax.cbrt);
 /** 1 / x. */
 export const reciprocal: Unary = onFloats('reciprocal', (x) => lax.integerPow(x, -1));
-/** √(x² + y²), without overflow on the way. @throws ShapeError when the shapes do not broadcast. */
+/** √(x² + y²), without overflow on the way; ∞ where one is infinite. @throws ShapeError when the shapes do not broadcast. */
 export const hypot: Binary = floatPair('hypot', (x, y) => {
-  const [a, b] = [lax.max(lax.abs(x), lax.abs(y)), lax.min(lax.abs(x), lax.abs(y))];
+  const [u, v] = sameShapes('hypot', lax.abs(x), lax.abs(y));
+  const [a, b] = [lax.max(u, v), lax.min(u, v)];
+  const infinity = beside(Infinity, a);
+  const isInfinite = lax.or(lax.eq(u, infinity), lax.eq(v, infinity));
   const zero = lax.eq(a, beside(0, a));
   const ratio = lax.div(b, lax.select(zero, lax.onesLike(a), a));
-  return lax.select(zero, a, lax.mul(a, lax.sqrt(lax.add(one(ratio), lax.square(ratio)))));
+  const size = lax.mul(a, lax.sqrt(lax.add(one(ratio), lax.square(ratio))));
+  return lax.select(isInfinite, lax.fullLike(a, Infinity), lax.select(zero, a, size));
 });
 
 // --- exponentials and logarithms ------------------------------------------------------------------------------------------------
@@ -380,17 +407,24 @@ export const rint: Unary = onFloats('rint', (x) => lax.round(x, 'toNearestEven')
 /**
  * Round to a number of decimals, ties to even.
  *
- * @throws DTypeError for bools.
+ * @throws DTypeError for bools, and for integers to tens, hundreds, …
  * @example
  * String(np.round(np.array([0.5, 1.5, 2.25]))); // → [0. 2. 2.]
  */
 export function round(x: ArrayLike, decimals = 0): Value {
   const value = asArray('round', x);
+  if (isBool(value) || (isInteger(value.dtype) && decimals < 0))
+    throw new DTypeError(
+      `round: only floats can be rounded${isBool(value) ? '' : ' to tens, hundreds, …'}; got ${value.aval.toString()} and ${decimals} decimals. Convert with x.astype('f32').`,
+    );
   if (isInteger(value.dtype)) return value;
-  if (decimals === 0) return lax.round(asInexact('round', value), 'toNearestEven');
-  const scale = beside(10 ** Math.abs(decimals), value);
+  if (decimals === 0) return lax.round(value, 'toNearestEven');
+  // f16 has no room for the scaled number.
+  const wide = value.dtype === 'f16' ? lax.convertElementType(value, 'f32') : value;
+  const scale = beside(10 ** Math.abs(decimals), wide);
   const [up, down] = decimals > 0 ? [lax.mul, lax.div] : [lax.div, lax.mul];
-  return down(lax.round(up(value, scale), 'toNearestEven'), scale);
+  const rounded = down(lax.round(up(wide, scale), 'toNearestEven'), scale);
+  return lax.convertElementType(rounded, value.dtype, value.weakType);
 }
 
 // --- logic and bits ------------------------------------------------------------------------------------------------------------
@@ -422,9 +456,9 @@ export const bitwiseNot: Unary = (x) => lax.not(asArray('bitwiseNot', x));
 /** `bitwiseNot` under its other name. @throws DTypeError for floats. */
 export const invert: Unary = (x) => bitwiseNot(x);
 /** Bits moved to the left. @throws DTypeError for floats; ShapeError when the shapes do not broadcast. */
-export const leftShift: Binary = pair('leftShift', lax.shiftLeft);
+export const leftShift: Binary = numberPair('leftShift', lax.shiftLeft);
 /** Bits moved to the right; the sign is kept. @throws DTypeError for floats; ShapeError when the shapes do not broadcast. */
-export const rightShift: Binary = pair('rightShift', (x, y) =>
+export const rightShift: Binary = numberPair('rightShift', (x, y) =>
   isUnsigned(x.dtype) ? lax.shiftRightLogical(x, y) : lax.shiftRightArithmetic(x, y),
 );
 

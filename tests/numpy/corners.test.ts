@@ -43,3 +43,31 @@ describe.each([
     ]);
   });
 });
+
+test('gradients of fmax and fmin at ties and NaN', () => {
+  const at = (f: typeof np.fmax, x: number, y: number): unknown =>
+    grad(f, { argnums: [0, 1] })(x, y).map((g) => g.item());
+  expect([at(np.fmax, 1, 1), at(np.fmin, 1, 1)]).toEqual([
+    [0, 1],
+    [0, 1],
+  ]);
+  expect([at(np.fmax, NaN, 1), at(np.fmin, 1, NaN)]).toEqual([
+    [0, 1],
+    [1, 0],
+  ]);
+});
+
+test('integer exponents have a derivative by the base at 0', () => {
+  const slopes = grad((x) => np.sum(np.power(x, np.array([0, 1, 2], 'i32'))))(np.zeros(3));
+  expect(slopes.jsSync()).toEqual([0, 1, 0]);
+});
+
+test('no rounding of bools, or of integers to tens', () => {
+  expect(() => np.round(np.array([true]))).toThrow(/round: only floats can be rounded; got bool/);
+  expect(() => np.round(np.array([15], 'i32'), -1)).toThrow(/to tens, hundreds, …; got i32/);
+});
+
+test('positions of takeAlongAxis wrap around', () => {
+  const out = np.takeAlongAxis(np.arange(5), np.array([-1, -7, 9], 'i32'), 0, { mode: 'wrap' });
+  expect(out.jsSync()).toEqual([4, 3, 4]);
+});

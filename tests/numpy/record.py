@@ -360,6 +360,48 @@ cases[-1]["args"] = [cases[-1]["args"]]
 add("meshgrid", onp.arange(2, dtype=onp.int32), onp.arange(3, dtype=onp.int32), indexing="ij")
 cases[-1]["args"] = [cases[-1]["args"]]
 
+# Corners: divisions by zero, NaN in order statistics, masks beside initial values, positions out of range.
+ints0 = onp.array([5, -5, 0, 7], onp.int32)
+zeros0 = onp.array([0, 0, 0, -2], onp.int32)
+for name in ["floor_divide", "remainder", "fmod", "divmod"]:
+    add(name, ints0, zeros0)
+    add(name, onp.array([7, 9], onp.uint32), onp.array([1, 2], onp.uint32))
+    add(name, onp.array([True]), onp.array([True]))
+for name in ["remainder", "fmod"]:
+    add(name, onp.array([7, 9], onp.uint32), onp.array([0, 2], onp.uint32))
+add("floor_divide", onp.array([5, -5, 0, 7, onp.inf, onp.nan, 3, -3], f), onp.array([0, 0, 0, -2, 2, 1, onp.inf, onp.inf], f))
+add("left_shift", onp.array([True]), onp.array([True]))
+add("right_shift", onp.array([True]), onp.array([1], onp.int32))
+add("power", onp.array([0, 0, 3, -1], onp.int32), onp.array([64, 0, 70, 65], onp.int32))
+add("power", onp.array([3, 0], onp.uint32), onp.array([200, 64], onp.uint32))
+add("power", onp.array([[2], [3]], f), onp.array([3, -1], onp.int32))
+add("hypot", onp.array([onp.inf, onp.nan, onp.inf, 0, 1e30], f), onp.array([onp.nan, onp.inf, -onp.inf, -0.0, 1e30], f))
+add("round", onp.array([1.2548828, 100.5], onp.float16), 3)
+add("isclose", onp.array([100000, 2], onp.int32), onp.array([100001, 3], onp.int32))
+add("linspace", -1.5, 1.5, 4, dtype="int32")
+one_nan = onp.array([[1, onp.nan, 2], [3, 4, 5]], f)
+all_nan = onp.array([onp.nan, onp.nan], f)
+first = onp.array([True, True, False])
+add("median", one_nan)
+add("median", one_nan, axis=1)
+add("median", cube, axis=(0, 2))
+add("median", cube, axis=(0, 2), keepdims=True)
+add("median", onp.array([1, 5, 2, 4], onp.int32))
+add("nanmax", all_nan, initial=3.0)
+add("nanmin", all_nan, initial=3.0)
+add("nanmax", onp.array([onp.nan, 1, 5], f), where=first, initial=-9.0)
+add("nanmean", onp.array([onp.nan, 1, 5], f), where=first)
+add("nanmean", onp.array([2, 1, 5], onp.int32), where=first)
+add("searchsorted", onp.array([1, 2, 3, onp.nan], f), onp.array([onp.nan, 0, 2, 5], f))
+add("searchsorted", onp.array([1, 2, 3, onp.nan], f), onp.array([onp.nan, 0, 2, 5], f), side="right")
+add("bincount", onp.array([1, -1, 2, 9], onp.int32), length=4)
+add("bincount", onp.array([1, 255, 2], onp.uint8), length=300)
+outside = onp.array([-1, -7, 9], onp.int32)
+for mode in ["clip", "wrap", "fill"]:
+    add("take", onp.arange(5, dtype=f), outside, mode=mode)
+add("take", onp.arange(5, dtype=f), onp.array([-1, -128, 100], onp.int8), mode="wrap")
+add("take", onp.array([True, False]), onp.array([1, 5], onp.int32))
+
 indices = []
 s_ = onp.s_
 
@@ -402,5 +444,6 @@ place("get", x, far, mode="clip")
 place("get", ints, far, mode="fill")
 place("set", x, onp.array(9, onp.int32), 1.0)
 place("get", x, onp.array(9, onp.int32))
+place("divide", ints, s_[0], 2)
 
 json.dump({"jax": jax.__version__, "cases": cases, "indices": indices}, sys.stdout, separators=(",", ":"))
