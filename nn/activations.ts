@@ -17,9 +17,9 @@ const activation =
   (x) =>
     f(asInexact(op, x));
 
-/** The values of `x` where it is positive, elsewhere `other`. NaN counts as positive, and the derivative at 0 is that of `other`. */
+/** The values of `x` (or `then`) where it is positive, elsewhere `other`: at 0 and NaN values and derivatives are those of `other`. */
 const whenPositive = (x: Value, other: Value, then: Value = x): Value =>
-  lax.select(lax.le(x, constant(0, x)), other, then);
+  lax.select(lax.gt(x, constant(0, x)), then, other);
 
 /** A function of one array with this derivative: where `keeps` holds the tangent passes, elsewhere it is 0. */
 function gated(f: (x: Value) => Value, keeps: (x: Value) => Value): (x: Value) => Value {

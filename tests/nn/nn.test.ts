@@ -63,6 +63,8 @@ describe('activations', () => {
 
   test('derivatives at corners are those of JAX', () => {
     expect(numbers(vmap(grad(nn.relu))(np.array([-1, 0, 1, NaN])))).toEqual([0, 0, 1, 0]);
+    for (const f of [nn.elu, nn.celu, nn.selu])
+      expect(grad((x: Value) => f(x))(NaN).item()).toBeNaN();
     expect(numbers(vmap(grad(nn.relu6))(np.array([0, 3, 6, 7])))).toEqual([0, 1, 0, 0]);
     expect(numbers(grad(nn.softplus)(0))).toEqual([0.5]);
     expect(numbers(grad(nn.leakyRelu)(0))).toEqual([1]);
