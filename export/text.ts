@@ -45,9 +45,9 @@ export function parsePrograms(text: string): ExportedProgram[] {
       `deserialize: the data must be an exported program; got ${text.length} characters that begin with ${JSON.stringify(text.slice(0, 24))}. Pass what serialize() gave.`,
     );
   const version = Number(header[1]);
-  if (version > formatVersion)
+  if (version < 1 || version > formatVersion)
     throw new ParseError(
-      `deserialize: the version of the format must be known; got ${version}, known are versions up to ${formatVersion}. Update palladia, or export with the version that runs here.`,
+      `deserialize: the version of the format must be known; got ${version}, known are versions from 1 to ${formatVersion}. Update palladia, or export with the version that runs here.`,
     );
   const body = text.slice(header[0].length);
   if (checksum(body) !== header[2])
@@ -55,8 +55,9 @@ export function parsePrograms(text: string): ExportedProgram[] {
       `deserialize: the data must be whole; got ${body.length} characters with checksum ${checksum(body)} instead of ${header[2]}. Copy or export the program again.`,
     );
   try {
-    const data = JSON.parse(body) as Data;
-    return list(data, 'programs').map(programFromData);
+    const programs = list(JSON.parse(body) as Data, 'programs').map(programFromData);
+    if (programs.length === 0) throw wrong('a program', []);
+    return programs;
   } catch (cause) {
     if (cause instanceof PalladiaError) throw cause;
     throw new ParseError(
@@ -112,7 +113,8 @@ function natural(data: Data, what: string): number {
 
 function avalFromData(data: Data): Aval {
   const { dtype, shape, weakType } = record(data, 'types');
-  if (typeof dtype !== 'string' || !(dtype in dtypeInfo)) throw wrong('known dtypes', dtype);
+  if (typeof dtype !== 'string' || !Object.hasOwn(dtypeInfo, dtype))
+    throw wrong('known dtypes', dtype);
   const sizes = list(shape, 'sizes').map((size) => natural(size, 'sizes'));
   return new Aval(sizes, dtype as DType, weakType === true);
 }

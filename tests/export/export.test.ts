@@ -235,7 +235,12 @@ describe('errors', () => {
     );
     expect(failure(() => deserialize(new Uint8Array()))).toContain('must be an exported program');
     expect(failure(() => deserialize(text.replace('export 1', 'export 2')))).toMatchInlineSnapshot(
-      `"ParseError: deserialize: the version of the format must be known; got 2, known are versions up to 1. Update palladia, or export with the version that runs here."`,
+      `"ParseError: deserialize: the version of the format must be known; got 2, known are versions from 1 to 1. Update palladia, or export with the version that runs here."`,
+    );
+    expect(failure(() => deserialize(text.replace('export 1', 'export 0')))).toContain('got 0');
+    // The checksum of "[]": whole, but no program.
+    expect(failure(() => deserialize('palladia.export 1 0d4cbb29\n[]'))).toContain(
+      'must have a program',
     );
     expect(failure(() => deserialize(3 as never))).toContain('must be bytes or text');
   });
