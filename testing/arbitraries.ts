@@ -85,6 +85,10 @@ function elements(
       `arrays: min must be at most max; got min ${low} and max ${max} for ${dtype}. Swap them, or allow more.`,
     );
   if (!isFloat(dtype)) {
+    if (Math.ceil(low) > Math.floor(max))
+      throw new ArgumentError(
+        `arrays: there must be an integer from min to max; got min ${low} and max ${max} for ${dtype}. Allow more.`,
+      );
     const plain = fc.integer({ min: Math.ceil(low), max: Math.floor(max) });
     if (dtype.endsWith('64')) {
       const wide = plain.map(BigInt);
@@ -99,9 +103,12 @@ function elements(
   // Steps that are exact in every float, and off the points where functions have corners.
   const steps = ties ? 2 : 8;
   const shift = ties ? 0 : 1 / 16;
-  const plain = fc
-    .integer({ min: Math.ceil(low * steps), max: Math.floor(max * steps) - 1 })
-    .map((n) => n / steps + shift);
+  const [first, last] = [Math.ceil(low * steps), Math.floor(max * steps) - 1];
+  // Bounds that are nearer than two steps are taken as they are.
+  const plain =
+    first > last
+      ? fc.constantFrom(...new Set([low, (low + max) / 2, max]))
+      : fc.integer({ min: first, max: last }).map((n) => n / steps + shift);
   return specials
     ? fc.oneof({ weight: 6, arbitrary: plain }, fc.constantFrom(...floatSpecials))
     : plain;

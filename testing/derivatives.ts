@@ -13,7 +13,13 @@ import {
   type Value,
 } from '../index.ts';
 import { assertClose, type Tolerance } from './compare.ts';
-import { overArguments, type Arguments, type LawOptions, type TreeFunction } from './law.ts';
+import {
+  overArguments,
+  type Arguments,
+  type Law,
+  type LawOptions,
+  type TreeFunction,
+} from './law.ts';
 
 /** Options of the checks of derivatives. */
 export interface GradientOptions extends Tolerance, LawOptions {
@@ -82,6 +88,12 @@ function inPrecision<T>(
   });
 }
 
+/** A law of derivatives: its call is written with everything that decides whether it holds. */
+function lawOf(name: string, f: TreeFunction, options: CheckGradsOptions): Law {
+  const { atol, rtol, eps, wide, order, modes } = options;
+  return { name, f, written: { atol, rtol, eps, wide, order, modes }, hasDirections: true };
+}
+
 /**
  * Check the forward derivative of a function against central differences in a random direction.
  *
@@ -94,26 +106,34 @@ export const checkJvp = (
   args: Arguments,
   options: GradientOptions = {},
 ): Promise<void> =>
-  overArguments({ name: 'checkJvp', f }, args, options, async (given) => {
-    const { seed = 0, wide = true } = options;
-    const made = inPrecision(f, given, wide, (primals, isWide) => {
-      const { eps = isWide ? 1e-6 : 4e-3 } = options;
-      const along = directions(primals, seed);
-      const [out, tangent] = jvp(f as (...xs: unknown[]) => unknown, primals, along);
-      const value = f(...(primals as never[]));
-      const [up, down] = [eps, -eps].map((by) => f(...shifted(primals, along, by)));
-      const slope = tree.map(
-        (a: Value, b: Value, t: Value) => (isFloat(a) ? a.sub(b).mul(0.5 / eps) : t),
-        up,
-        down,
-        tangent,
-      );
-      return { out, tangent, value, slope, tolerance: isWide ? 1e-5 : 2e-3 };
-    });
-    const { atol = made.tolerance, rtol = made.tolerance } = options;
-    await assertClose(made.value, made.out, { atol, rtol }, 'checkJvp, the value');
-    await assertClose(made.tangent, made.slope, { atol, rtol }, 'checkJvp');
+  overArguments(lawOf('checkJvp', f, options), args, options, (given, seed) =>
+    jvpLaw(f, given, { ...options, seed }),
+  );
+
+async function jvpLaw(
+  f: TreeFunction,
+  given: readonly unknown[],
+  options: GradientOptions,
+): Promise<void> {
+  const { seed = 0, wide = true } = options;
+  const made = inPrecision(f, given, wide, (primals, isWide) => {
+    const { eps = isWide ? 1e-6 : 4e-3 } = options;
+    const along = directions(primals, seed);
+    const [out, tangent] = jvp(f as (...xs: unknown[]) => unknown, primals, along);
+    const value = f(...(primals as never[]));
+    const [up, down] = [eps, -eps].map((by) => f(...shifted(primals, along, by)));
+    const slope = tree.map(
+      (a: Value, b: Value, t: Value) => (isFloat(a) ? a.sub(b).mul(0.5 / eps) : t),
+      up,
+      down,
+      tangent,
+    );
+    return { out, tangent, value, slope, tolerance: isWide ? 1e-5 : 2e-3 };
   });
+  const { atol = made.tolerance, rtol = made.tolerance } = options;
+  await assertClose(made.value, made.out, { atol, rtol }, 'checkJvp, the value');
+  await assertClose(made.tangent, made.slope, { atol, rtol }, 'checkJvp');
+}
 
 /**
  * Check the reverse derivative of a function against its forward derivative: ⟨ct, J t⟩ = ⟨Jᵀ ct, t⟩ for random ct and t.
@@ -127,24 +147,32 @@ export const checkVjp = (
   args: Arguments,
   options: GradientOptions = {},
 ): Promise<void> =>
-  overArguments({ name: 'checkVjp', f }, args, options, async (given) => {
-    const { seed = 0, wide = true } = options;
-    const made = inPrecision(f, given, wide, (primals, isWide) => {
-      const along = directions(primals, seed);
-      const call = f as (...xs: unknown[]) => unknown;
-      const [out, pullback] = vjp(call, ...primals);
-      const cotangent = directions(out, seed + 1);
-      const back = pullback(cotangent);
-      const [, tangent] = jvp(call, primals, along);
-      return {
-        left: dot(back, along),
-        right: dot(cotangent, tangent),
-        tolerance: isWide ? 1e-9 : 1e-4,
-      };
-    });
-    const { atol = made.tolerance, rtol = made.tolerance } = options;
-    await assertClose(made.left, made.right, { atol, rtol }, 'checkVjp');
+  overArguments(lawOf('checkVjp', f, options), args, options, (given, seed) =>
+    vjpLaw(f, given, { ...options, seed }),
+  );
+
+async function vjpLaw(
+  f: TreeFunction,
+  given: readonly unknown[],
+  options: GradientOptions,
+): Promise<void> {
+  const { seed = 0, wide = true } = options;
+  const made = inPrecision(f, given, wide, (primals, isWide) => {
+    const along = directions(primals, seed);
+    const call = f as (...xs: unknown[]) => unknown;
+    const [out, pullback] = vjp(call, ...primals);
+    const cotangent = directions(out, seed + 1);
+    const back = pullback(cotangent);
+    const [, tangent] = jvp(call, primals, along);
+    return {
+      left: dot(back, along),
+      right: dot(cotangent, tangent),
+      tolerance: isWide ? 1e-9 : 1e-4,
+    };
   });
+  const { atol = made.tolerance, rtol = made.tolerance } = options;
+  await assertClose(made.left, made.right, { atol, rtol }, 'checkVjp');
+}
 
 /**
  * Check both derivatives of a function: forward against differences, reverse against forward.
@@ -182,16 +210,16 @@ export const checkGrads = (
   args: Arguments,
   options: CheckGradsOptions = {},
 ): Promise<void> =>
-  overArguments({ name: 'checkGrads', f }, args, options, async (given) => {
-    const { order = 1, modes = ['fwd', 'rev'], seed = 0 } = options;
+  overArguments(lawOf('checkGrads', f, options), args, options, async (given, seed) => {
+    const { order = 1, modes = ['fwd', 'rev'] } = options;
     if (!Number.isInteger(order) || order < 1)
       throw new ArgumentError(
         `checkGrads: order must be a positive integer; got ${String(order)}. Write 1 for first derivatives.`,
       );
     let current = f as (...xs: unknown[]) => unknown;
     for (let n = 0; n < order; n++) {
-      if (modes.includes('fwd')) await checkJvp(current, given, { ...options, seed });
-      if (modes.includes('rev')) await checkVjp(current, given, { ...options, seed: seed + 1 });
+      if (modes.includes('fwd')) await jvpLaw(current, given, { ...options, seed });
+      if (modes.includes('rev')) await vjpLaw(current, given, { ...options, seed: seed + 1 });
       const before = current;
       const at = seed + 2 + n;
       const scalar = (...xs: unknown[]): Value => {
@@ -220,11 +248,11 @@ export const checkCustomVjp = (
   options: Tolerance & LawOptions = {},
 ): Promise<void> =>
   overArguments(
-    { name: 'checkCustomVjp', f, call: 'checkCustomVjp(f, reference, args)' },
+    { ...lawOf('checkCustomVjp', f, options), parameters: 'f, reference, args' },
     args,
     options,
-    async (given) => {
-      const { atol = 1e-4, rtol = 1e-4, seed = 0 } = options;
+    async (given, seed) => {
+      const { atol = 1e-4, rtol = 1e-4 } = options;
       const primals = asArrays(given, false);
       const [[out, pullback], [wanted, wantedPullback]] = [f, reference].map((g) =>
         vjp(g as (...xs: unknown[]) => unknown, ...primals),

@@ -100,7 +100,7 @@ export async function checkKernel(
     {
       name: 'checkKernel',
       f: kernel(first),
-      call: 'checkKernel(kernel, { ...options, args: args })',
+      parameters: 'kernel, { ...options, args: args }',
     },
     args,
     options,

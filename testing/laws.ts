@@ -1,6 +1,7 @@
 /** The laws of `jit`, `vmap` and devices as checks of one function. After JAX's `jax.test_util`. */
 import * as np from '../entry/numpy.ts';
 import {
+  ArgumentError,
   devicePut,
   devices,
   jit,
@@ -59,7 +60,7 @@ export const checkVmap = (
     {
       name: 'checkVmap',
       f: (...xs: never[]) => mappedOf(f, xs, options)(),
-      call: `checkVmap(f, args${options.inAxes === undefined ? '' : `, { inAxes: ${JSON.stringify(options.inAxes)} }`})`,
+      written: { inAxes: options.inAxes },
     },
     args,
     options,
@@ -84,12 +85,19 @@ async function vmapEqualsLoop(
   args: readonly unknown[],
   options: CheckVmapOptions,
 ): Promise<void> {
-  const { atol = 1e-6, rtol = 1e-6 } = options;
+  const { atol = 1e-6, rtol = 1e-6, inAxes = 0 } = options;
   const call = f as (...xs: unknown[]) => unknown;
   const axes = axesOf(args, options);
-  const mapped = mappedOf(f, args, options)();
   const first = axes.findIndex((axis) => axis !== null);
-  const size = np.asarray(tree.leaves(args[first])[0] as ArrayLike).shape.at(axes[first] ?? 0) ?? 0;
+  const size =
+    first < 0
+      ? 0
+      : (np.asarray(tree.leaves(args[first])[0] as ArrayLike).shape.at(axes[first] ?? 0) ?? 0);
+  if (size === 0 || (typeof inAxes !== 'number' && inAxes.length !== args.length))
+    throw new ArgumentError(
+      `checkVmap: inAxes must name an axis with elements, or null, for each argument, and not only null; got ${JSON.stringify(inAxes)} for ${args.length} arguments. Map at least one axis.`,
+    );
+  const mapped = mappedOf(f, args, options)();
   const rows = Array.from({ length: size }, (_, row) =>
     call(
       ...args.map((arg, i) => {

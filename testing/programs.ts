@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { jaxprsIn, type Jaxpr } from '../entry/extend.ts';
-import { makeJaxpr, type NDArray, type Value } from '../index.ts';
+import { ArgumentError, makeJaxpr, type NDArray, type Value } from '../index.ts';
 import { arrays, shapes } from './arbitraries.ts';
 import {
   isFloatValue,
@@ -90,11 +90,12 @@ function resolve(
     like === undefined
       ? isFloatValue(x)
       : x.dtype === like.dtype && x.shape.join() === like.shape.join();
-  return withoutDead({
-    inputs: examples.length,
-    steps: resolved,
-    result: pool.findLastIndex(isResult),
-  });
+  const result = pool.findLastIndex(isResult);
+  if (result < 0)
+    throw new ArgumentError(
+      `programs: some argument must be a float; got ${examples.map((x) => x.aval.toString()).join(', ')}. Pass args with a float array.`,
+    );
+  return withoutDead({ inputs: examples.length, steps: resolved, result });
 }
 
 /** Leave out steps that the result does not need. */

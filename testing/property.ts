@@ -16,6 +16,10 @@ export interface PropertyOptions {
 /** Random values and how they shrink: an arbitrary of fast-check. */
 export type Arbitrary<T> = fc.Arbitrary<T>;
 
+/** A seed that nobody chose, or the one that fast-check is configured with. */
+export const freshSeed = (): number =>
+  fc.readConfigureGlobal().seed ?? Math.floor(Math.random() * 2 ** 31);
+
 /** What stands before the arguments in a message. */
 export const argumentsLabel = '\n  fails for: ';
 

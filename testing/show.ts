@@ -22,7 +22,9 @@ async function arrayText(x: NDArray): Promise<string> {
   const values = Array.from((await x.data()) as ArrayLike<number | bigint>, (v) =>
     isBool(x.dtype) ? Boolean(v) : v,
   );
-  const type = x.dtype === 'f32' ? '' : `, '${x.dtype}'`;
+  // A number alone makes a weak f32, a list a strong one.
+  const isPlainType = x.dtype === 'f32' && (x.ndim > 0 || x.weakType);
+  const type = isPlainType ? '' : `, '${x.dtype}'`;
   return `np.array(${nested(values, x.shape)}${type})`;
 }
 
@@ -35,12 +37,17 @@ export async function codeOf(value: unknown): Promise<string> {
   }
   if (value !== null && typeof value === 'object' && isPlain(value)) {
     const parts = await Promise.all(
-      Object.entries(value).map(async ([name, x]) => `${name}: ${await codeOf(x)}`),
+      Object.entries(value).map(async ([name, x]) => `${keyText(name)}: ${await codeOf(x)}`),
     );
     return `{ ${parts.join(', ')} }`;
   }
+  if (value instanceof Map) return `new Map(${await codeOf([...value])})`;
+  if (typeof value === 'number' || typeof value === 'bigint') return numberText(value);
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
+
+const keyText = (name: string): string =>
+  /^[A-Za-z_$][\w$]*$/.test(name) && name !== '__proto__' ? name : `[${JSON.stringify(name)}]`;
 
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value);

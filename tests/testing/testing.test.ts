@@ -1,6 +1,6 @@
 /** The kit finds wrong rules and accepts right ones. */
 import fc from 'fast-check';
-import { customJvp, jit, withConfig, type Value } from 'palladia';
+import { customJvp, jit, withConfig, type NDArray, type Value } from 'palladia';
 import { definePrimitive, type None, type Primitive } from 'palladia/extend';
 import * as lax from 'palladia/lax';
 import * as nn from 'palladia/nn';
@@ -16,14 +16,18 @@ import {
   checkVmap,
   forAll,
   LawError,
+  programs,
   shapes,
 } from 'palladia/testing';
+import * as testing from 'palladia/testing';
 import { describe, expect, test } from 'vitest';
 
-const message = async (promise: Promise<unknown>): Promise<string> => {
+const whole = async (promise: Promise<unknown>): Promise<string> => {
   const error: unknown = await promise.catch((reason: unknown) => reason);
-  return error instanceof Error ? error.message.split('\n')[0] : 'no error';
+  return error instanceof Error ? error.message : 'no error';
 };
+const message = async (promise: Promise<unknown>): Promise<string> =>
+  (await whole(promise)).split('\n')[0];
 
 describe('right functions pass', () => {
   test('derivatives of first and second order, of trees, with integers beside floats', async () => {
@@ -150,5 +154,91 @@ describe('arguments that make no sense', () => {
       });
       expect(found).toBe(true);
     }
+  });
+});
+
+describe('what a failure prints can be run', () => {
+  /** The message of the call that a failure prints. */
+  const pasted = (text: string, f: (x: Value) => Value): Promise<string> => {
+    const code = /fails for: await (.*);/.exec(text)?.[1] ?? '';
+    const run = new Function('testing', 'np', 'f', `return ${code};`) as (
+      ...given: unknown[]
+    ) => Promise<void>;
+    return whole(run(testing, np, f));
+  };
+  /** The first derivative is right, the second is not. */
+  const cube = customJvp((x: Value) => np.power(x, 3)).defjvps((t: Value, _: Value, x: Value) =>
+    np.multiply(t, lax.stopGradient(np.multiply(3, np.square(x)))),
+  );
+
+  test('derivatives of higher order, with the options of the call', async () => {
+    await checkGrads(cube, [np.array([0.5])]);
+    const text = await whole(checkGrads(cube, [np.array([0.5])], { order: 2, modes: ['fwd'] }));
+    expect(text).toContain(
+      'fails for: await testing.checkGrads(f, [np.array([0.5])], { order: 2, modes: ["fwd"] });',
+    );
+    expect(await pasted(text, cube)).toBe(text);
+  });
+
+  test('random arguments and directions come from one seed', async () => {
+    const wrong = customJvp((x: Value) => np.sin(x)).defjvps((t: Value) => t.mul(2));
+    const vectors = arrays({ shape: [2] }).map((x) => [x]);
+    const text = await whole(checkJvp(wrong, vectors));
+    const [, seed, path] = /\{ seed: (\d+), path: '([\d:]+)' \}/.exec(text) ?? [];
+    const again = await whole(checkJvp(wrong, vectors, { seed: Number(seed), path }));
+    const [first, second] = [text, again].map((t) => t.slice(0, t.indexOf('\n  jaxpr')));
+    expect(second).toBe(first);
+    expect(await pasted(text, wrong)).toContain(first);
+  });
+
+  test('values of all kinds', async () => {
+    const value = { 'a-b': -0, big: 1n, map: new Map([['k', [np.array(2, 'f32'), np.array(2)]]]) };
+    const text = await whole(
+      forAll(
+        fc.constant(value),
+        () => {
+          throw new Error('always');
+        },
+        { runs: 1 },
+      ),
+    );
+    expect(text).toContain(
+      'fails for: { ["a-b"]: -0, big: 1n, map: new Map([["k", [np.array(2, \'f32\'), np.array(2)]]]) }',
+    );
+  });
+});
+
+describe('bounds and arguments at the edge', () => {
+  test('near bounds', async () => {
+    for (const options of [
+      { min: 0, max: 0.1 },
+      { min: 0.5, max: 0.5 },
+      { min: 1, max: 1, dtype: 'i32' },
+    ] as const)
+      await forAll(
+        arrays({ shape: [3], ...options }),
+        (x) => {
+          for (const v of x.dataSync()) {
+            expect(Number(v)).toBeGreaterThanOrEqual(options.min);
+            expect(Number(v)).toBeLessThanOrEqual(Math.fround(options.max));
+          }
+        },
+        { runs: 10 },
+      );
+    const none = forAll(arrays({ shape: [2], dtype: 'i32', min: 0.2, max: 0.8 }), () => {});
+    expect(await message(none)).toContain('arrays: there must be an integer from min to max');
+  });
+
+  test('axes that map nothing, programs without floats', async () => {
+    const f = (x: Value): Value => x;
+    expect(await message(checkVmap(f, [np.ones([2])], { inAxes: [null] }))).toContain(
+      'checkVmap: inAxes must name an axis with elements',
+    );
+    expect(await message(checkVmap(f, [np.ones([2])], { inAxes: [0, 0] }))).toContain('inAxes');
+    expect(await message(checkVmap(f, [np.ones([0, 2])]))).toContain('inAxes');
+    const integers = programs({ args: fc.constant([np.arange(3) as NDArray]) });
+    expect(await message(forAll(integers, () => {}, { runs: 1 }))).toContain(
+      'programs: some argument must be a float; got i32[3]',
+    );
   });
 });
