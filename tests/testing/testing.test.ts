@@ -159,12 +159,13 @@ describe('arguments that make no sense', () => {
 
 describe('what a failure prints can be run', () => {
   /** The message of the call that a failure prints. */
-  const pasted = (text: string, f: (x: Value) => Value): Promise<string> => {
+  const pasted = async (text: string, f: (x: Value) => Value): Promise<string> => {
     const code = /fails for: await (.*);/.exec(text)?.[1] ?? '';
-    const run = new Function('testing', 'np', 'f', `return ${code};`) as (
-      ...given: unknown[]
-    ) => Promise<void>;
-    return whole(run(testing, np, f));
+    const source = encodeURIComponent(`export const run = (testing, np, f) => ${code};`);
+    const made = (await import(`data:text/javascript,${source}`)) as {
+      run(...given: unknown[]): Promise<void>;
+    };
+    return whole(made.run(testing, np, f));
   };
   /** The first derivative is right, the second is not. */
   const cube = customJvp((x: Value) => np.power(x, 3)).defjvps((t: Value, _: Value, x: Value) =>
