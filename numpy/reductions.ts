@@ -197,11 +197,16 @@ function variance(op: string, x: ArrayLike, options: Axis | VarianceOptions | un
     typeof count === 'number'
       ? constant(count - ddof, total)
       : lax.sub(lax.convertElementType(count, inside), constant(ddof, total));
-  return lax.convertElementType(lax.div(total, divisor), type);
+  // With no more elements than ddof there is no variance.
+  const nothing = lax.fullLike(total, NaN);
+  if (typeof count === 'number')
+    return lax.convertElementType(count > ddof ? lax.div(total, divisor) : nothing, type);
+  const isEnough = lax.gt(divisor, constant(0, divisor));
+  return lax.convertElementType(lax.select(isEnough, lax.div(total, divisor), nothing), type);
 }
 
 /**
- * The variance over axes.
+ * The variance over axes; NaN where it is that of no more than `ddof` elements.
  *
  * @throws ShapeError when an axis is out of range or named twice.
  * @example
@@ -336,7 +341,9 @@ function cumulative(
     typeof options === 'number' || options === null ? { axis: options } : (options ?? {});
   const given = asArray(op, x);
   const value = axis === null ? ravel(given) : given;
-  const type = dtype === undefined ? sumDType(value.dtype) : dtypeOf(dtype);
+  // Running sums of small integers wrap around, as in JAX.
+  const own = value.dtype === 'bool' ? sumDType(value.dtype) : value.dtype;
+  const type = dtype === undefined ? own : dtypeOf(dtype);
   return (op === 'cumsum' ? lax.cumsum : lax.cumprod)(
     lax.convertElementType(value, type),
     oneAxis(op, axis ?? 0, value),
@@ -344,7 +351,7 @@ function cumulative(
 }
 
 /**
- * The running sum along an axis.
+ * The running sum along an axis. Bools are counted; small integers keep their dtype, unlike in `sum`.
  *
  * @throws ShapeError when the axis is out of range.
  * @example
@@ -377,14 +384,18 @@ function runningFrom(
     );
   const at = oneAxis(op, axis ?? 0, value);
   const isSum = op === 'cumulativeSum';
-  const out = cumulative(isSum ? 'cumsum' : 'cumprod', value, { axis: at, ...rest });
+  const out = cumulative(isSum ? 'cumsum' : 'cumprod', value, {
+    axis: at,
+    dtype: sumDType(value.dtype),
+    ...rest,
+  });
   if (!includeInitial) return out;
   const first = lax.fullLike(out, isSum ? 0 : 1, undefined, out.shape.with(at, 1));
   return lax.concatenate([first, out], at);
 }
 
 /**
- * The running sum along an axis, as the array API defines it.
+ * The running sum along an axis, as the array API defines it: small integers are summed in 32 bits.
  *
  * @throws ArgumentError when the axis is left out for an array that is no vector; ShapeError when it is out of range.
  * @example

@@ -348,9 +348,10 @@ export const fliplr = (x: ArrayLike): Value => flip(x, 1);
 export const flipud = (x: ArrayLike): Value => flip(x, 0);
 
 /**
- * Shift along axes; what leaves at the end comes back at the beginning. Without an axis the raveled array is shifted.
+ * Shift along axes; what leaves at the end comes back at the beginning. Without an axis the raveled array is shifted. Several shifts of one
+ * axis add up.
  *
- * @throws ShapeError when an axis is out of range; ArgumentError when shifts are no integers.
+ * @throws ShapeError when an axis is out of range or shifts do not pair with axes; ArgumentError when shifts are no integers.
  * @example
  * String(np.roll(np.arange(4), 1)); // → [3 0 1 2]
  */
@@ -358,8 +359,10 @@ export function roll(x: ArrayLike, shift: number | readonly number[], axis?: Axi
   const value = asArray('roll', x);
   if (axis === undefined || axis === null)
     return laxReshape(roll(ravel(value), shift, 0), value.shape);
-  const axes = typeof axis === 'number' ? [axis] : axis;
-  const shifts = typeof shift === 'number' ? axes.map(() => shift) : shift;
+  const [axes, shifts] = together(
+    typeof axis === 'number' ? [axis] : axis,
+    typeof shift === 'number' ? [shift] : shift,
+  );
   return axes.reduce((out, a, i) => {
     const at = oneAxis('roll', a, value);
     const length = value.shape[at];
@@ -374,6 +377,20 @@ export function roll(x: ArrayLike, shift: number | readonly number[], axis?: Axi
       at,
     );
   }, value);
+}
+
+/** Axes and shifts in pairs: one of either goes with all of the other. @throws ShapeError when their numbers differ. */
+function together(
+  axes: readonly number[],
+  shifts: readonly number[],
+): readonly [axes: readonly number[], shifts: readonly number[]] {
+  if (axes.length === 1) return [shifts.map(() => axes[0]), shifts];
+  if (shifts.length === 1) return [axes, axes.map(() => shifts[0])];
+  if (axes.length !== shifts.length)
+    throw new ShapeError(
+      `roll: there must be one shift, or one per axis; got shifts ${showShape(shifts)} and axes ${showShape(axes)}. Pair them up.`,
+    );
+  return [axes, shifts];
 }
 
 /** Rotate a matrix (two axes) by 90 degrees, `k` times. @throws ShapeError when an axis is out of range. */

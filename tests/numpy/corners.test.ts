@@ -71,3 +71,37 @@ test('positions of takeAlongAxis wrap around', () => {
   const out = np.takeAlongAxis(np.arange(5), np.array([-1, -7, 9], 'i32'), 0, { mode: 'wrap' });
   expect(out.jsSync()).toEqual([4, 3, 4]);
 });
+
+test('no variance of as many elements as ddof', () => {
+  const x = np.array([
+    [1, 2],
+    [3, 4],
+  ]);
+  expect(np.var(x, { ddof: 4 }).item()).toBeNaN();
+  expect(np.var(np.zeros([0, 2]), { axis: 0, ddof: 1 }).jsSync()).toEqual([NaN, NaN]);
+  const where = np.array([
+    [true, false],
+    [true, true],
+  ]);
+  expect(np.std(x, { axis: 1, ddof: 1, where }).jsSync()).toEqual([NaN, Math.fround(Math.SQRT1_2)]);
+});
+
+test('several shifts of one axis add up', () => {
+  expect(np.roll(np.arange(5), [1, 2], 0).jsSync()).toEqual([2, 3, 4, 0, 1]);
+  expect(np.roll(np.arange(5), [1, 2]).jsSync()).toEqual([2, 3, 4, 0, 1]);
+  expect(np.roll(np.reshape(np.arange(4), [2, 2]), [1], [0, 1]).jsSync()).toEqual([
+    [3, 2],
+    [1, 0],
+  ]);
+  expect(() => np.roll(np.zeros([2, 2]), [1, 2, 3], [0, 1])).toThrow(/roll: there must be one/);
+});
+
+test('running sums keep small integers, those of the array API widen them', () => {
+  const x = np.array([100, 100], 'i8');
+  expect(String([np.cumsum(x).aval, np.cumulativeSum(x).aval])).toBe('i8[2],i32[2]');
+  expect([np.cumsum(x), np.cumulativeSum(x)].map((y) => y.jsSync())).toEqual([
+    [100, -56],
+    [100, 200],
+  ]);
+  expect(np.cumsum(np.array([true, true])).jsSync()).toEqual([1, 2]);
+});
