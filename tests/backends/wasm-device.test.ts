@@ -127,13 +127,17 @@ describe('the device', () => {
   });
 
   test('a donated array is gone, and its memory with it', () => {
-    const f = jit((x: Value) => lax.add(x, 1), { donateArgnums: 0 });
-    const x = ramp(10_000);
-    const before = device.liveBytes();
-    const y = f(x) as NDArray;
-    expect(device.liveBytes()).toBe(before);
-    expect(() => lax.add(x, 1)).toThrow(DeletedArrayError);
-    expect(y.dataSync()[9999]).toBe(10_000);
+    // A heap of its own: in one with holes a block may be a line (64 bytes) larger than asked for, and where the holes are depends on
+    // when the arrays of other tests were collected.
+    on(createWasmDevice({ threads: 1 }), () => {
+      const f = jit((x: Value) => lax.add(x, 1), { donateArgnums: 0 });
+      const x = ramp(10_000);
+      const before = x.device.liveBytes();
+      const y = f(x) as NDArray;
+      expect(x.device.liveBytes()).toBe(before);
+      expect(() => lax.add(x, 1)).toThrow(DeletedArrayError);
+      expect(y.dataSync()[9999]).toBe(10_000);
+    });
   });
 
   test('a full memory is an error that says what is live', () => {
