@@ -13,7 +13,12 @@ export interface Config {
   exact: boolean;
   /** Run jitted functions eagerly. */
   disableJit: boolean;
-  /** Tracers remember the line that made them. */
+  /**
+   * Traced values remember the line that made them, and one that can still be reached when the outermost transformation around it
+   * has finished is a `TracerLeakError` there. That needs a host that can collect garbage at once: Node. Elsewhere a warning says
+   * so, and a leaked value is found when it is used, as without the flag. It is slow, and closures that a debugger holds, or a
+   * program (rules of `customJvp`, callbacks), count as leaks when they reach a traced value.
+   */
   checkTracerLeaks: boolean;
   /** Throw when an operation gives a NaN, with its name and line. Enters the jit key, because programs must know their lines. */
   debugNans: boolean;

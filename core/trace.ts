@@ -3,8 +3,9 @@
  * A transformation is one `Trace`: lift foreign values, process, and run its rules with the parent as current trace.
  */
 import type { Aval } from './aval.ts';
-import { remembersLines } from './config.ts';
+import { config, remembersLines } from './config.ts';
 import { ConcretizationError, TracerLeakError } from './errors.ts';
+import { checkLeaks, forgetWatched, watch } from './leaks.ts';
 import type { Primitive } from './primitive.ts';
 import { RefCell } from './ref-cell.ts';
 import { userFrame } from './source.ts';
@@ -31,11 +32,15 @@ export abstract class Tracer extends Value {
   readonly trace: Trace;
   /** The user's line that made it, for errors about leaks; recorded while `config.checkTracerLeaks` or `config.debugNans` is on. */
   readonly frame: string | undefined;
+  /** The primitive that made it; undefined for an argument. */
+  readonly madeBy: string | undefined;
 
-  constructor(trace: Trace) {
+  constructor(trace: Trace, madeBy?: string) {
     super();
     this.trace = trace;
+    this.madeBy = madeBy;
     this.frame = remembersLines() ? userFrame() : undefined;
+    if (config.checkTracerLeaks) watch(this);
   }
 
   override toString(): string {
@@ -91,6 +96,30 @@ export function leakError(op: string, x: Tracer): TracerLeakError {
     `${op}: a traced value was used after its transformation had finished; got ${x.toString()}.${made} ` +
       'Return the value from the transformed function instead of storing it in an outer variable.',
   );
+}
+
+let tracing = 0;
+
+/**
+ * Run `body`, which traces a function, and finish its trace, also after an error.
+ *
+ * @throws TracerLeakError, while `config.checkTracerLeaks` is on and no other function is being traced, when values of this trace
+ * or of one inside of it can still be reached afterwards. `body` must be the only one on the stack that holds any.
+ */
+export function finishing<T>(trace: Trace, body: () => T): T {
+  let result: T;
+  tracing++;
+  try {
+    result = body();
+  } catch (error) {
+    if (tracing === 1) forgetWatched();
+    throw error;
+  } finally {
+    tracing--;
+    trace.finish();
+  }
+  if (config.checkTracerLeaks && tracing === 0) checkLeaks();
+  return result;
 }
 
 let current: Trace | undefined;

@@ -6,7 +6,7 @@ import type { Aval } from '../core/aval.ts';
 import { MissingRuleError, invariant } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { JvpResult, Primitive, Tangent } from '../core/primitive.ts';
-import { currentTrace, Trace, Tracer, withTrace } from '../core/trace.ts';
+import { currentTrace, finishing, Trace, Tracer, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { JaxprCache, maskKey, where } from './jaxpr-cache.ts';
@@ -19,8 +19,8 @@ export class JvpTracer extends Tracer {
   readonly primal: Value;
   readonly tangent: Value;
 
-  constructor(trace: Trace, primal: Value, tangent: Value) {
-    super(trace);
+  constructor(trace: Trace, primal: Value, tangent: Value, madeBy?: string) {
+    super(trace, madeBy);
     this.primal = primal;
     this.tangent = tangent;
   }
@@ -42,9 +42,9 @@ export class JvpTrace extends Trace {
   }
 
   /** A value of this trace; the plain value when the tangent is zero. */
-  wrap(primal: Value, tangent: Tangent): Value {
+  wrap(primal: Value, tangent: Tangent, madeBy?: string): Value {
     if (tangent === null || !isDifferentiable(primal.aval)) return primal;
-    return new JvpTracer(this, primal, tangent);
+    return new JvpTracer(this, primal, tangent, madeBy);
   }
 
   /** Primal and tangent of any value; values of other traces are constants here. */
@@ -66,7 +66,7 @@ export class JvpTrace extends Trace {
     return withTrace(this.#parent, () => {
       if (isConstant) return prim.bind(primals, params);
       const [outs, outTangents] = applyRule(prim, primals, tangents, params);
-      return outs.map((out, i) => this.wrap(out, outTangents[i] ?? null));
+      return outs.map((out, i) => this.wrap(out, outTangents[i] ?? null, prim.name));
     });
   }
 }
@@ -95,13 +95,11 @@ export function jvpFlat(
   name = 'jvp',
 ): JvpResult {
   const trace = new JvpTrace(currentTrace(), name);
-  try {
+  return finishing(trace, () => {
     const outs = withTrace(trace, () => fun(primals.map((p, i) => trace.wrap(p, tangents[i]))));
     const lifted = outs.map((x) => trace.lift(x));
     return [lifted.map(([p]) => p), lifted.map(([, t]) => t)];
-  } finally {
-    trace.finish();
-  }
+  });
 }
 
 /** The derivative of a jaxpr as a jaxpr: captured values, inputs, tangents of some inputs → outputs, tangents of some outputs. */

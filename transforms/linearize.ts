@@ -8,7 +8,7 @@ import { Jaxpr } from '../core/jaxpr.ts';
 import { keyOf } from '../core/key.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { RuleTable } from '../core/rule-table.ts';
-import { currentTrace, type Trace, withTrace } from '../core/trace.ts';
+import { currentTrace, finishing, type Trace, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import type { CheckpointPolicy } from './checkpoint-policies.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
@@ -90,7 +90,7 @@ export function linearizeFlat(
   name = 'linearize',
 ): Linearized {
   const trace = new PartialTrace(currentTrace(), name);
-  try {
+  return finishing(trace, () => {
     const tangents = primals.map((p, i) => (nonzeroIn[i] ? trace.input(p.aval) : null));
     const [outs, outTangents] = withTrace(trace, () => jvpFlat(fun, primals, tangents, name));
     if (outs.some((out) => trace.owns(out)))
@@ -100,9 +100,7 @@ export function linearizeFlat(
       linear: dropDead(trace.close(outTangents.filter((t) => t !== null))),
       nonzeroOut: outTangents.map((t) => t !== null),
     };
-  } finally {
-    trace.finish();
-  }
+  });
 }
 
 /** The primitive that computed a value together with tangents. */
@@ -155,30 +153,37 @@ function splitJaxpr(
 ): PartialJaxpr {
   const outer = new JaxprTrace();
   const inner = new PartialTrace(outer, 'linearize', policy);
-  try {
-    const args = jaxpr.inAvals.map((aval, i) => (unknownIn[i] ? inner : outer).input(aval));
-    const outs = withTrace(inner, () => evalJaxpr(jaxpr, args));
-    const unknownOut = outs.map((out, i) => inner.owns(out) || forceOut[i] === true);
-    const rest = dropDead(inner.close(outs.filter((_, i) => unknownOut[i])));
-    const knownOuts: Value[] = outs.filter((_, i) => !unknownOut[i]);
-    const knownIn: Value[] = args.filter((_, i) => !unknownIn[i]);
-    const inputs = new Map(knownIn.map((x, i) => [x, i]));
-    const outputs = new Map(knownOuts.map((x, i) => [x, i]));
-    const residuals = rest.consts.map((x): Residual => {
-      const input = inputs.get(x);
-      if (input !== undefined) return { from: 'input', index: input };
-      let index = outputs.get(x);
-      if (index === undefined) outputs.set(x, (index = knownOuts.push(x) - 1));
-      return { from: 'output', index };
-    });
-    const known = hoistConsts(dropDead(outer.close(knownOuts)));
-    const { constvars, invars, eqns, outvars } = rest;
-    const unknown = new Jaxpr({ invars: [...constvars, ...invars], eqns, outvars });
-    return { consts: known.consts, known: known.jaxpr, unknown, unknownOut, residuals };
-  } finally {
-    inner.finish();
-    outer.finish();
-  }
+  return finishing(outer, () =>
+    finishing(inner, () => splitInto(jaxpr, unknownIn, forceOut, [outer, inner])),
+  );
+}
+
+/** Run a program on two traces, and close both. */
+function splitInto(
+  jaxpr: Jaxpr,
+  unknownIn: readonly boolean[],
+  forceOut: readonly boolean[],
+  [outer, inner]: readonly [JaxprTrace, PartialTrace],
+): PartialJaxpr {
+  const args = jaxpr.inAvals.map((aval, i) => (unknownIn[i] ? inner : outer).input(aval));
+  const outs = withTrace(inner, () => evalJaxpr(jaxpr, args));
+  const unknownOut = outs.map((out, i) => inner.owns(out) || forceOut[i] === true);
+  const rest = dropDead(inner.close(outs.filter((_, i) => unknownOut[i])));
+  const knownOuts: Value[] = outs.filter((_, i) => !unknownOut[i]);
+  const knownIn: Value[] = args.filter((_, i) => !unknownIn[i]);
+  const inputs = new Map(knownIn.map((x, i) => [x, i]));
+  const outputs = new Map(knownOuts.map((x, i) => [x, i]));
+  const residuals = rest.consts.map((x): Residual => {
+    const input = inputs.get(x);
+    if (input !== undefined) return { from: 'input', index: input };
+    let index = outputs.get(x);
+    if (index === undefined) outputs.set(x, (index = knownOuts.push(x) - 1));
+    return { from: 'output', index };
+  });
+  const known = hoistConsts(dropDead(outer.close(knownOuts)));
+  const { constvars, invars, eqns, outvars } = rest;
+  const unknown = new Jaxpr({ invars: [...constvars, ...invars], eqns, outvars });
+  return { consts: known.consts, known: known.jaxpr, unknown, unknownOut, residuals };
 }
 
 /** The values of residuals, given the known inputs and the outputs of the known part. */

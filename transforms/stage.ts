@@ -19,7 +19,7 @@ import {
 import type { Primitive } from '../core/primitive.ts';
 import { RefCell } from '../core/ref-cell.ts';
 import { currentScope, outsideScopes, userFrame } from '../core/source.ts';
-import { avalsOf, checkAlive, Trace, Tracer, withTrace } from '../core/trace.ts';
+import { avalsOf, checkAlive, finishing, Trace, Tracer, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 
 /** A function of flat lists of values: what the transformations work on below the level of trees. */
@@ -30,8 +30,8 @@ export class StageTracer extends Tracer {
   readonly aval: Aval;
   readonly variable: Var;
 
-  constructor(trace: Trace, aval: Aval) {
-    super(trace);
+  constructor(trace: Trace, aval: Aval, madeBy?: string) {
+    super(trace, madeBy);
     this.aval = aval;
     this.variable = new Var(aval);
   }
@@ -70,7 +70,7 @@ export class JaxprTrace extends Trace {
     const staged = prim.rules.stage?.(args, params) ?? { args, params };
     const inputs = staged.args.map((x) => this.atom(prim.name, x));
     const avals = prim.rules.abstractEval(avalsOf(staged.args), staged.params);
-    const outputs = avals.map((aval) => new StageTracer(this, aval));
+    const outputs = avals.map((aval) => new StageTracer(this, aval, prim.name));
     this.#eqns.push({
       prim: prim as Primitive,
       inputs,
@@ -127,12 +127,10 @@ export class JaxprTrace extends Trace {
  */
 export function traceToJaxpr(fun: FlatFunction, avals: readonly Aval[], name = 'jit'): Jaxpr {
   const trace = new JaxprTrace(name);
-  try {
+  return finishing(trace, () => {
     const inputs = avals.map((aval) => trace.input(aval));
     return trace.close(outsideScopes(() => withTrace(trace, () => fun(inputs))));
-  } finally {
-    trace.finish();
-  }
+  });
 }
 
 /** A jaxpr without constants, and the values that became its first operands. */

@@ -8,7 +8,7 @@ import { MissingRuleError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import type { AxisData, BatchDim, BatchResult, Primitive } from '../core/primitive.ts';
 import { RuleTable } from '../core/rule-table.ts';
-import { currentTrace, Trace, Tracer, withTrace } from '../core/trace.ts';
+import { currentTrace, finishing, Trace, Tracer, withTrace } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
 import { batchTo } from '../lax/structure.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
@@ -23,8 +23,8 @@ export class BatchTracer extends Tracer {
   readonly aval: Aval;
   readonly tag: object;
 
-  constructor(trace: BatchTrace, value: Value, dim: number) {
-    super(trace);
+  constructor(trace: BatchTrace, value: Value, dim: number, madeBy?: string) {
+    super(trace, madeBy);
     this.value = value;
     this.dim = dim;
     this.aval = value.aval.without([dim]);
@@ -71,8 +71,8 @@ export class BatchTrace extends Trace {
   }
 
   /** A value of this trace; the plain value when it has no batch axis. */
-  wrap(value: Value, dim: BatchDim): Value {
-    return dim === null ? value : new BatchTracer(this, value, dim);
+  wrap(value: Value, dim: BatchDim, madeBy?: string): Value {
+    return dim === null ? value : new BatchTracer(this, value, dim, madeBy);
   }
 
   /** Value and batch axis of any value; values of other traces are constants here. */
@@ -90,12 +90,13 @@ export class BatchTrace extends Trace {
       return bindOnContents(prim, args, params);
     return withTrace(this.#parent, () => {
       const special = functionBatchRules.find(prim);
-      if (special !== undefined) return this.#wrapAll(special(this, values, dims, params));
+      if (special !== undefined)
+        return this.#wrapAll(special(this, values, dims, params), prim.name);
       if (dims.every((d) => d === null) && !this.#isNamedIn(prim, params))
         return prim.bind(values, params);
       const rule = prim.rules.batch;
       if (rule === undefined) throw new MissingRuleError(prim.name, 'batch');
-      return this.#wrapAll(rule(values, dims, params, this.axis));
+      return this.#wrapAll(rule(values, dims, params, this.axis), prim.name);
     });
   }
 
@@ -105,8 +106,8 @@ export class BatchTrace extends Trace {
     return name !== undefined && axisNamesOf(prim, params).includes(name);
   }
 
-  #wrapAll([outs, dims]: BatchResult): Value[] {
-    return outs.map((out, i) => this.wrap(out, dims[i]));
+  #wrapAll([outs, dims]: BatchResult, madeBy: string): Value[] {
+    return outs.map((out, i) => this.wrap(out, dims[i], madeBy));
   }
 }
 
@@ -119,15 +120,13 @@ export function batchFlat(
   tag?: object,
 ): BatchResult {
   const trace = new BatchTrace(currentTrace(), axis, tag);
-  try {
+  return finishing(trace, () => {
     const run = (): readonly Value[] =>
       withTrace(trace, () => fun(args.map((x, i) => trace.wrap(x, dims[i]))));
     const outs = axis.name === undefined ? run() : withAxes([[axis.name, axis.size]], run);
     const lifted = outs.map((x) => trace.lift(x));
     return [lifted.map(([value]) => value), lifted.map(([, dim]) => dim)];
-  } finally {
-    trace.finish();
-  }
+  });
 }
 
 /** The abstract value with a new axis. */
