@@ -7,10 +7,12 @@ import { keyOf } from '../core/key.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { select } from '../lax/comparison.ts';
 import { iota, zerosLike } from '../lax/creation.ts';
+import { not, or } from '../lax/bits.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { reduceAnd, reduceMax } from '../lax/reduction.ts';
 import { dynamicIndexInDim } from '../lax/slicing.ts';
 import { batchTo } from '../lax/structure.ts';
+import { defineGuard } from '../transforms/guard.ts';
 
 /** Something that can go wrong in a program, and how it is told from the arrays that belong to it. */
 export class CheckSite {
@@ -64,3 +66,7 @@ export const checkP: Primitive<CheckParams> = definePrimitive<CheckParams>('chec
   effects: () => [checkEffect],
   printParams: ({ site }) => ({ site: site.toString() }),
 });
+
+defineGuard(checkP, (on, [ok, ...payload], params) =>
+  checkP.bind([or(ok, not(on)), ...payload], params),
+);

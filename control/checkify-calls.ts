@@ -6,23 +6,28 @@ import type { Value } from '../core/value.ts';
 import { checkpointP } from '../transforms/checkpoint.ts';
 import { customJvpCallP, customVjpCallP } from '../transforms/custom-call.ts';
 import { customVmapCallP } from '../transforms/custom-vmap.ts';
+import { hasGuarded } from '../transforms/guard.ts';
 import { jitP } from '../transforms/jit-call.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { split } from '../transforms/jaxpr-cache.ts';
 import { rematOptP } from '../transforms/remat-opt.ts';
-import { dropDead, traceClosed } from '../transforms/stage.ts';
+import { dropDead, reorder, traceClosed, type Closed } from '../transforms/stage.ts';
 import { condP, joinConsts } from './cond-call.ts';
+import { checkNan } from './checkify-numbers.ts';
 import {
   defineCheckify,
+  slotStart,
   splitState,
   widen,
-  type Checker,
+  Checker,
+  noFailure,
   type Slot,
   type State,
   type Threaded,
 } from './checkify-state.ts';
-import { splitOperands } from './scan-params.ts';
+import { range, splitOperands } from './scan-params.ts';
 import { scanP } from './scan-call.ts';
+import { linearSolveP, splitSolve } from './solve-call.ts';
 import { whileP } from './while-call.ts';
 
 /** The program of a call with the error carried through: error, arguments → error, results. */
@@ -71,10 +76,14 @@ function threadCustom(
     (state, fixed, args) => checker.run(call, state, [...fixed, ...args]),
   );
   const errorCount = threaded.jaxpr.invars.length - threaded.consts.length - call.invars.length;
-  const handOn = (xs: readonly Value[]): State =>
-    widen({ slots, values: xs.slice(0, errorCount) }, threaded.slots);
-  return { ...threaded, errorCount, handOn };
+  return { ...threaded, errorCount, handOn: handingOn(slots, errorCount, threaded.slots) };
 }
+
+/** The error of a call with room for what its program may add. Programs keep the function: it holds no values. */
+const handingOn =
+  (slots: readonly Slot[], errorCount: number, wanted: readonly Slot[]) =>
+  (xs: readonly Value[]): State =>
+    widen({ slots, values: xs.slice(0, errorCount) }, wanted);
 
 // A derivative of the checked call hands the error on: checks inside a rule are met by checkify of a derivative.
 defineCheckify(customJvpCallP, (checker, state, args, params) => {
@@ -109,6 +118,7 @@ defineCheckify(customVjpCallP, (checker, state, args, params) => {
   const threaded = threadCustom(checker, state, callJaxpr, constCount);
   const { jaxpr, consts, errorCount, handOn } = threaded;
   if (threaded.unchanged) return undefined;
+  const errorCts = state.values.map(() => null);
   const outs = customVjpCallP.bind(
     [...consts, ...args.slice(0, constCount), ...state.values, ...args.slice(constCount)],
     {
@@ -123,7 +133,7 @@ defineCheckify(customVjpCallP, (checker, state, args, params) => {
           outs: [...error, ...inner.outs],
           residuals: inner.residuals,
           backward: (residuals, cts) => [
-            ...state.values.map(() => null),
+            ...errorCts,
             ...inner.backward(residuals, cts.slice(error.length)),
           ],
         };
@@ -132,6 +142,45 @@ defineCheckify(customVjpCallP, (checker, state, args, params) => {
   );
   return splitState(threaded.slots, outs);
 });
+
+// The error is a constant of the solver and an auxiliary result of it, so that the derivative stays that of the linear system.
+// The other three programs serve derivatives, which have no error to note their checks in.
+defineCheckify(linearSolveP, (checker, state, args, params) => {
+  const [a, b, c, d, rhs] = splitSolve(args, params);
+  const { solve } = params;
+  const body = checker.thread(state.slots, avalsOf(c), avalsOf(rhs), (error, fixed, xs) =>
+    checker.run(solve, error, [...fixed, ...xs]),
+  );
+  const [errors, results] = [slotStart(body.slots, body.slots.length), solve.outvars.length];
+  const matvec = withoutChecks(params.matvec);
+  const vecmat = params.vecmat && withoutChecks(params.vecmat);
+  const turned = params.transposeSolve && withoutChecks(params.transposeSolve);
+  const consts = [
+    [...matvec.consts, ...a],
+    [...(vecmat?.consts ?? []), ...b],
+    [...body.consts, ...c, ...state.values],
+    [...(turned?.consts ?? []), ...d],
+  ];
+  const all = linearSolveP.bind([...consts.flat(), ...rhs], {
+    matvec: matvec.jaxpr,
+    vecmat: vecmat?.jaxpr,
+    solve: reorder(body.jaxpr, range(0, body.jaxpr.invars.length), [
+      ...range(errors, results),
+      ...range(0, errors),
+    ]),
+    transposeSolve: turned?.jaxpr,
+    constCounts: consts.map((list) => list.length),
+  });
+  const outs = all.slice(0, results);
+  const inside: State = { slots: body.slots, values: all.slice(results) };
+  return [checkNan(checker, inside, linearSolveP.name, outs), outs];
+});
+
+/** The program with its checks left out; what it captures are its first operands. */
+const withoutChecks = (jaxpr: Jaxpr): Closed =>
+  hasGuarded(jaxpr)
+    ? traceClosed((xs) => new Checker(new Set()).run(jaxpr, noFailure(), xs).outs, jaxpr.inAvals)
+    : { jaxpr, consts: [] };
 
 /** Trace until the error that comes out has the slots of the one that went in. */
 function settle<T extends { readonly slots: readonly Slot[] }>(

@@ -1,11 +1,11 @@
 /** What `checkify` looks for by itself: NaNs that an operation gives, divisions by zero, indices outside of the array. As in JAX. */
-import { isComplex, isFloat } from '../core/dtype.ts';
+import { dtypeInfo, isComplex, isFloat, type DType } from '../core/dtype.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import { addP, divP, integerPowP, mulP, remP, squareP, subP } from '../lax/arithmetic.ts';
 import { or } from '../lax/bits.ts';
-import { eq, gt, lt, ne } from '../lax/comparison.ts';
+import { eq, ge, lt, ne } from '../lax/comparison.ts';
 import { convertElementType } from '../lax/convert.ts';
 import { cumlogsumexpP, cummaxP, cumminP, cumprodP, cumsumP } from '../lax/cumulative.ts';
 import { fullScatter, windowOf } from '../lax/dimension-numbers.ts';
@@ -35,8 +35,13 @@ import { defineCheckify, type Checker, type State } from './checkify-state.ts';
 const all = (x: Value): number[] => x.shape.map((_, i) => i);
 const anyOf = (x: Value): Value => reduceOr(x, all(x));
 
-/** Note a NaN among results. */
-function checkNan(checker: Checker, state: State, name: string, outs: readonly Value[]): State {
+/** The error, and a NaN among the results of an operation that is called `name`. */
+export function checkNan(
+  checker: Checker,
+  state: State,
+  name: string,
+  outs: readonly Value[],
+): State {
   if (!checker.kinds.has('nan')) return state;
   const looked = outs.filter(({ dtype }) => isFloat(dtype) || isComplex(dtype));
   if (looked.length === 0) return state;
@@ -107,34 +112,49 @@ interface Access {
   readonly window: readonly number[];
 }
 
-const row = (values: readonly number[]): Value =>
+const row = (values: readonly number[], dtype: DType): Value =>
   concatenate(
-    values.map((n) => reshape(literal(n, 'i32'), [1])),
+    values.map((n) => reshape(literal(n, dtype), [1])),
     0,
   );
+
+/** Where indices of a dtype are compared, and shown: sizes do not fit into 8 or 16 bits, and no index may lose its own. */
+const wideEnough = (dtype: DType): DType => (dtypeInfo[dtype].bits < 32 ? 'i32' : dtype);
+
+/** The message of an index outside of an array of this shape: the index, the axis, its size. */
+const outOfBounds =
+  (shape: Shape): CheckSite['message'] =>
+  (payload) => {
+    const [i, axis, size] = payload.map((x) => x.item());
+    const text = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
+    return `out-of-bounds indexing for array of shape ${text}: index ${i} is out of bounds for axis ${axis} with size ${size}. `;
+  };
 
 /** Note the first index outside of an array of this shape. */
 function checkAccess(checker: Checker, state: State, shape: Shape, access: Access): State {
   const { indices, axes, window } = access;
   if (sizeOf(indices.shape) === 0) return state;
-  const spread = (values: readonly number[]): Value =>
-    broadcastInDim(row(values), indices.shape, [indices.ndim - 1]);
-  // Indices may be narrow or unsigned: all are compared, and shown, as i32.
-  const at = convertElementType(indices, 'i32');
-  const last = spread(axes.map((axis) => shape[axis] - window[axis]));
-  const bad = or(lt(at, 0), gt(at, last));
+  const spread = (values: readonly number[], dtype: DType): Value =>
+    broadcastInDim(row(values, dtype), indices.shape, [indices.ndim - 1]);
+  const at = convertElementType(indices, wideEnough(indices.dtype));
+  const firstBeyond = spread(
+    axes.map((axis) => shape[axis] - window[axis] + 1),
+    at.dtype,
+  );
+  const bad = or(lt(at, 0), ge(at, firstBeyond));
   const flat = (x: Value): Value => reshape(x, [sizeOf(indices.shape)]);
   const first = argmax(convertElementType(flat(bad), 'i32'), 0);
   const pick = (x: Value): Value => dynamicIndexInDim(flat(x), first);
-  const site = new CheckSite(['index', shape], ([index, axis, size]) => {
-    const [i, a, n] = [index, axis, size].map((x) => x.item());
-    const text = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
-    return `out-of-bounds indexing for array of shape ${text}: index ${i} is out of bounds for axis ${a} with size ${n}. `;
-  });
+  const site = new CheckSite(['index', shape], outOfBounds(shape));
   return checker.report(state, anyOf(bad), site, [
     pick(at),
-    pick(spread(axes)),
-    pick(spread(axes.map((axis) => shape[axis]))),
+    pick(spread(axes, 'i32')),
+    pick(
+      spread(
+        axes.map((axis) => shape[axis]),
+        'i32',
+      ),
+    ),
   ]);
 }
 
@@ -143,7 +163,7 @@ const looksAtIndices = ({ kinds }: Checker): boolean => kinds.has('index');
 /** Starts, one per axis, as one index vector. */
 const startsAccess = (starts: readonly Value[], window: Shape): Access => ({
   indices: concatenate(
-    starts.map((x) => reshape(convertElementType(x, 'i32'), [1])),
+    starts.map((x) => reshape(x, [1])),
     0,
   ),
   axes: window.map((_, i) => i),

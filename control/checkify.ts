@@ -3,11 +3,18 @@
  * not hold. Under any transformation the error is a value like others.
  */
 import { NDArray } from '../core/array.ts';
-import { ArgumentError, CheckError, ConcretizationError, DTypeError } from '../core/errors.ts';
+import { hostDevice } from '../core/backend.ts';
+import {
+  ArgumentError,
+  CheckError,
+  ConcretizationError,
+  DeviceError,
+  DTypeError,
+} from '../core/errors.ts';
 import { keyOf } from '../core/key.ts';
 import { checkFunction, checkOptions } from '../core/options.ts';
 import { avalsOf } from '../core/trace.ts';
-import { flatten, registerPytreeNode, unflatten } from '../core/tree.ts';
+import { flatten, registerPytreeNode, unflatten, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { not } from '../lax/bits.ts';
 import { indexInDim } from '../lax/slicing.ts';
@@ -34,7 +41,7 @@ import {
 import './checkify-calls.ts';
 import './checkify-numbers.ts';
 import { checkValues, splitValues } from './format-values.ts';
-import { formatText, parseFormat } from './format.ts';
+import { formatText, parseFormat, type FormatString } from './format.ts';
 
 export type { CheckKind } from './checkify-state.ts';
 
@@ -88,15 +95,22 @@ export function check(pred: Value | boolean, message: string, ...values: readonl
     leaves,
     (i) => `values${pathOf(tree, i)}`,
   );
-  const text = (payload: readonly NDArray[]): string => {
-    let next = 0;
-    const filled = leaves.map((_, i) => (statics.has(i) ? statics.get(i) : payload[next++]));
-    const [positional, byName] = unflatten(treedef, filled) as [unknown[], Record<string, unknown>];
-    return `${formatText(format, positional, byName)} (\`check\` failed)`;
-  };
+  const text = sentence(format, treedef, statics);
   const site = new CheckSite(['user', message, treedef.key, [...statics]], text);
   checkP.bind([ok, ...args], { site });
 }
+
+/** The message of a check. Programs keep the function: it must not hold the values of the call, which may be traced. */
+const sentence =
+  (format: FormatString, treedef: TreeDef, statics: ReadonlyMap<number, unknown>) =>
+  (payload: readonly NDArray[]): string => {
+    let next = 0;
+    const filled = Array.from({ length: treedef.numLeaves }, (_, i) =>
+      statics.has(i) ? statics.get(i) : payload[next++],
+    );
+    const [positional, byName] = unflatten(treedef, filled) as [unknown[], Record<string, unknown>];
+    return `${formatText(format, positional, byName)} (\`check\` failed)`;
+  };
 
 defineCheckify(checkP, (checker, state, [ok, ...payload], { site }) => [
   checker.kinds.has('user') ? checker.report(state, not(ok), site, payload) : state,
@@ -144,22 +158,28 @@ export class ErrorValue {
   /**
    * The message of the check that failed, or `null`; of an error with lanes, one line for each lane where one did.
    *
-   * @throws ConcretizationError while the error is traced; DeviceError on devices that cannot be read at once.
+   * @throws ConcretizationError while the error is traced; DeviceError on devices that cannot be read at once: there, use `getAsync`.
    */
   get(): string | null {
-    const values = this.#values.map((x) => {
-      if (x instanceof NDArray) return x;
-      throw new ConcretizationError(
-        `checkify: an error can be read when the program has run; got ${x.aval.toString()}. Return it from the transformed function.`,
+    const values = this.#arrays();
+    const away = values.find((x) => x.scalar === undefined && x.device.readSync === undefined);
+    if (away !== undefined)
+      throw new DeviceError(
+        `checkify: an error on ${away.device.kind} cannot be read at once. Use \`await err.getAsync()\`, or \`await err.throwAsync()\`.`,
       );
-    });
-    const [failed] = values;
-    if (failed.ndim === 0) return this.#messageOf(values) ?? null;
-    const lines = lanesOf(failed.shape).flatMap((lane) => {
-      const text = this.#messageOf(values.map((x) => atLane(x, lane)));
-      return text === undefined ? [] : [`at mapped index ${lane.join(', ')}: ${text}`];
-    });
-    return lines.length === 0 ? null : lines.join('\n');
+    return this.#messages(values);
+  }
+
+  /**
+   * What `get` gives, on any device: it waits until the program has run. Without a failure only the flag is read back.
+   *
+   * @throws ConcretizationError while the error is traced.
+   */
+  async getAsync(): Promise<string | null> {
+    const [failed, ...rest] = this.#arrays();
+    const flag = await toHost(failed);
+    if (!flag.dataSync().some(Boolean)) return null;
+    return this.#messages([flag, ...(await Promise.all(rest.map(toHost)))]);
   }
 
   /**
@@ -172,6 +192,35 @@ export class ErrorValue {
     if (message !== null) throw new CheckError(message);
   }
 
+  /**
+   * `throw` on any device: it waits until the program has run.
+   *
+   * @throws CheckError with the message of `getAsync`.
+   */
+  async throwAsync(): Promise<void> {
+    const message = await this.getAsync();
+    if (message !== null) throw new CheckError(message);
+  }
+
+  #arrays(): readonly NDArray[] {
+    return this.#values.map((x) => {
+      if (x instanceof NDArray) return x;
+      throw new ConcretizationError(
+        `checkify: an error can be read when the program has run; got ${x.aval.toString()}. Return it from the transformed function.`,
+      );
+    });
+  }
+
+  #messages(values: readonly NDArray[]): string | null {
+    const [failed] = values;
+    if (failed.ndim === 0) return this.#messageOf(values) ?? null;
+    const lines = lanesOf(failed.shape).flatMap((lane) => {
+      const text = this.#messageOf(values.map((x) => atLane(x, lane)));
+      return text === undefined ? [] : [`at mapped index ${lane.join(', ')}: ${text}`];
+    });
+    return lines.length === 0 ? null : lines.join('\n');
+  }
+
   #messageOf(values: readonly NDArray[]): string | undefined {
     const [failed, code] = values;
     if (failed.item() === false) return undefined;
@@ -181,6 +230,14 @@ export class ErrorValue {
     const start = slotStart(slots, index);
     return site.message(values.slice(start, start + slots[index].avals.length));
   }
+}
+
+/** The array where its values can be read at once. */
+async function toHost(x: NDArray): Promise<NDArray> {
+  const { device } = x;
+  if (x.scalar !== undefined || device.readSync !== undefined) return x;
+  const bytes = await device.read(x.bufferOn(device));
+  return NDArray.fromBuffer(x.aval, hostDevice().upload(bytes));
 }
 
 /** The indices of an array of this shape, in order. */

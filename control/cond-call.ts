@@ -23,6 +23,7 @@ import { zerosOf } from '../lax/creation.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { batchTo, broadcastInDim } from '../lax/structure.ts';
 import { literalLike } from '../lax/operand.ts';
+import { defineGuard, guardJaxpr, hasGuarded } from '../transforms/guard.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { deviceOf, runsStepwise } from '../transforms/executables.ts';
@@ -190,6 +191,11 @@ defineState(condP, ({ slots, state, plain }, { branches }) => {
   };
 });
 
+defineGuard(condP, (on, [index, ...args], { branches }) => {
+  const guarded = joinConsts(branches.map(guardJaxpr));
+  return condP.bind([index, ...guarded.consts, on, ...args], { branches: guarded.branches });
+});
+
 defineSaving(condP, saveCond);
 
 defineDeadCode(condP, (usedOut, { branches }) => {
@@ -296,7 +302,7 @@ function batchBranches(
  * @throws ArgumentError naming them.
  */
 export function refuseLanes(op: string, effects: readonly Effect[]): void {
-  const found = effects.filter((effect) => !effect.speculative);
+  const found = effects.filter(({ speculative, guarded }) => !speculative && !guarded);
   if (found.length > 0)
     throw new ArgumentError(
       `${op}: under vmap a branch or loop that differs from lane to lane runs for all lanes, so it must have no effects on the world; got ${found.join(', ')}. Move the ioCallback out of it, or loop over the examples with scan.`,
@@ -305,7 +311,7 @@ export function refuseLanes(op: string, effects: readonly Effect[]): void {
 
 /**
  * A branch per lane: every branch runs on every lane, and the results are selected. Where a lane does not take a branch, its
- * operands are constants to that branch, so that no NaN comes back from there in reverse mode.
+ * operands are constants to that branch, so that no NaN comes back from there in reverse mode, and its checks hold.
  */
 function batchIndex(
   args: readonly Value[],
@@ -319,18 +325,33 @@ function batchIndex(
   const front = operands.map(() => 0);
   const force = branches[0].outvars.map(() => true);
   const results = branches.map((branch, k) => {
-    const derived = batchJaxpr(branch, axis, front, { force });
     const taken = eq(index, literalLike(k, index));
+    const { jaxpr, fixed } = hasGuarded(branch)
+      ? guardedBranch(branch, taken)
+      : { jaxpr: branch, fixed: [] };
+    const derived = batchJaxpr(jaxpr, axis, [...fixed.map(({ dim }) => dim), ...front], { force });
     const guarded = operands.map((x) =>
       isDifferentiable(x.aval)
         ? select(broadcastInDim(taken, x.shape, [0]), x, stopGradient(x))
         : x,
     );
-    return evalJaxpr(derived.jaxpr, [...derived.consts, ...guarded]);
+    return evalJaxpr(derived.jaxpr, [...derived.consts, ...fixed.map(({ x }) => x), ...guarded]);
   });
   const outs = results[0].map((first, i) => {
     const cases = results.map((outsOfBranch) => outsOfBranch[i]);
     return selectN(broadcastInDim(index, first.shape, [0]), ...cases);
   });
   return [outs, outs.map(() => 0)];
+}
+
+/** A branch that is told which lanes take it, and its first operands with their batch axes: what it captures, and that. */
+function guardedBranch(
+  branch: Jaxpr,
+  taken: Value,
+): {
+  readonly jaxpr: Jaxpr;
+  readonly fixed: readonly { readonly x: Value; readonly dim: BatchDim }[];
+} {
+  const { jaxpr, consts } = guardJaxpr(branch);
+  return { jaxpr, fixed: [...consts.map((x) => ({ x, dim: null })), { x: taken, dim: 0 }] };
 }

@@ -14,6 +14,7 @@ import type { HloValue } from '../lowering/hlo/ir.ts';
 import type { LowerContext } from '../lowering/rules.ts';
 import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { deviceOf, runsStepwise } from '../transforms/executables.ts';
+import { defineGuard, guardJaxpr } from '../transforms/guard.ts';
 import { split, where, whereNot } from '../transforms/jaxpr-cache.ts';
 import { jvpJaxpr, spread } from '../transforms/jvp.ts';
 import { definePartialEval } from '../transforms/linearize.ts';
@@ -79,6 +80,12 @@ export const scanP: Primitive<ScanParams> = definePrimitive<ScanParams>('scan', 
     reverse: flagText(reverse),
     unroll,
   }),
+});
+
+defineGuard(scanP, (on, args, params) => {
+  const { jaxpr, consts } = guardJaxpr(params.jaxpr);
+  const numConsts = consts.length + 1 + params.numConsts;
+  return scanP.bind([...consts, on, ...args], { ...params, jaxpr, numConsts });
 });
 
 // Unused outputs go at once; a carry goes when no used output and no other carry needs it.

@@ -17,8 +17,10 @@ import { neg } from '../lax/arithmetic.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { batchTo } from '../lax/structure.ts';
 import { split } from '../transforms/jaxpr-cache.ts';
+import { defineGuard, guardJaxpr } from '../transforms/guard.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { jvpFlat } from '../transforms/jvp.ts';
+import type { Closed } from '../transforms/stage.ts';
 import { batchJaxpr } from '../transforms/vmap-trace.ts';
 import { addTangents, instantiate } from '../transforms/zeros.ts';
 
@@ -37,7 +39,7 @@ export interface LinearSolveParams {
 }
 
 /** Operands apart: the constants of the four programs, the right-hand side. */
-const splitSolve = <T>(xs: readonly T[], { constCounts }: LinearSolveParams): T[][] => {
+export const splitSolve = <T>(xs: readonly T[], { constCounts }: LinearSolveParams): T[][] => {
   const fixed = constCounts.reduce((n, count) => n + count, 0);
   return split(xs, [...constCounts, xs.length - fixed]);
 };
@@ -67,6 +69,25 @@ export const linearSolveP: Primitive<LinearSolveParams> = definePrimitive<Linear
     }),
   },
 );
+
+defineGuard(linearSolveP, (on, args, params) => {
+  const parts = splitSolve(args, params);
+  const guard = (jaxpr: Jaxpr | undefined): Closed | undefined => jaxpr && guardJaxpr(jaxpr);
+  const matvec = guardJaxpr(params.matvec);
+  const vecmat = guard(params.vecmat);
+  const solve = guardJaxpr(params.solve);
+  const turned = guard(params.transposeSolve);
+  const consts = [matvec, vecmat, solve, turned].map((program, k) =>
+    program === undefined ? parts[k] : [...program.consts, on, ...parts[k]],
+  );
+  return linearSolveP.bind([...consts.flat(), ...parts[4]], {
+    matvec: matvec.jaxpr,
+    vecmat: vecmat?.jaxpr,
+    solve: solve.jaxpr,
+    transposeSolve: turned?.jaxpr,
+    constCounts: consts.map((list) => list.length),
+  });
+});
 
 // A x = b, so A dx = db - dA x.
 function jvpSolve(

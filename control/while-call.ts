@@ -19,6 +19,7 @@ import { select } from '../lax/comparison.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { reduceOr } from '../lax/reduction.ts';
 import { batchTo, broadcastInDim } from '../lax/structure.ts';
+import { defineGuard, guardJaxpr, hasGuarded } from '../transforms/guard.ts';
 import { evalJaxpr } from '../transforms/jaxpr-eval.ts';
 import { defineDeadCode, pruneJaxpr } from '../transforms/dead-code.ts';
 import { deviceOf, runsStepwise } from '../transforms/executables.ts';
@@ -249,6 +250,19 @@ defineState(whileP, ({ slots, state, plain }, params) => {
   return stateResults(body.written, outs);
 });
 
+defineGuard(whileP, (on, args, params) => {
+  const [condConsts, bodyConsts, carry] = splitWhile(args, params);
+  const [cond, body] = [guardJaxpr(params.condJaxpr), guardJaxpr(params.bodyJaxpr)];
+  const ofCond = [...cond.consts, on, ...condConsts];
+  const ofBody = [...body.consts, on, ...bodyConsts];
+  return whileP.bind([...ofCond, ...ofBody, ...carry], {
+    condJaxpr: cond.jaxpr,
+    condNconsts: ofCond.length,
+    bodyJaxpr: body.jaxpr,
+    bodyNconsts: ofBody.length,
+  });
+});
+
 // A carry goes when no used output, no other carry and not the condition needs it.
 defineDeadCode(whileP, (usedOut, params) => {
   const { condJaxpr, bodyJaxpr, condNconsts, bodyNconsts } = params;
@@ -285,7 +299,7 @@ defineDeadCode(whileP, (usedOut, params) => {
 
 /**
  * A loop over a batch. Where the condition differs from lane to lane, the loop runs as long as it holds anywhere, and lanes that
- * are done keep their values.
+ * are done keep their values, and make no more checks in the body.
  */
 function batchWhile(
   args: readonly Value[],
@@ -305,9 +319,14 @@ function batchWhile(
       refuseLanes('while', unionOfEffects([condJaxpr.effects, bodyJaxpr.effects]));
       carried = carried.map((on, i) => on || !passes(bodyJaxpr, bodyDims.length + i, i));
     }
-    const body = batchJaxpr(bodyJaxpr, axis, [...bodyDims, ...carried].map(front), {
-      force: carried,
-    });
+    const guard = perLane && hasGuarded(bodyJaxpr) ? guardJaxpr(bodyJaxpr) : undefined;
+    const guardDims = guard === undefined ? [] : [...guard.consts.map(() => null), 0];
+    const body = batchJaxpr(
+      guard?.jaxpr ?? bodyJaxpr,
+      axis,
+      [...guardDims, ...[...bodyDims, ...carried].map(front)],
+      { force: carried },
+    );
     const next = carried.map((on, i) => on || body.dimsOut[i] !== null);
     if (next.some((on, i) => on !== carried[i])) {
       carried = next;
@@ -321,9 +340,11 @@ function batchWhile(
       carried[i] && carryDims[i] === null ? batchTo(x, null, 0, axis.size) : x,
     );
     const fixedCond = [...cond.consts, ...condConsts];
-    const fixedBody = [...body.consts, ...bodyConsts];
+    const captured = [...body.consts, ...(guard?.consts ?? [])];
+    const fixedBody = [...captured, ...bodyConsts];
+    const goingAt = guard === undefined ? undefined : captured.length;
     const loop = perLane
-      ? laneLoop(cond.jaxpr, body.jaxpr, fixedCond, fixedBody, start)
+      ? laneLoop(cond.jaxpr, { jaxpr: body.jaxpr, goingAt }, fixedCond, fixedBody, start)
       : {
           condJaxpr: cond.jaxpr,
           bodyJaxpr: body.jaxpr,
@@ -351,10 +372,13 @@ interface Loop {
   readonly bodyConsts: readonly Value[];
 }
 
-/** The loop for a condition per lane: go on while any lane does, and keep the carries of lanes that do not. */
+/**
+ * The loop for a condition per lane: go on while any lane does, and keep the carries of lanes that do not. A body with checks gets
+ * the lanes that go on as its operand `goingAt`.
+ */
 function laneLoop(
   cond: Jaxpr,
-  body: Jaxpr,
+  { jaxpr: body, goingAt }: { readonly jaxpr: Jaxpr; readonly goingAt: number | undefined },
   condConsts: readonly Value[],
   bodyConsts: readonly Value[],
   carry: readonly Value[],
@@ -372,8 +396,12 @@ function laneLoop(
         carry.length,
       ]);
       const going = evalJaxpr(cond, [...condFixed, ...old])[0];
-      const next = evalJaxpr(body, [...bodyFixed, ...old]);
-      const fixed = bodyConsts.length;
+      const operands = [...bodyFixed, ...old];
+      const next = evalJaxpr(
+        body,
+        goingAt === undefined ? operands : operands.toSpliced(goingAt, 0, going),
+      );
+      const fixed = body.invars.length - carry.length;
       return next.map((x, i) =>
         passes(body, fixed + i, i) ? x : select(broadcastInDim(going, x.shape, [0]), x, old[i]),
       );

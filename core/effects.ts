@@ -11,11 +11,21 @@ export class Effect {
    * a batched branch runs on every lane.
    */
   readonly speculative: boolean;
+  /** Whether a program with it can be given a condition without which it does not happen: so a batched branch runs on every lane. */
+  readonly guarded: boolean;
 
-  constructor(name: string, options: { readonly ordered: boolean; readonly speculative: boolean }) {
+  constructor(
+    name: string,
+    options: {
+      readonly ordered: boolean;
+      readonly speculative: boolean;
+      readonly guarded?: boolean;
+    },
+  ) {
     this.name = name;
     this.ordered = options.ordered;
     this.speculative = options.speculative;
+    this.guarded = options.guarded ?? false;
   }
 
   toString(): string {
@@ -38,7 +48,11 @@ export const orderedIoEffect: Effect = new Effect('OrderedIO', {
   speculative: false,
 });
 /** A check that `checkify` turns into a result. */
-export const checkEffect: Effect = new Effect('Check', { ordered: false, speculative: false });
+export const checkEffect: Effect = new Effect('Check', {
+  ordered: false,
+  speculative: false,
+  guarded: true,
+});
 /** Making a mutable reference, or writing to one. Before lanes of a batch go different ways, references have become values. */
 export const writeEffect: Effect = new Effect('Write', { ordered: true, speculative: true });
 

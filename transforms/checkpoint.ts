@@ -23,6 +23,7 @@ import {
   nameOf,
   named,
 } from './flat-function.ts';
+import { defineCallGuard } from './guard.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge, where, whereNot } from './jaxpr-cache.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
@@ -98,6 +99,8 @@ export const checkpointP: Primitive<CheckpointParams> = definePrimitive<Checkpoi
     }),
   },
 );
+
+defineCallGuard(checkpointP);
 
 defineDeadCode(checkpointP, (usedOut, params) => {
   const { jaxpr, usedIn } = pruneJaxpr(params.jaxpr, usedOut);

@@ -19,6 +19,7 @@ import type { Aval } from '../core/aval.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive, flagText, type PrimitiveRecord } from '../lax/define.ts';
 import { batchTo, reduceSum } from '../lax/structure.ts';
+import { defineGuard, guardJaxpr } from './guard.ts';
 import { where } from './jaxpr-cache.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { transposeCall } from './jit-call.ts';
@@ -95,6 +96,19 @@ function stageCall<P extends CustomCall>(
   return { args: [...consts, ...args], params: { ...params, callJaxpr: jaxpr, constCount, fun } };
 }
 
+/** The function under a condition, which its rule sees as a captured value. */
+function guardCustom<P extends CustomCall>(prim: Primitive<P>): void {
+  defineGuard(prim, (on, args, params) => {
+    const { jaxpr, consts } = guardJaxpr(recorded(params.callJaxpr));
+    return prim.bind([...consts, on, ...args], {
+      ...params,
+      fun: (xs) => evalJaxpr(jaxpr, xs),
+      callJaxpr: jaxpr,
+      constCount: consts.length + 1 + params.constCount,
+    });
+  });
+}
+
 /** `custom_jvp_call`: call a function that brings its own forward derivative. */
 export const customJvpCallP: Primitive<CustomJvpParams> = definePrimitive<CustomJvpParams>(
   'custom_jvp_call',
@@ -122,6 +136,8 @@ export const customJvpCallP: Primitive<CustomJvpParams> = definePrimitive<Custom
     }),
   },
 );
+
+guardCustom(customJvpCallP);
 
 const fill = (t: Tangent, aval: Aval): Tangent =>
   isDifferentiable(aval) ? instantiate(t, aval) : t;
@@ -239,11 +255,7 @@ export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<Custom
         residualCount: residuals.length,
         symbolicZeros: params.symbolicZeros,
         outAvals: outAvals.filter(isDifferentiable),
-        backward: (res, cts) => {
-          let next = 0;
-          const all = outAvals.map((aval) => (isDifferentiable(aval) ? cts[next++] : null));
-          return backward(res, all).filter((_, i) => active[i]);
-        },
+        backward: activeBackward(backward, outAvals, active),
       });
       let next = 0;
       return [outs, outAvals.map((aval) => (isDifferentiable(aval) ? outTangents[next++] : null))];
@@ -257,6 +269,17 @@ export const customVjpCallP: Primitive<CustomVjpParams> = definePrimitive<Custom
     }),
   },
 );
+
+guardCustom(customVjpCallP);
+
+/** The backward function between the arrays that have tangents. Linear programs keep it: it holds no values. */
+const activeBackward =
+  (backward: FlatBackward, outAvals: readonly Aval[], active: readonly boolean[]): FlatBackward =>
+  (residuals, cts) => {
+    let next = 0;
+    const all = outAvals.map((aval) => (isDifferentiable(aval) ? cts[next++] : null));
+    return backward(residuals, all).filter((_, i) => active[i]);
+  };
 
 defineFunctionBatch(customVjpCallP, (trace, args, dims, params): BatchResult => {
   const { axis, tag } = trace;

@@ -9,6 +9,7 @@ import type { Value } from '../core/value.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { defineDeadCode, pruneJaxpr } from './dead-code.ts';
 import { compileJaxpr, deviceOf, runProgram, runsStepwise } from './executables.ts';
+import { defineCallGuard } from './guard.ts';
 import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge, where, whereNot } from './jaxpr-cache.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
@@ -108,6 +109,8 @@ export function splitCall(
       : trace.record(jitP, operands, { ...params, jaxpr: parts.unknown });
   return merge(parts.unknownOut, rest, knownOut);
 }
+
+defineCallGuard(jitP);
 
 definePartialEval(jitP, splitCall);
 

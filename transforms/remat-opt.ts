@@ -11,6 +11,7 @@ import { definePrimitive } from '../lax/define.ts';
 import { checkOutputs, type FlatForward, type ForwardResult } from './custom-call.ts';
 import { defineDeadCode } from './dead-code.ts';
 import { compileJaxpr, deviceOf, runProgram } from './executables.ts';
+import { defineGuard, guardJaxpr } from './guard.ts';
 import { callJaxpr } from './jit-call.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
 import { traceClosed, type Closed, type FlatFunction } from './stage.ts';
@@ -55,6 +56,11 @@ export const rematOptP: Primitive<RematOptParams> = definePrimitive<RematOptPara
   },
   effects: ({ jaxpr }) => jaxpr.effects,
   printParams: ({ name, jaxpr }) => ({ name, jaxpr }),
+});
+
+defineGuard(rematOptP, (on, args, { name, jaxpr }) => {
+  const guarded = guardJaxpr(jaxpr);
+  return callJaxpr({ name, jaxpr }, guarded.jaxpr, [...guarded.consts, on, ...args]);
 });
 
 defineDeadCode(rematOptP, (usedOut, params) => {

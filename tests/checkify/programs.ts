@@ -4,10 +4,13 @@ import {
   checkpoint,
   cond,
   customJvp,
+  customLinearSolve,
+  customRoot,
   customVjp,
   grad,
   jit,
   scan,
+  switchBranch,
   vmap,
   whileLoop,
   type Value,
@@ -90,6 +93,55 @@ const put = (x: Value, j: Value): Value =>
     { mode: 'fill' },
   );
 
+const take = (x: Value, j: Value): Value =>
+  lax.dynamicSlice(x, [j], [1], { allowNegativeIndices: false });
+
+// Lanes that go different ways.
+const same = (x: Value): Value => x;
+const swapped = (k: Value, x: Value): Value => switchBranch(k, [positive, above9, below3], x);
+const masked = (p: Value, x: Value): Value =>
+  cond(p, (y: Value) => cond(lax.gt(y, 4), above9, positive, y), same, x);
+const stepped = (_p: Value, xs: Value): Value =>
+  scan((k: Value, x: Value) => [lax.add(k, cond(lax.lt(x, k), positive, same, x)), x], s(0), xs)[0];
+const inside = (p: Value, xs: Value): Value =>
+  cond(
+    p,
+    (ys: Value) => steps(ys)[0],
+    (ys: Value) => lax.indexInDim(ys, 0),
+    xs,
+  );
+const counted = (n: Value, x: Value): Value =>
+  whileLoop(
+    ([k]: [Value, Value]) => lax.lt(k, n),
+    ([k, y]: [Value, Value]): [Value, Value] => [lax.add(k, 1), lax.add(below3(y), 1)],
+    [i(0), x],
+  )[1];
+const called = (p: Value, x: Value): Value => cond(p, jit(two), same, x);
+const again = (p: Value, x: Value): Value => cond(p, checkpoint(two), (y: Value) => jvpRule(y), x);
+const solved = (b: Value): Value =>
+  customLinearSolve(
+    (x: Value) => lax.mul(x, 2),
+    b,
+    (_, y) => lax.div(y, 2),
+    { symmetric: true },
+  );
+const notSolved = (b: Value): Value =>
+  customLinearSolve(
+    (x: Value) => lax.mul(x, 0),
+    b,
+    (_, y) => lax.div(y, 0),
+    { symmetric: true },
+  );
+const rooted = (a: Value): Value =>
+  customRoot(
+    (x: Value) => lax.sub(lax.mul(x, x), a),
+    s(1),
+    () => below3(lax.sqrt(a)),
+    (g, y) => lax.div(y, g(s(1))),
+  );
+const typed = (x: number | bigint, dtype: 'u8' | 'i16' | 'u32' | 'i64' | 'u64'): Value =>
+  np.array(x, { dtype });
+
 type Looked = 'user' | 'nan' | 'div' | 'index' | 'float' | 'all';
 
 /** A program: the function, its arguments, what is looked for, and whether it is mapped from outside. */
@@ -112,6 +164,7 @@ const over = (looked: Looked, f: (...args: Value[]) => unknown, ...args: Value[]
 });
 
 const yes = (): Value => np.array(true);
+const mix = (): Value => np.array([true, false, true]);
 const wholeArray = (x: Value): Value => {
   check(lax.reduceAnd(lax.gt(x, 0), [0]), 'all of {x!r} in {}', lax.indexInDim(x, 0, 0), { x });
   return x;
@@ -216,4 +269,92 @@ export const programs = (): Record<string, Program> => ({
   'vmap outside': over('user', two, v(3, 0.5, -1)),
   'vmap outside, of cond': over('user', branch, np.array([true, false, true]), v(-1, -1, 2)),
   'vmap outside, of nan': over('all', (x) => lax.log(x), v(-1, 1)),
+  'lanes: cond holds': on('user', vmap(branch), mix(), v(10, 10, 11)),
+  'lanes: cond, one branch': on('user', vmap(branch), mix(), v(10, 1, 12)),
+  'lanes: cond, two lanes': on('user', vmap(branch), mix(), v(10, 2, 12)),
+  'lanes: one branch for all': on(
+    'user',
+    vmap(branch, { inAxes: [null, 0] }),
+    np.array(false),
+    v(10, 1, 2),
+  ),
+  'lanes: switch': on('user', vmap(swapped), iv(0, 1, 2), v(10, 11, 12)),
+  'lanes: cond in cond': on('user', vmap(masked), mix(), v(10, 11, -3)),
+  'lanes: cond in scan': on(
+    'user',
+    vmap(stepped),
+    mix(),
+    np.array([
+      [1, 2, 3],
+      [1, 2, -7],
+      [1, 1, 1],
+    ]),
+  ),
+  'lanes: scan in cond': on(
+    'user',
+    vmap(inside),
+    mix(),
+    np.array([
+      [1, 2],
+      [0, 1],
+      [2, 4],
+    ]),
+  ),
+  'lanes: while': on('user', vmap(counted, { inAxes: [null, 0] }), i(3), v(0, -1, 1)),
+  'lanes: jit in cond': on('user', vmap(called), mix(), v(2, 3, 0.5)),
+  'lanes: checkpoint and custom jvp in cond': on('user', vmap(again), mix(), v(2, 3, 0.5)),
+  'lanes: vmap in vmap': on(
+    'user',
+    vmap(vmap(branch)),
+    np.array([
+      [true, false],
+      [false, true],
+    ]),
+    np.array([
+      [10, 11],
+      [2, 12],
+    ]),
+  ),
+  'lanes: outside, of vmap': over(
+    'user',
+    vmap(branch),
+    np.array([
+      [true, false],
+      [false, true],
+    ]),
+    np.array([
+      [10, 2],
+      [12, 11],
+    ]),
+  ),
+  'lanes: grad of cond': on(
+    'user',
+    vmap(grad((x: Value, p: Value) => lax.mul(branch(p, x), x))),
+    v(10, 1, 12),
+    mix(),
+  ),
+  'linear solve': on('all', solved, s(4)),
+  'linear solve, NaN': on('nan', notSolved, s(0)),
+  'custom root': on('user', rooted, s(16)),
+  'grad of custom root': on('user', grad(rooted), s(16)),
+  'vmap of custom root': on('user', vmap(rooted), v(1, 16, 25)),
+  'index u8': on('index', index, np.zeros([100]), typed(200, 'u8')),
+  'index i16': on('index', index, np.zeros([100]), typed(-300, 'i16')),
+  'index u32 in bounds': on('index', index, v(1, 2, 3), typed(2, 'u32')),
+  'index u32': on('index', index, v(1, 2, 3), typed(2 ** 31 - 1, 'u32')),
+  'index u32 beyond i32': on('index', index, v(1, 2, 3), typed(2 ** 32 - 2, 'u32')),
+  'scatter u32 beyond i32': on('all', put, v(1, 2, 3), typed(2 ** 32 - 2, 'u32')),
+  'dynamic slice u32 beyond i32': on('index', take, v(1, 2, 3), typed(2 ** 31, 'u32')),
 });
+
+/** Programs of 64-bit indices, for `enableX64`. */
+export const widePrograms = (): Record<string, Program> => {
+  const x = (): Value => np.array([1, 2, 3], { dtype: 'f32' });
+  return {
+    'index i64': on('index', index, x(), typed(7n, 'i64')),
+    'index i64 beyond i32': on('index', index, x(), typed(2n ** 32n + 1n, 'i64')),
+    'index i64 far below': on('index', index, x(), typed(-(2n ** 32n), 'i64')),
+    'dynamic slice i64 beyond i32': on('index', take, x(), typed(2n ** 40n, 'i64')),
+    'scatter u64': on('all', put, x(), typed(2n ** 63n + 1n, 'u64')),
+  };
+};

@@ -61,6 +61,21 @@ nested = lambda xs: lax.scan(lambda k, x: (lax.cond(x > 2, jax.jit(below3), lamb
 index = lambda x, j: x.at[j].get(mode="promise_in_bounds", wrap_negative_indices=False)
 put = lambda x, j: x.at[j].set(1.0, mode="drop", wrap_negative_indices=False)
 
+# Lanes that go different ways. In JAX a batched branch is heard from all lanes; in these programs only lanes that take a branch fail in it.
+swapped = lambda i, x: lax.switch(i, [positive, above9, below3], x)
+masked = lambda p, x: lax.cond(p, lambda y: lax.cond(y > 4, above9, positive, y), lambda y: y, x)
+stepped = lambda p, xs: lax.scan(lambda k, x: (k + lax.cond(x < k, positive, lambda y: y, x), x), s(0), xs)[0]
+inside = lambda p, xs: lax.cond(p, lambda ys: lax.scan(lambda k, x: (k + below3(x), x), s(0), ys)[0], lambda ys: ys[0], xs)
+counted = lambda n, x: lax.while_loop(lambda c: c[0] < n, lambda c: (c[0] + 1, below3(c[1]) + 1), (i(0), x))[1]
+called = lambda p, x: lax.cond(p, jax.jit(two), lambda y: y, x)
+again = lambda p, x: lax.cond(p, jax.checkpoint(two), jvp_rule, x)
+solved = lambda b: lax.custom_linear_solve(lambda x: 2 * x, b, lambda _, y: y / 2, symmetric=True)
+not_solved = lambda b: lax.custom_linear_solve(lambda x: 0 * x, b, lambda _, y: y / 0, symmetric=True)
+rooted = lambda a: lax.custom_root(lambda x: x * x - a, s(1), lambda f, x: below3(jnp.sqrt(a)), lambda g, y: y / g(s(1)))
+take = lambda x, j: lax.dynamic_slice(x, (j,), (1,))
+yes, no = jnp.bool_(True), jnp.bool_(False)
+mix = jnp.array([True, False, True])
+
 programs = {
     "holds": (two, (s(2),), "user"),
     "the first fails": (two, (s(-1),), "user"),
@@ -109,6 +124,41 @@ programs = {
     "vmap outside": (jax.vmap, (two, v(3, 0.5, -1)), "user"),
     "vmap outside, of cond": (jax.vmap, (branch, jnp.array([True, False, True]), v(-1, -1, 2)), "user"),
     "vmap outside, of nan": (jax.vmap, (lax.log, v(-1, 1)), "all"),
+    "lanes: cond holds": (jax.vmap(branch), (mix, v(10, 10, 11)), "user"),
+    "lanes: cond, one branch": (jax.vmap(branch), (mix, v(10, 1, 12)), "user"),
+    "lanes: cond, two lanes": (jax.vmap(branch), (mix, v(10, 2, 12)), "user"),
+    "lanes: one branch for all": (jax.vmap(branch, (None, 0)), (no, v(10, 1, 2)), "user"),
+    "lanes: switch": (jax.vmap(swapped), (jnp.array([0, 1, 2]), v(10, 11, 12)), "user"),
+    "lanes: cond in cond": (jax.vmap(masked), (mix, v(10, 11, -3)), "user"),
+    "lanes: cond in scan": (jax.vmap(stepped), (mix, jnp.array([[1, 2, 3], [1, 2, -7], [1, 1, 1]], jnp.float32)), "user"),
+    "lanes: scan in cond": (jax.vmap(inside), (mix, jnp.array([[1, 2], [0, 1], [2, 4]], jnp.float32)), "user"),
+    "lanes: while": (jax.vmap(counted, (None, 0)), (i(3), v(0, -1, 1)), "user"),
+    "lanes: jit in cond": (jax.vmap(called), (mix, v(2, 3, 0.5)), "user"),
+    "lanes: checkpoint and custom jvp in cond": (jax.vmap(again), (mix, v(2, 3, 0.5)), "user"),
+    "lanes: vmap in vmap": (jax.vmap(jax.vmap(branch)), (jnp.array([[True, False], [False, True]]), jnp.array([[10, 11], [2, 12]], jnp.float32)), "user"),
+    "lanes: outside, of vmap": (jax.vmap, (jax.vmap(branch), jnp.array([[True, False], [False, True]]), jnp.array([[10, 2], [12, 11]], jnp.float32)), "user"),
+    "lanes: grad of cond": (jax.vmap(jax.grad(lambda x, p: branch(p, x) * x)), (v(10, 1, 12), mix), "user"),
+    "linear solve": (solved, (s(4),), "all"),
+    "linear solve, NaN": (not_solved, (s(0),), "nan"),
+    "custom root": (rooted, (s(16),), "user"),
+    "grad of custom root": (jax.grad(rooted), (s(16),), "user"),
+    "vmap of custom root": (jax.vmap(rooted), (v(1, 16, 25),), "user"),
+    "index u8": (index, (jnp.zeros(100), jnp.uint8(200)), "index"),
+    "index i16": (index, (jnp.zeros(100), jnp.int16(-300)), "index"),
+    "index u32 in bounds": (index, (v(1, 2, 3), jnp.uint32(2)), "index"),
+    "index u32": (index, (v(1, 2, 3), jnp.uint32(2**31 - 1)), "index"),
+    "index u32 beyond i32": (index, (v(1, 2, 3), jnp.uint32(2**32 - 2)), "index"),
+    "scatter u32 beyond i32": (put, (v(1, 2, 3), jnp.uint32(2**32 - 2)), "all"),
+    "dynamic slice u32 beyond i32": (take, (v(1, 2, 3), jnp.uint32(2**31)), "index"),
+}
+
+# Under enableX64.
+wide = {
+    "index i64": (index, (v(1, 2, 3), lambda: jnp.int64(7)), "index"),
+    "index i64 beyond i32": (index, (v(1, 2, 3), lambda: jnp.int64(2**32 + 1)), "index"),
+    "index i64 far below": (index, (v(1, 2, 3), lambda: jnp.int64(-(2**32))), "index"),
+    "dynamic slice i64 beyond i32": (take, (v(1, 2, 3), lambda: jnp.int64(2**40)), "index"),
+    "scatter u64": (put, (v(1, 2, 3), lambda: jnp.uint64(2**63 + 1)), "all"),
 }
 
 sets = {"user": c.user_checks, "nan": c.nan_checks, "div": c.div_checks, "index": c.index_checks, "float": c.float_checks, "all": c.all_checks}
@@ -123,5 +173,8 @@ def record(f, args, errors):
 
 if __name__ == "__main__":
     out = {name: record(*program) for name, program in programs.items()}
+    with jax.enable_x64(True):
+        for name, (f, args, errors) in wide.items():
+            out[name] = record(f, [x() if callable(x) else x for x in args], errors)
     path = pathlib.Path(__file__).with_name("jax.json")
     path.write_text(json.dumps({"jax": jax.__version__, "messages": out}, indent=2) + "\n")
