@@ -47,10 +47,12 @@ function findCollector(): (() => void) | undefined {
     collect();
     if (refs.some((ref) => ref.deref() !== undefined)) collect = undefined;
   }
-  if (collect === undefined)
+  if (collect === undefined) {
+    // oxlint-disable-next-line no-console -- whoever set the flag must know that it finds less here
     console.warn(
       'palladia: config.checkTracerLeaks finds leaked values at the end of a transformation only where garbage can be collected at once (Node); here they are found when they are used.',
     );
+  }
   collector = { collect };
   return collect;
 }
