@@ -14,13 +14,20 @@ interface Watched {
   toString(): string;
 }
 
-let makeCollector: () => (() => void) | undefined = () => undefined;
-let collector: { readonly collect: (() => void) | undefined } | undefined;
+/**
+ * Collects all garbage now. What seems alive is tried again: a later attempt (0, 1, …) waits a little first, so that what the engine does
+ * beside the program comes to its end.
+ */
+type Collect = (attempt: number) => void;
+
+let makeCollector: () => Collect | undefined = () => undefined;
+let collector: { readonly collect: Collect | undefined } | undefined;
 let watched: WeakRef<Watched>[] = [];
 const mostShown = 5;
+const attempts = 4;
 
 /** Say how this host collects garbage at once: the function is called when that is first wanted, and gives undefined when it cannot. */
-export function setCollector(make: () => (() => void) | undefined): void {
+export function setCollector(make: () => Collect | undefined): void {
   makeCollector = make;
   collector = undefined;
 }
@@ -39,12 +46,12 @@ export function forgetWatched(): void {
 const dropped = (): WeakRef<object>[] => Array.from({ length: 4 }, () => new WeakRef({}));
 
 /** How to collect garbage at once; undefined, after a warning, where what was dropped stays. */
-function findCollector(): (() => void) | undefined {
+function findCollector(): Collect | undefined {
   if (collector !== undefined) return collector.collect;
   let collect = makeCollector();
   if (collect !== undefined) {
     const refs = dropped();
-    collect();
+    collect(0);
     if (refs.some((ref) => ref.deref() !== undefined)) collect = undefined;
   }
   if (collect === undefined) {
@@ -68,9 +75,11 @@ export function checkLeaks(): void {
   if (refs.length === 0) return;
   const collect = findCollector();
   if (collect === undefined) return;
-  // What was made while a collection was already under way survives that one: values that seem alive get a second, whole one.
-  collect();
-  if (refs.some((ref) => ref.deref() !== undefined)) collect();
+  // What was made while a collection was already under way survives that one, and a compiler in the background holds closures.
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    collect(attempt);
+    if (refs.every((ref) => ref.deref() === undefined)) return;
+  }
   // A value holds those of outer transformations that it is made of: the others are what the program holds. The innermost comes first.
   const alive = refs
     .map((ref) => ref.deref())
@@ -78,7 +87,6 @@ export function checkLeaks(): void {
     .reverse();
   const parts = new Set<unknown>(alive.flatMap((value) => Object.values(value)));
   const held = alive.filter((value) => !parts.has(value));
-  if (alive.length === 0) return;
   const shown = held
     .slice(0, mostShown)
     .map((value) => `\n    ${describeLeak(value)}`)

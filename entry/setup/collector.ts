@@ -4,7 +4,7 @@ import type * as nodeVm from 'node:vm';
 import { nodeModule } from '../../backends/wasm/features.ts';
 
 /** A function that collects all garbage now; undefined outside of Node. */
-export function makeCollector(): (() => void) | undefined {
+export function makeCollector(): ((attempt: number) => void) | undefined {
   const v8 = nodeModule('node:v8') as typeof nodeV8 | undefined;
   const vm = nodeModule('node:vm') as typeof nodeVm | undefined;
   if (v8 === undefined || vm === undefined) return undefined;
@@ -14,7 +14,9 @@ export function makeCollector(): (() => void) | undefined {
   // What weak references saw lives until the task ends, or until some queue of microtasks has been worked off: this one is empty.
   const context = vm.createContext({}, { microtaskMode: 'afterEvaluate' });
   const nothing = new vm.Script('0');
-  return () => {
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  return (attempt) => {
+    if (attempt > 0) Atomics.wait(never, 0, 0, 10 * attempt);
     nothing.runInContext(context);
     gc();
   };
