@@ -99,11 +99,23 @@ function fromRegisters(c: Contraction, block: Block): void {
   const lanes = p.threads.tx;
   const rank = layout.shape.length;
   const column = (register: Affine): void => {
+    const first = affine.scale(register, lanes * layout.width);
+    const points = block.rows.map((row) => pointOf(layout, [...block.lead, row, register]));
+    if (p.features.fallback && layout.width > 1) {
+      // Software drivers compile text, not work: the components of a vector are a loop there.
+      const vectors = points.map((point) => operandText(c, c.a, point));
+      const name = p.text.fresh('e');
+      p.block(`for (var ${name} = 0; ${name} < ${p.trips(layout.width)}; ${name}++)`, () => {
+        const e = affine.variable(name, { lo: 0, hi: layout.width - 1 });
+        const elements = vectors.map((vector) => p.text.let('x', `${vector}[${name}]`));
+        chunk(c, block, { base: affine.add(first, e), stride: layout.width, elements });
+      });
+      return;
+    }
     for (let e = 0; e < layout.width; e++) {
-      const base = affine.offset(affine.scale(register, lanes * layout.width), e);
+      const base = affine.offset(first, e);
       if (affine.rangeOf(base).lo >= c.depth) continue;
-      const elements = block.rows.map((row) => {
-        const point = pointOf(layout, [...block.lead, row, register]);
+      const elements = points.map((point) => {
         const coords = point.coords.map((coord, axis) =>
           axis === rank - 1 ? { ...coord, at: affine.offset(coord.at, e) } : coord,
         );

@@ -16,8 +16,8 @@ import type { Program, Resident, Walk } from './program.ts';
 import { shuffleReach } from './reduce.ts';
 import { narrow } from './scalar.ts';
 
-/** Accumulators that are kept in variables at once. */
-const mostAccumulators = 32;
+/** Accumulators that are kept in variables at once; software drivers compile what they write out for seconds. */
+const mostAccumulators = { gpu: 32, software: 16 };
 
 type Mode = (c: Contraction, block: Block) => void;
 
@@ -39,14 +39,9 @@ export function dot(p: Program, op: TileOp<'dot'>): void {
   const c: Contraction = { p, a, b, layout, dtype, register, depth };
   const rank = layout.shape.length;
   const { rowRegisters, columnRegisters } = layout;
-  const rowsAtOnce = Math.max(
-    1,
-    Math.min(
-      rowRegisters,
-      Math.floor((p.features.fallback ? 16 : mostAccumulators) / columnRegisters),
-    ),
-  );
-  const isWhole = layout.registers <= mostAccumulators;
+  const most = mostAccumulators[p.features.fallback ? 'software' : 'gpu'];
+  const rowsAtOnce = Math.max(1, Math.min(rowRegisters, Math.floor(most / columnRegisters)));
+  const isWhole = layout.registers <= most;
   const mode = chooseMode(p, c);
   if (isWhole) {
     const names: string[] = [];

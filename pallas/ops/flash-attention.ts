@@ -8,6 +8,7 @@ import { ShapeError } from '../../core/errors.ts';
 import { add, div, max, min, mul, sub } from '../../lax/arithmetic.ts';
 import { le, lt, select } from '../../lax/comparison.ts';
 import { full, zeros } from '../../lax/creation.ts';
+import { broadcastInDim, reshape } from '../../lax/structure.ts';
 import { exp, log } from '../../lax/transcendental.ts';
 import { asValue, NDArray, type ArrayLike } from '../../core/array.ts';
 import { foriLoop } from '../../control/while.ts';
@@ -15,18 +16,9 @@ import { customVjp, type CustomVjp } from '../../transforms/custom.ts';
 import { ShapeDtypeStruct } from '../../transforms/shape-struct.ts';
 import { pallasCall } from '../call.ts';
 import { BlockSpec, cdiv, programId } from '../grid.ts';
+import { ds } from '../../lax/ref-index.ts';
 import type { Ref } from '../../lax/ref.ts';
-import {
-  across,
-  blockOf,
-  positions,
-  product,
-  productT,
-  productTN,
-  rowMax,
-  rowsOf,
-  rowSum,
-} from './rows.ts';
+import { across, blockOf, positions, product, productT, rowMax, rowsOf, rowSum } from './rows.ts';
 
 /** Options of `flashAttention`. */
 export interface FlashAttentionOptions {
@@ -34,7 +26,10 @@ export interface FlashAttentionOptions {
   readonly causal?: boolean;
   /** Factor of the scores; 1 / √depth when left out. */
   readonly scale?: number;
-  /** Rows of queries per program; at most 64 when left out, 8 on software drivers of WebGPU. */
+  /**
+   * Rows of queries per program; at most 64 when left out, 8 on software drivers of WebGPU. The gradient of keys and values, whose programs
+   * have rows of keys and whose steps go over queries, takes what is left out the other way round.
+   */
   readonly blockQ?: number;
   /** Rows of keys per step: at most 64 on WebGPU (32 on software drivers), 512 elsewhere when left out. */
   readonly blockK?: number;
@@ -60,14 +55,24 @@ const struct = (rows: number, columns: number): ShapeDtypeStruct =>
 const rowsAt = (rows: number, columns: number): BlockSpec =>
   new BlockSpec([rows, columns], (i) => [i, 0]);
 
-/** Scores of a block, with what may not be seen far below everything. */
-function scores(plan: Plan, q: Value, k: Value, firstRow: Value, firstColumn: Value): Value {
-  const shape = [q.shape[0], k.shape[0]] as const;
-  const raw = mul(productT(q, k), plan.scale);
-  const columns = positions(firstColumn, shape, 1);
+/**
+ * Scores of a block, with what may not be seen far below everything: queries are its rows, or its columns where keys are the rows.
+ */
+function scores(
+  plan: Plan,
+  block: { readonly q: Value; readonly k: Value; readonly keyAxis: 0 | 1 },
+  firstQuery: Value,
+  firstKey: Value,
+): Value {
+  const { q, k, keyAxis } = block;
+  const [left, right] = keyAxis === 1 ? [q, k] : [k, q];
+  const shape = [left.shape[0], right.shape[0]] as const;
+  const raw = mul(productT(left, right), plan.scale);
+  const key = positions(firstKey, shape, keyAxis);
   const hidden = full(shape, masked);
-  const inside = plan.keys % plan.blockK === 0 ? raw : select(lt(columns, plan.keys), raw, hidden);
-  return plan.causal ? select(le(columns, positions(firstRow, shape, 0)), inside, hidden) : inside;
+  const inside = plan.keys % plan.blockK === 0 ? raw : select(lt(key, plan.keys), raw, hidden);
+  if (!plan.causal) return inside;
+  return select(le(key, positions(firstQuery, shape, keyAxis === 1 ? 0 : 1)), inside, hidden);
 }
 
 /** How many blocks of keys the queries of block `i` see. */
@@ -97,7 +102,8 @@ function forward(plan: Plan): (q: Value, k: Value, v: Value) => [Value, Value] {
     const query = q.get();
     const step = (j: Value, [acc, top, sum]: Value[]): Value[] => {
       const start = mul(j, blockK);
-      const s = scores(plan, query, rowsOf(k, start, blockK), firstRow, start);
+      const keys = rowsOf(k, start, blockK);
+      const s = scores(plan, { q: query, k: keys, keyAxis: 1 }, firstRow, start);
       const next = max(top, rowMax(s));
       const shrink = exp(sub(top, next));
       const p = exp(sub(s, across(next, blockK)));
@@ -132,7 +138,8 @@ function backwardQ(plan: Plan): (...args: Value[]) => Value {
     const step = (j: Value, [acc]: Value[]): Value[] => {
       const start = mul(j, blockK);
       const keys = rowsOf(k, start, blockK);
-      const p = exp(sub(scores(plan, query, keys, firstRow, start), across(top, blockK)));
+      const s = scores(plan, { q: query, k: keys, keyAxis: 1 }, firstRow, start);
+      const p = exp(sub(s, across(top, blockK)));
       const dp = productT(ct, rowsOf(v, start, blockK));
       const dscore = mul(mul(p, sub(dp, across(mean, blockK))), plan.scale);
       return [add(acc, product(dscore, keys))];
@@ -156,7 +163,10 @@ function backwardQ(plan: Plan): (...args: Value[]) => Value {
   });
 }
 
-/** Gradients of keys and values, one block of their rows per program. */
+/**
+ * Gradients of keys and values, one block of their rows per program. Scores have a row per key here, so that every product is a plain one;
+ * `lse` and `delta` are rows for that: f32[1,s].
+ */
 function backwardKV(plan: Plan): (...args: Value[]) => [Value, Value] {
   const { queries, keys, depth, blockQ, blockK } = plan;
   const kernel = (
@@ -170,26 +180,23 @@ function backwardKV(plan: Plan): (...args: Value[]) => [Value, Value] {
     dv: Ref,
   ): void => {
     const j = programId(0);
-    const firstColumn = mul(j, blockK);
+    const firstKey = mul(j, blockK);
     const [key, value] = [k.get(), v.get()];
+    const shape = [blockK, blockQ] as const;
     const step = (i: Value, [dkAcc, dvAcc]: Value[]): Value[] => {
       const start = mul(i, blockQ);
       const query = rowsOf(q, start, blockQ);
       const ct = rowsOf(dout, start, blockQ);
-      const all = exp(
-        sub(
-          scores(plan, query, key, start, firstColumn),
-          across(rowsOf(lse, start, blockQ), blockK),
-        ),
-      );
-      const shape = [blockQ, blockK] as const;
-      const p =
-        queries % blockQ === 0
-          ? all
-          : select(lt(positions(start, shape, 0), queries), all, zeros(shape));
-      const dp = productT(ct, value);
-      const dscore = mul(mul(p, sub(dp, across(rowsOf(delta, start, blockQ), blockK))), plan.scale);
-      return [add(dkAcc, productTN(dscore, query)), add(dvAcc, productTN(p, ct))];
+      const down = (row: Ref): Value =>
+        broadcastInDim(row.get(null, ds(start, blockQ)), shape, [0, 1]);
+      const s = scores(plan, { q: query, k: key, keyAxis: 0 }, start, firstKey);
+      const isInside = lt(positions(start, shape, 1), queries);
+      const inside = (x: Value): Value =>
+        queries % blockQ === 0 ? x : select(isInside, x, zeros(shape));
+      const p = inside(exp(sub(s, down(lse))));
+      const dp = productT(value, ct);
+      const dscore = inside(mul(mul(p, sub(dp, down(delta))), plan.scale));
+      return [add(dkAcc, product(dscore, query)), add(dvAcc, product(p, ct))];
     };
     const count = cdiv(queries, blockQ);
     const init = [zeros([blockK, depth]), zeros([blockK, depth])];
@@ -208,8 +215,9 @@ function backwardKV(plan: Plan): (...args: Value[]) => [Value, Value] {
 
 type Attention = CustomVjp<[Value, Value, Value], Value>;
 
-function makeAttention(plan: Plan): Attention {
-  const [run, dq, dkv] = [forward(plan), backwardQ(plan), backwardKV(plan)];
+/** `turned`: the plan of the gradient of keys and values, where keys are the rows of a program and queries the steps. */
+function makeAttention(plan: Plan, turned: Plan): Attention {
+  const [run, dq, dkv] = [forward(plan), backwardQ(plan), backwardKV(turned)];
   const attention = customVjp(function flashAttention(q: Value, k: Value, v: Value): Value {
     return run(q, k, v)[0];
   });
@@ -220,29 +228,30 @@ function makeAttention(plan: Plan): Attention {
     },
     ([q, k, v, out, lse]: Value[], ct: Value) => {
       const delta = rowSum(mul(out, ct));
-      const [dk, dv] = dkv(q, k, v, ct, lse, delta);
+      const row = (x: Value): Value => reshape(x, [1, plan.queries]);
+      const [dk, dv] = dkv(q, k, v, ct, row(lse), row(delta));
       return [dq(q, k, v, ct, lse, delta), dk, dv];
     },
   );
   return attention;
 }
 
-/** Blocks that suit the default device: one subgroup of a software driver keeps no more than 8 rows in registers. */
-function defaultBlocks(): { readonly queries: number; readonly keys: number } {
+/** Blocks of the rows of a program and of its steps that suit the default device: one subgroup of a software driver keeps no more than 8 rows in registers. */
+function defaultBlocks(): { readonly rows: number; readonly steps: number } {
   const { kind, software = false } = defaultDevice();
-  if (kind !== 'webgpu') return { queries: 64, keys: 512 };
-  return software ? { queries: 8, keys: 32 } : { queries: 64, keys: 64 };
+  if (kind !== 'webgpu') return { rows: 64, steps: 512 };
+  return software ? { rows: 8, steps: 32 } : { rows: 64, steps: 64 };
 }
 
 const made = new Map<string, Attention>();
 
 /** The same function for the same plan, so that jit finds what it compiled. */
-function attentionFor(plan: Plan): Attention {
-  const key = Object.values(plan).join();
+function attentionFor(plan: Plan, turned: Plan): Attention {
+  const key = [...Object.values(plan), turned.blockQ, turned.blockK].join();
   let attention = made.get(key);
   if (attention === undefined) {
     if (made.size >= 256) made.clear();
-    made.set(key, (attention = makeAttention(plan)));
+    made.set(key, (attention = makeAttention(plan, turned)));
   }
   return attention;
 }
@@ -289,8 +298,13 @@ export function flashAttention(
     depth,
     causal: options.causal === true,
     scale: options.scale ?? 1 / Math.sqrt(depth),
-    blockQ: blockOf(options.blockQ, queries, most.queries),
-    blockK: blockOf(options.blockK, keys, most.keys),
+    blockQ: blockOf(options.blockQ, queries, most.rows),
+    blockK: blockOf(options.blockK, keys, most.steps),
   };
-  return attentionFor(plan)(query, key, value);
+  const turned: Plan = {
+    ...plan,
+    blockQ: blockOf(options.blockQ, queries, most.steps),
+    blockK: blockOf(options.blockK, keys, most.rows),
+  };
+  return attentionFor(plan, turned)(query, key, value);
 }

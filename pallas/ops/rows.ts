@@ -29,13 +29,6 @@ export const productT = (x: Value, y: Value): Value =>
     [[1], [1]],
     [[], []],
   ]);
-/** xᵀ · y: f32[k,m], f32[k,n] → f32[m,n]. */
-export const productTN = (x: Value, y: Value): Value =>
-  dotGeneral(x, y, [
-    [[0], [0]],
-    [[], []],
-  ]);
-
 /** start + position along an axis, as i32 of the shape. */
 export const positions = (
   start: Value | number,
