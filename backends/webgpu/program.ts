@@ -28,8 +28,13 @@ interface Dispatch {
   last: { readonly bound: readonly Allocation[]; readonly group: GPUBindGroup } | undefined;
 }
 
-/** A step with what a call needs; of loops nothing more. */
-export type Prepared = PreparedStep<Dispatch, object>;
+/** What is needed of a loop: bytes of its carried buffers that change. */
+interface Carried {
+  readonly byteLengths: readonly number[];
+}
+
+/** A step with what a call needs. */
+export type Prepared = PreparedStep<Dispatch, Carried>;
 
 /** Bytes of the operands of a kernel. */
 export const operandBytes = (kernel: Kernel): number[] =>
@@ -37,19 +42,19 @@ export const operandBytes = (kernel: Kernel): number[] =>
 
 /** Prepare the steps of a schedule. */
 export const prepare = (schedule: Schedule, load: (kernel: Kernel) => LoadedKernel): Prepared[] =>
-  prepareSteps<Dispatch, object>(schedule, schedule.steps, {
+  prepareSteps<Dispatch, Carried>(schedule, schedule.steps, {
     kernel(step) {
       const kernel = load(step.kernel);
       return kernel.code.workgroups.includes(0)
         ? undefined
         : { kernel, groups: new Map(), last: undefined };
     },
-    loop({ next }) {
+    loop({ carried, next }) {
       invariant(
         new Set(next).size === next.length,
         `${schedule.name}: a loop moves one buffer to two places.`,
       );
-      return {};
+      return { byteLengths: carried.map((id) => schedule.buffers[id].byteLength) };
     },
   });
 

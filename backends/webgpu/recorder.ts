@@ -8,7 +8,9 @@ import { paddedSize } from './memory.ts';
 import type { Prepared } from './program.ts';
 import { waits } from './program.ts';
 import type { Readback } from './readback.ts';
-import { isPredictable, type Decider, type Speculation } from './speculation.ts';
+import type { Gates } from './gates.ts';
+import { Machine } from './machine.ts';
+import { batchesOf, type Decider, type Speculation } from './speculation.ts';
 
 /** Dispatches after which commands are handed over, so that the device works while more are written. */
 const submitEvery = 256;
@@ -41,8 +43,8 @@ export class Recorder {
   #pass: GPUComputePassEncoder | undefined;
   #pipeline: GPUComputePipeline | undefined;
   #count = 0;
-  /** The loop that is dispatched ahead, and where the size of copies that are no steps stands. */
-  #gate: { readonly loop: Speculation; readonly restores: number } | undefined;
+  /** Where the sizes of dispatches stand while a loop is dispatched ahead, and that of copies that are no steps. */
+  #gate: { readonly gates: Gates; readonly restores: number } | undefined;
   /** Calls of JavaScript without results, in order: nothing here waits for them before the end. */
   readonly #calls: { readonly step: Host; readonly operands: () => Promise<Uint8Array[]> }[] = [];
 
@@ -114,13 +116,18 @@ export class Recorder {
       }
       this.#restore(step, before);
     } else if (step.kind === 'case' && this.#gate !== undefined)
-      this.#choose(step, this.#gate.loop);
+      this.#choose(step, this.#gate.gates);
   }
 
   async #while(step: Prepared & { kind: 'while' }): Promise<void> {
+    const loop = this.#queue.decider.of(step);
+    if (loop instanceof Machine) {
+      await this.#rounds(loop);
+      return;
+    }
     const before = this.#places(step);
-    if (isPredictable(step)) {
-      await this.#ahead(step);
+    if (loop !== undefined) {
+      await this.#ahead(step, loop);
       this.#restore(step, before);
       return;
     }
@@ -137,17 +144,16 @@ export class Recorder {
   }
 
   /** Dispatch iterations ahead of the answer whether they run; those after the end are empty. */
-  async #ahead(step: Prepared & { kind: 'while' }): Promise<void> {
-    const loop = this.#queue.decider.of(step);
-    this.#endPass();
-    this.#encoder ??= this.#queue.gpu.createCommandEncoder();
-    loop.reset(this.#encoder);
+  async #ahead(step: Prepared & { kind: 'while' }, loop: Speculation): Promise<void> {
+    const { gates } = loop;
+    this.#reset(loop);
     let turns = 0;
-    for (let batch = loop.firstBatch; ; batch = Math.min(loop.largestBatch, batch * 2)) {
-      this.#gate = { loop, restores: loop.restoreOffset() };
+    const { first, most } = batchesOf(loop.work);
+    for (let batch = first; ; batch = Math.min(most, batch * 2)) {
+      this.#gate = { gates, restores: gates.restoreOffset(0) };
       for (let i = 0; i < batch; i++) {
         this.record(step.cond);
-        this.#decide(loop, this.#table[step.predicate]);
+        this.#one(this.#queue.decider.decide, loop.decideGroup(this.#table[step.predicate]));
         this.record(step.body);
         this.#turn(step);
         turns++;
@@ -162,17 +168,45 @@ export class Recorder {
     }
   }
 
-  #decide(loop: Speculation, predicate: Allocation): void {
-    this.#run(loop.shared.decide.pipeline, loop.decideGroup(predicate)).dispatchWorkgroups(1);
+  /** Dispatch rounds of a machine ahead of the answer whether it has halted. */
+  async #rounds(machine: Machine): Promise<void> {
+    const { gates, parts, stateBytes } = machine;
+    this.#reset(machine);
+    for (let scale = 1; ; scale *= 2) {
+      const { first, most } = batchesOf(machine.work);
+      const batch = Math.min(most, first * scale);
+      const round = machine.round();
+      for (let i = 0; i < batch; i++)
+        for (const part of round) {
+          const { steps, edge } = parts[part];
+          this.#gate = { gates, restores: gates.restoreOffset(part) };
+          this.record(steps);
+          const value = edge.by === undefined ? undefined : this.#table[edge.by.id];
+          this.#one(this.#queue.decider.advance, machine.advanceGroup(part, value));
+        }
+      this.#gate = undefined;
+      const state = await this.#read(machine.state, stateBytes);
+      if (machine.learn(new Uint32Array(state.buffer, state.byteOffset, stateBytes / 4))) return;
+    }
+  }
+
+  #reset(loop: Speculation | Machine): void {
+    this.#endPass();
+    this.#encoder ??= this.#queue.gpu.createCommandEncoder();
+    loop.reset(this.#encoder);
+  }
+
+  /** Run a kernel of ours that has one invocation. */
+  #one({ pipeline }: { readonly pipeline: GPUComputePipeline }, group: GPUBindGroup): void {
+    this.#run(pipeline, group).dispatchWorkgroups(1);
   }
 
   /** All branches of a case, of which the device empties those that are not taken. */
-  #choose(step: Prepared & { kind: 'case' }, loop: Speculation): void {
-    const group = loop.chooseGroup(step, this.#table[step.index]);
-    this.#run(loop.shared.choose.pipeline, group).dispatchWorkgroups(1);
+  #choose(step: Prepared & { kind: 'case' }, gates: Gates): void {
+    this.#one(gates.kernels.choose, gates.chooseGroup(step, this.#table[step.index]));
     const outside = this.#gate;
     for (const branch of step.branches) {
-      this.#gate = { loop, restores: loop.restoreOffset(branch) };
+      this.#gate = { gates, restores: gates.restoreOffset(branch) };
       this.record(branch);
     }
     this.#gate = outside;
@@ -234,9 +268,9 @@ export class Recorder {
   #dispatch(step: Prepared & { kind: 'kernel' }): void {
     const { kernel } = step;
     const pass = this.#run(kernel.pipeline.pipeline, this.#group(step));
-    const loop = this.#gate?.loop;
-    if (loop === undefined) pass.dispatchWorkgroups(...kernel.code.workgroups);
-    else pass.dispatchWorkgroupsIndirect(loop.sizes, loop.offsetOf(step));
+    const gates = this.#gate?.gates;
+    if (gates === undefined) pass.dispatchWorkgroups(...kernel.code.workgroups);
+    else pass.dispatchWorkgroupsIndirect(gates.sizes, gates.offsetOf(step));
     if (++this.#count >= submitEvery) this.submit();
   }
 
@@ -297,13 +331,10 @@ export class Recorder {
     if (from === to) return;
     const size = Math.min(paddedSize(byteLength), from.size, to.size);
     if (this.#gate !== undefined) {
-      const { loop, restores } = this.#gate;
-      const { shared } = loop;
-      const pass = this.#run(shared.copy.pipeline, shared.copyGroup(from, to, size));
-      pass.dispatchWorkgroupsIndirect(
-        loop.sizes,
-        step === undefined ? restores : loop.offsetOf(step),
-      );
+      const { gates, restores } = this.#gate;
+      const { kernels, sizes } = gates;
+      const pass = this.#run(kernels.copy.pipeline, kernels.copyGroup(from, to, size));
+      pass.dispatchWorkgroupsIndirect(sizes, step === undefined ? restores : gates.offsetOf(step));
       return;
     }
     this.#endPass();

@@ -1,6 +1,6 @@
 /**
  * Loops whose end depends on data, on WebGPU: the results are those of the host, and the device is asked now and then, not after
- * every step, also where the body moves values around, branches, or holds loops of known length.
+ * every step, also where the body moves values around, branches, or holds other loops.
  */
 import {
   cond,
@@ -8,6 +8,7 @@ import {
   foriLoop,
   init,
   jit,
+  scan,
   switchBranch,
   vmap,
   whileLoop,
@@ -30,6 +31,22 @@ beforeAll(async () => {
 });
 beforeEach(() => void reads.mockClear());
 
+/** How many steps it takes from a number to 1. */
+const collatz = (from: Value): Value[] =>
+  whileLoop(
+    ([m]: Value[]) => lax.gt(m, 1n),
+    ([m, steps]: Value[]) => [
+      cond(
+        lax.eq(lax.and(m, 1n), 0n),
+        (v: Value) => lax.shiftRightArithmetic(v, 1n),
+        (v: Value) => add(mul(v, 3n), 1n),
+        m,
+      ),
+      add(steps, 1n),
+    ],
+    [from, zero()],
+  );
+
 type Program = (...args: Value[]) => Value | Value[];
 
 /** A zero that belongs to no device yet. */
@@ -48,24 +65,7 @@ const programs: Record<string, readonly [f: Program, args: Value[], mostReads: n
     [int(37), np.array([1, 2]), np.array([3, 4]), np.array([5, 6])],
     3,
   ],
-  'a branch in every step': [
-    (n) =>
-      whileLoop(
-        ([m]: Value[]) => lax.gt(m, 1n),
-        ([m, steps]: Value[]) => [
-          cond(
-            lax.eq(lax.and(m, 1n), 0n),
-            (v: Value) => lax.shiftRightArithmetic(v, 1n),
-            (v: Value) => add(mul(v, 3n), 1n),
-            m,
-          ),
-          add(steps, 1n),
-        ],
-        [n, zero()],
-      )[1],
-    [int(9)],
-    3,
-  ],
+  'a branch in every step': [(n) => collatz(n)[1], [int(9)], 3],
   'branches in branches': [
     (n, x) =>
       count(
@@ -135,6 +135,128 @@ const programs: Record<string, readonly [f: Program, args: Value[], mostReads: n
       ),
     ),
     [np.array([0, 3, 99, 500])],
+    3,
+  ],
+  'a loop in a loop that depends on data': [
+    (n) =>
+      whileLoop(
+        ([m]: Value[]) => lt(m, n),
+        ([m, longest, total]: Value[]) => {
+          const [, steps] = collatz(m);
+          return [add(m, 1n), lax.max(longest, steps), add(total, steps)];
+        },
+        [lax.full([], 1, 'i32'), zero(), zero()],
+      ),
+    [int(7)],
+    4,
+  ],
+  'a loop in a loop of known length, values that change places in both': [
+    (limit, x, y) =>
+      foriLoop(
+        0,
+        5,
+        (i: Value, [a, b, c]: Value[]) => {
+          const [p, q] = whileLoop(
+            ([u, v]: Value[]) => lt(lax.reduceSum(add(u, v)), np.multiply(limit, add(i, 1n))),
+            ([u, v]: Value[]) => [add(v, 1), add(u, v)],
+            [b, a],
+          );
+          return [q, p, add(c, lax.reduceSum(p))];
+        },
+        [x, y, lax.full([], 0, 'f32')],
+      ),
+    [np.array(30), np.array([1, 2]), np.array([0.5, 0])],
+    5,
+  ],
+  'a loop in a scan, with a history': [
+    (xs) => {
+      const [last, all] = scan(
+        (carry: Value, x: Value) => {
+          const root = whileLoop(
+            (r: Value) => lax.gt(lax.abs(sub(mul(r, r), x)), 1e-3),
+            (r: Value) => mul(add(r, lax.div(x, r)), 0.5),
+            add(x, 1),
+          );
+          return [add(carry, root), root];
+        },
+        lax.full([], 0, 'f32'),
+        xs,
+      );
+      return [last, all];
+    },
+    [np.array([4, 0.25, 100, 2, 9])],
+    5,
+  ],
+  'a branch with a loop in a loop': [
+    (n, x) =>
+      count(
+        n,
+        ([v], i) => [
+          switchBranch(
+            lax.rem(i, 3n),
+            [
+              (w: Value) =>
+                whileLoop(
+                  (u: Value) => lt(lax.reduceSum(u), 50),
+                  (u: Value) => mul(u, 1.5),
+                  w,
+                ),
+              (w: Value) => sub(w, 7),
+              (w: Value) =>
+                cond(
+                  lt(lax.reduceSum(w), 20),
+                  (u: Value) => add(u, 2),
+                  (u: Value) => foriLoop(0, 3, (_: Value, t: Value) => mul(t, 0.75), u),
+                  w,
+                ),
+            ],
+            v,
+          ),
+        ],
+        x,
+      ),
+    [int(8), np.array([1, 2, 3])],
+    4,
+  ],
+  'three loops in one another, of which some do no step': [
+    (n) =>
+      whileLoop(
+        ([a]: Value[]) => lt(a, n),
+        ([a, total]: Value[]) => {
+          const [, sum] = whileLoop(
+            ([b]: Value[]) => lt(b, a),
+            ([b, s]: Value[]) => {
+              const [, t] = whileLoop(
+                ([c]: Value[]) => lt(c, lax.rem(b, 3n)),
+                ([c, t]: Value[]) => [add(c, 1n), add(mul(t, 2n), c)],
+                [zero(), s],
+              );
+              return [add(b, 1n), add(t, 1n)];
+            },
+            [zero(), total],
+          );
+          return [add(a, 1n), lax.rem(sum, 1009n)];
+        },
+        [zero(), zero()],
+      )[1],
+    [int(4)],
+    4,
+  ],
+  'branches in a loop of known length': [
+    (x) =>
+      foriLoop(
+        0,
+        23,
+        (i: Value, v: Value) =>
+          cond(
+            lt(lax.reduceSum(v), 10),
+            (u: Value) => mul(u, 1.5),
+            (u: Value) => np.subtract(u, i),
+            v,
+          ),
+        x,
+      ),
+    [np.array([1, 2, 3])],
     3,
   ],
   'no step at all': [(n, a, b) => count(n, ([x, y]) => [y, x], a, b), [int(0), int(1), int(2)], 3],
