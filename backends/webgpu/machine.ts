@@ -162,6 +162,8 @@ export class Machine {
   readonly #gpu: GPUDevice;
   readonly #advance: Fixed;
   readonly #items: readonly Item[];
+  readonly #trips: number | undefined;
+  #tests = 0;
   readonly #repeats = new Map<Item, number>();
   readonly #begin: GPUBuffer;
   readonly #starts: GPUBuffer;
@@ -171,6 +173,7 @@ export class Machine {
   constructor(gpu: GPUDevice, loop: Loop, kernels: GateKernels, advance: Fixed) {
     this.#gpu = gpu;
     this.#advance = advance;
+    this.#trips = loop.trips;
     const writer = new Writer();
     const items: Item[] = [];
     const first = writer.open();
@@ -198,6 +201,7 @@ export class Machine {
 
   /** Set the machine to its beginning: only the first part does something. */
   reset(encoder: GPUCommandEncoder): void {
+    this.#tests = 0;
     const { sizes, full, starts } = this.gates;
     encoder.clearBuffer(sizes);
     encoder.copyBufferToBuffer(full, 0, sizes, 0, 12 * starts[1]);
@@ -215,6 +219,11 @@ export class Machine {
     return walk(this.#items);
   }
 
+  /** The least number of rounds that are left: each holds one iteration of the outermost loop, or a part of one. */
+  get left(): number {
+    return this.#trips === undefined ? Infinity : Math.max(1, this.#trips + 1 - this.#tests);
+  }
+
   /** Dispatches of one round. */
   get work(): number {
     return this.round().reduce((n, part) => n + 1 + dispatches(this.parts[part].steps), 0);
@@ -223,6 +232,7 @@ export class Machine {
   /** Learn from what was read back; whether the machine has halted. */
   learn(words: Uint32Array): boolean {
     const visits = words.subarray(1);
+    this.#tests = visits[0];
     const look = (items: readonly Item[]): void => {
       for (const item of items) {
         if (item.kind === 'part') continue;

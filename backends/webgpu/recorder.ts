@@ -151,7 +151,8 @@ export class Recorder {
     const { first, most } = batchesOf(loop.work);
     for (let batch = first; ; batch = Math.min(most, batch * 2)) {
       this.#gate = { gates, restores: gates.restoreOffset(0) };
-      for (let i = 0; i < batch; i++) {
+      const end = Math.min(turns + batch, step.trips ?? Infinity);
+      while (turns < end) {
         this.record(step.cond);
         this.#one(this.#queue.decider.decide, loop.decideGroup(this.#table[step.predicate]));
         this.record(step.body);
@@ -159,6 +160,7 @@ export class Recorder {
         turns++;
       }
       this.#gate = undefined;
+      if (turns === step.trips) return;
       const state = await this.#read(loop.state, 8);
       const [goesOn, count] = new Uint32Array(state.buffer, state.byteOffset, 2);
       if (goesOn !== 0) continue;
@@ -174,7 +176,7 @@ export class Recorder {
     this.#reset(machine);
     for (let scale = 1; ; scale *= 2) {
       const { first, most } = batchesOf(machine.work);
-      const batch = Math.min(most, first * scale);
+      const batch = Math.min(most, scale * Math.min(first, machine.left));
       const round = machine.round();
       for (let i = 0; i < batch; i++)
         for (const part of round) {
