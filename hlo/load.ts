@@ -14,6 +14,7 @@ import { definePrimitive } from '../lax/define.ts';
 import { moveAxis } from '../lax/structure.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
 import type { HloFunction, HloModule, HloOp, HloValue, Region } from '../lowering/hlo/ir.ts';
+import { checkOneDevice } from '../lowering/hlo/one-device.ts';
 import { parseModule } from '../lowering/hlo/parse.ts';
 import { verifyModule } from '../lowering/hlo/verify.ts';
 import type { LowerContext } from '../lowering/rules.ts';
@@ -188,7 +189,8 @@ export interface LoadOptions {
 /**
  * Make a function of StableHLO text. It can be called by itself and inside jitted functions, on every device.
  *
- * @throws ParseError when the text is no valid program; ArgumentError when it has no such function.
+ * @throws ParseError when the text is no valid program; ArgumentError when it has no such function; LoweringError for a program of
+ * several devices (`asText({ spmd: true })`).
  * @example
  * const text = jit((x) => np.sin(x).sum()).lower(np.zeros([3])).asText();
  * const f = hlo.load(text);
@@ -197,6 +199,7 @@ export interface LoadOptions {
 export function load(text: string, { entry = 'main' }: LoadOptions = {}): LoadedFunction {
   const module = parseModule(text);
   verifyModule(module);
+  checkOneDevice('load', module);
   const fn = module.functions.find((f) => f.name === entry);
   if (fn === undefined)
     throw new ArgumentError(

@@ -17,6 +17,7 @@ import { canonicalAxis } from '../core/shape.ts';
 import type { Output } from '../core/signature.ts';
 import { flatten, unflatten } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
+import { allReduce } from '../lowering/hlo/build-collective.ts';
 import type { Combiner } from '../lowering/scalar.ts';
 import { add, div, mul } from './arithmetic.ts';
 import { eq } from './comparison.ts';
@@ -29,8 +30,8 @@ import {
   memberCount,
   namesOf,
   namesText,
+  devicesOf,
   onLeaves,
-  refuseNames,
   sizeOfNames,
   type AxisIndexGroups,
   type AxisNames,
@@ -88,10 +89,14 @@ function defineAllReduce(
       checkBound(name, axes.filter(isName));
       return [x.without(axes.filter(isPosition)).strong()];
     },
-    lower: (b, [x], { axes }) =>
-      axes.every(isPosition)
-        ? [b.reduce(x, combiner, axes)]
-        : refuseNames(name, axes.filter(isName)),
+    lower(b, [x], { axes, axisIndexGroups }, { devices }) {
+      const names = axes.filter(isName);
+      const positions = axes.filter(isPosition);
+      const own = positions.length === 0 ? x : b.reduce(x, combiner, positions);
+      if (names.length === 0) return [own];
+      const groups = devicesOf(name, names, devices).groups(names, axisIndexGroups);
+      return [allReduce(b, own, combiner, groups)];
+    },
     ...rules,
     batch: batchCollective(() => prim, record),
     axisNames: record.names,
@@ -285,7 +290,9 @@ export const axisIndexP: Primitive<AxisIndexParams> = definePrimitive<AxisIndexP
       checkBound('axisIndex', [axisName]);
       return [new Aval([], 'i32')];
     },
-    lower: (_b, _args, { axisName }) => refuseNames('axisIndex', [axisName]),
+    lower: (b, _, { axisName }, { devices }) => [
+      devicesOf('axisIndex', [axisName], devices).index(b, axisName),
+    ],
     jvp: 'zero',
     batch: (_args, _dims, _params, { size }) => [[iota('i32', size)], [0]],
     axisNames: ({ axisName }) => [axisName],

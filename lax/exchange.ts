@@ -2,11 +2,17 @@
  * Collectives that move data between the indices of named axes: permutations, gathering with its dual, the scattered sum, and the
  * exchange of all with all. Reductions stand in `collectives.ts`, what all share in `named-axis.ts`.
  */
-import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, LoweringError, ShapeError } from '../core/errors.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { canonicalAxis } from '../core/shape.ts';
 import type { Output } from '../core/signature.ts';
 import type { Value } from '../core/value.ts';
+import {
+  allGather as allGatherOp,
+  allToAll as allToAllOp,
+  collectivePermute,
+  reduceScatter,
+} from '../lowering/hlo/build-collective.ts';
 import { mul } from './arithmetic.ts';
 import { definePrimitive } from './define.ts';
 import {
@@ -16,9 +22,9 @@ import {
   mergeAxes,
   namesOf,
   namesText,
+  devicesOf,
   onLeaves,
   partSize,
-  refuseNames,
   sizeOfNames,
   splitAxis,
   takeRows,
@@ -92,7 +98,16 @@ export const ppermuteP: Primitive<PpermuteParams> = definePrimitive<PpermutePara
     checkBound('ppermute', permuteRecord.names(params));
     return [x];
   },
-  lower: (_b, _args, params) => refuseNames('ppermute', permuteRecord.names(params)),
+  lower(b, [x], { axisName, perm }, { devices }) {
+    const names = axisName.filter(isName);
+    const groups = devicesOf('ppermute', names, devices).groups(names);
+    if (names.length < axisName.length)
+      throw new LoweringError(
+        `ppermute: a permutation is over axes of the mesh or over mapped ones; got ${names.join(', ')} beside mapped axes in a program of several devices. Permute over one after the other.`,
+      );
+    const pairs = groups.flatMap((group) => perm.map(([from, to]) => [group[from], group[to]]));
+    return [collectivePermute(b, x, pairs)];
+  },
   jvp: 'linear',
   transpose: ([ct], _, { axisName, perm }) => [
     ct === null
@@ -215,7 +230,19 @@ export const allGatherP: Primitive<AllGatherParams> = definePrimitive<AllGatherP
         ),
       ];
     },
-    lower: (_b, _args, { axisName }) => refuseNames('allGather', axisName),
+    lower(b, [x], params, { devices }) {
+      const { allGatherDimension: at, axisName, axisIndexGroups, tiled } = params;
+      const groups = devicesOf('allGather', axisName, devices).groups(axisName, axisIndexGroups);
+      const { shape } = x.type;
+      const own = tiled
+        ? x
+        : b.broadcastInDim(
+            x,
+            shape.toSpliced(at, 0, 1),
+            shape.map((_, i) => (i < at ? i : i + 1)),
+          );
+      return [allGatherOp(b, own, at, groups)];
+    },
     jvp: 'linear',
     transpose: ([ct], _, { allGatherDimension, ...rest }) => [
       ct === null
@@ -294,7 +321,12 @@ export const reduceScatterP: Primitive<ReduceScatterParams> = definePrimitive<Re
         );
       return [x.without([at])];
     },
-    lower: (_b, _args, { axisName }) => refuseNames('psumScatter', axisName),
+    lower(b, [x], params, { devices }) {
+      const { scatterDimension: at, axisName, axisIndexGroups, tiled } = params;
+      const groups = devicesOf('psumScatter', axisName, devices).groups(axisName, axisIndexGroups);
+      const part = reduceScatter(b, x, at, groups);
+      return [tiled ? part : b.reshape(part, part.type.shape.toSpliced(at, 1))];
+    },
     jvp: 'linear',
     transpose: ([ct], _, { scatterDimension, ...rest }) => [
       ct === null
@@ -457,7 +489,12 @@ export const allToAllP: Primitive<AllToAllParams> = definePrimitive<AllToAllPara
     const shape = x.shape.with(from, partSize('allToAll', x.shape[from], count, from));
     return [x.withShape(shape.with(to, shape[to] * count)).strong()];
   },
-  lower: (_b, _args, params) => refuseNames('allToAll', namesOfAllToAll(params)),
+  lower(b, [x], params, { devices }) {
+    const { axisIndexGroups, splitAxis: from, concatAxis: to } = params;
+    const names = namesOfAllToAll(params);
+    const groups = devicesOf('allToAll', names, devices).groups(names, axisIndexGroups);
+    return [allToAllOp(b, x, [from, to], groups)];
+  },
   jvp: 'linear',
   transpose: ([ct], _, params) => [
     ct === null

@@ -8,6 +8,7 @@ import { ArgumentError, ShapeError, UnboundAxisError } from '../core/errors.ts';
 import type { AxisData, BatchDim, BatchResult, Primitive, Rules } from '../core/primitive.ts';
 import type { Output } from '../core/signature.ts';
 import { flatten, unflatten } from '../core/tree.ts';
+import type { DeviceAxes } from '../lowering/rules.ts';
 import type { Value } from '../core/value.ts';
 import { zerosOf } from './creation.ts';
 import { gather } from './indexing.ts';
@@ -95,10 +96,21 @@ export function onLeaves<T>(op: string, tree: T, f: (leaf: Value) => Value): Out
   ) as Output<T>;
 }
 
-/** The lowering of what still has a named axis: programs have none, the transformation that binds a name turns it into an axis. */
-export function refuseNames(op: string, names: readonly string[]): never {
+/**
+ * The devices that a collective works among. A program of one device has no named axes: the transformation that binds a name turns it
+ * into an axis.
+ *
+ * @throws UnboundAxisError when a name is no axis of the devices.
+ */
+export function devicesOf(
+  op: string,
+  names: readonly string[],
+  devices: DeviceAxes | undefined,
+): DeviceAxes {
+  const stranger = names.find((name) => devices?.has(name) !== true);
+  if (devices !== undefined && stranger === undefined) return devices;
   throw new UnboundAxisError(
-    `${op}: a named axis must be mapped by vmap before the program runs; got axis name ${JSON.stringify(names[0])} in a program to run. ` +
+    `${op}: a named axis must be mapped by vmap before the program runs; got axis name ${JSON.stringify(stranger)} in a program to run. ` +
       'Call it inside of the vmap that binds the name; a function with a custom batching rule cannot name the axis that its rule maps.',
   );
 }

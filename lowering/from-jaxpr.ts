@@ -5,19 +5,12 @@
 import type { Aval } from '../core/aval.ts';
 import { InternalError, invariant } from '../core/errors.ts';
 import { effectsOf, Var, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
-import type { NamedSharding } from '../core/mesh.ts';
-import { shardingText } from './from-jaxpr-sharding.ts';
+import { emitPerDevice } from './from-jaxpr-sharding.ts';
 import type { HloBuilder } from './hlo/build.ts';
-import {
-  sameTensorType,
-  shardingTarget,
-  type HloModule,
-  type HloValue,
-  type TensorType,
-} from './hlo/ir.ts';
+import { sameTensorType, type HloModule, type HloValue, type TensorType } from './hlo/ir.ts';
 import { Module, symbolName } from './hlo/module.ts';
 import { showType } from './hlo/type-text.ts';
-import { lowerRules, type LowerContext } from './rules.ts';
+import { lowerRules, type DeviceAxes, type LowerContext, type PerDeviceBody } from './rules.ts';
 
 /** How to lower a program. */
 export interface LowerOptions {
@@ -31,7 +24,7 @@ export interface LowerOptions {
   readonly keepUnused?: boolean;
   /** The first inputs as constants of the module: programs that leave the process bring along what they captured. */
   readonly constants?: readonly ((b: HloBuilder) => HloValue)[];
-  /** Say how values lie over the meshes of the program, for XLA's partitioner. */
+  /** Make functions over meshes programs of each device, which XLA runs on as many. */
   readonly spmd?: boolean;
 }
 
@@ -120,15 +113,17 @@ function aliasesOf(
   return aliases;
 }
 
-/** One lowering: the module, and which jaxprs are functions of it already. */
+/** One lowering: the module, and which jaxprs are functions of it already. The program of each device of a mesh has one of its own. */
 class Lowering {
   readonly #module: Module;
   readonly #functions = new Map<Jaxpr, string>();
   readonly #spmd: boolean;
+  readonly #devices: DeviceAxes | undefined;
 
-  constructor(module: Module, spmd: boolean) {
+  constructor(module: Module, spmd: boolean, devices?: DeviceAxes) {
     this.#module = module;
     this.#spmd = spmd;
+    this.#devices = devices;
   }
 
   /** Lower equations into the builder's block and give the values of `outvars`. */
@@ -184,20 +179,25 @@ class Lowering {
     return symbol;
   }
 
-  #constrain(b: HloBuilder, x: HloValue, sharding: NamedSharding): HloValue {
-    const text = shardingText(sharding, x.type.shape.length);
-    this.#module.partition(sharding.mesh.size);
-    return b.customCall(shardingTarget, [x], [x.type], {
-      backend_config: '',
-      'mhlo.sharding': text,
-    })[0];
+  #perDevice(b: HloBuilder, body: PerDeviceBody, args: readonly HloValue[]): HloValue[] {
+    const module = this.#module;
+    return emitPerDevice(b, body, args, {
+      module,
+      inline: (inner, jaxpr, xs, devices) =>
+        new Lowering(module, this.#spmd, devices).inline(inner, jaxpr, xs),
+      define: (name, types, fill) => module.addFunction(name, types, 'private', fill),
+    });
   }
 
   #context(b: HloBuilder, eqn: Eqn): LowerContext {
     return {
       avalsIn: eqn.inputs.map((x) => x.aval),
       avalsOut: eqn.outputs.map((x) => x.aval),
-      constrain: (x, sharding) => (this.#spmd ? this.#constrain(b, x, sharding) : x),
+      devices: this.#devices,
+      perDevice:
+        this.#spmd && this.#devices === undefined
+          ? (body, args) => this.#perDevice(b, body, args)
+          : undefined,
       inline: (jaxpr, args) => this.inline(b, jaxpr, args),
       call: (name, jaxpr, args) =>
         b.call(this.define(name, jaxpr), args, jaxpr.outAvals.map(typeOf)),

@@ -1,10 +1,34 @@
 /** The table of lowering rules: one per primitive, set by `definePrimitive` of `lax/define.ts`. */
 import type { Aval } from '../core/aval.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
-import type { NamedSharding } from '../core/mesh.ts';
+import type { Mesh, PartitionSpec } from '../core/mesh.ts';
 import { RuleTable } from '../core/rule-table.ts';
 import type { HloBuilder } from './hlo/build.ts';
 import type { HloValue, TensorType } from './hlo/ir.ts';
+
+/** The named axes along which the devices lie that run a program together. */
+export interface DeviceAxes {
+  has(name: string): boolean;
+  /**
+   * Devices that differ along these axes alone, the last one fastest; with `within`, those among them whose indices stand in one list.
+   */
+  groups(
+    names: readonly string[],
+    within?: readonly (readonly number[])[],
+  ): readonly (readonly number[])[];
+  /** The index of the device along an axis, a rank-0 i32. */
+  index(b: HloBuilder, name: string): HloValue;
+}
+
+/** A function of one device, on blocks. */
+export interface PerDeviceBody {
+  readonly mesh: Mesh;
+  /** The axes of the mesh that are in the hands of the function; along the others, XLA may spread its values. */
+  readonly axisNames: readonly string[];
+  readonly jaxpr: Jaxpr;
+  readonly inSpecs: readonly PartitionSpec[];
+  readonly outSpecs: readonly PartitionSpec[];
+}
 
 /** What a rule can ask of the pass that runs it. */
 export interface LowerContext {
@@ -12,8 +36,10 @@ export interface LowerContext {
   readonly avalsIn: readonly Aval[];
   /** Abstract values of the results. */
   readonly avalsOut: readonly Aval[];
-  /** Say for XLA's partitioner how a value lies over a mesh; the value itself where the program is not partitioned. */
-  constrain(x: HloValue, sharding: NamedSharding): HloValue;
+  /** In the program of each device of a mesh: how it is spread; undefined elsewhere. */
+  readonly devices: DeviceAxes | undefined;
+  /** Lower a function over a mesh into a program of each device; undefined where programs run on one device, and inside such a program. */
+  readonly perDevice: ((body: PerDeviceBody, args: readonly HloValue[]) => HloValue[]) | undefined;
   /** Lower a jaxpr into the builder's current block. */
   inline(jaxpr: Jaxpr, args: readonly HloValue[]): HloValue[];
   /** Lower a jaxpr into a function of the module (one per distinct jaxpr) and call it. */

@@ -11,7 +11,7 @@ import { isBig } from '../core/dtype.ts';
 import { ArgumentError, LoweringError, ShapeError } from '../core/errors.ts';
 import type { Jaxpr } from '../core/jaxpr.ts';
 import { keyOf } from '../core/key.ts';
-import { NamedSharding, PartitionSpec, type Mesh } from '../core/mesh.ts';
+import { NamedSharding, PartitionSpec } from '../core/mesh.ts';
 import {
   LinearArg,
   type AxisData,
@@ -34,7 +34,7 @@ import { evalJaxpr } from './jaxpr-eval.ts';
 import { JaxprCache, maskKey, merge, where, whereNot } from './jaxpr-cache.ts';
 import { jvpJaxpr, spread } from './jvp.ts';
 import { definePartialEval, partialEvalJaxpr, type PartialTrace } from './linearize.ts';
-import { expandShardMap, type ShardMapParams } from './shard-expand.ts';
+import { expandShardMap, manualAxes, type ShardMapParams } from './shard-expand.ts';
 import { traceClosed, type Closed } from './stage.ts';
 import { transposeJaxpr } from './transpose.ts';
 import { batchJaxpr } from './vmap-trace.ts';
@@ -51,23 +51,22 @@ export const shardMapP: Primitive<ShardMapParams> = definePrimitive<ShardMapPara
       aval.withShape(new NamedSharding(mesh, outSpecs[i]).globalShape(aval.shape)),
     ),
   lower(b, args, params, context) {
+    const { perDevice } = context;
+    if (perDevice !== undefined) return withAxes(manualAxes(params), () => perDevice(params, args));
     const { jaxpr, consts } = expandShardMap(params);
-    const { mesh, inSpecs, outSpecs } = params;
-    const laid = (values: readonly HloValue[], specs: readonly PartitionSpec[]): HloValue[] =>
-      values.map((x, i) => context.constrain(x, new NamedSharding(mesh, specs[i])));
-    const operands = [...consts.map((x) => embed(b, x)), ...laid(args, inSpecs)];
-    return laid(context.inline(jaxpr, operands), outSpecs);
+    return context.inline(jaxpr, [...consts.map((x) => embed(b, x)), ...args]);
   },
   jvp: (primals, tangents, params) => jvpShardMap(primals, tangents, params),
   transpose: (cts, args, params) => transposeShardMap(cts, args, params),
   batch: (args, dims, params, axis) => batchShardMap(args, dims, params, axis),
-  boundAxes: ({ mesh }) => mesh.axes,
+  boundAxes: manualAxes,
   effects: ({ jaxpr }) => jaxpr.effects,
-  printParams: ({ mesh, jaxpr, inSpecs, outSpecs, checkVma }) => ({
+  printParams: ({ mesh, axisNames, jaxpr, inSpecs, outSpecs, checkVma }) => ({
     check_vma: flagText(checkVma),
     in_specs: inSpecs,
     jaxpr,
     mesh,
+    ...(axisNames.length < mesh.axisNames.length ? { newly_manual_axes: axisNames } : {}),
     out_specs: outSpecs,
   }),
 });
@@ -91,9 +90,9 @@ function jvpShardMap(
   tangents: readonly Tangent[],
   params: ShardMapParams,
 ): JvpResult {
-  const { mesh, jaxpr, inSpecs, outSpecs } = params;
+  const { jaxpr, inSpecs, outSpecs } = params;
   const nonzero = tangents.map((t) => t !== null);
-  const derived = withAxes(mesh.axes, () => jvpJaxpr(jaxpr, nonzero));
+  const derived = withAxes(manualAxes(params), () => jvpJaxpr(jaxpr, nonzero));
   const given = tangents.filter((t) => t !== null);
   const outs = shardMapP.bind([...derived.consts, ...primals, ...given], {
     ...params,
@@ -113,7 +112,7 @@ function batchShardMap(
   params: ShardMapParams,
   axis: AxisData,
 ): BatchResult {
-  const { mesh, jaxpr, inSpecs, outSpecs } = params;
+  const { mesh, axisNames, jaxpr, inSpecs, outSpecs } = params;
   const over = spreadOver(params, axis);
   const count = mesh.sizeAlong(over);
   if (axis.size % count !== 0)
@@ -121,12 +120,14 @@ function batchShardMap(
       `shardMap: a mapped axis that spmdAxisName spreads must be a multiple of the number of devices; got size ${axis.size} for ${count} devices along ${over.join(', ')}. Pad the mapped axis, or leave out spmdAxisName.`,
     );
   // A name of the mesh hides the same name outside.
-  const hidden = axis.name !== undefined && mesh.axisNames.includes(axis.name);
+  const hidden = axis.name !== undefined && axisNames.includes(axis.name);
   const inner: AxisData = {
     size: axis.size / count,
     name: hidden ? undefined : axis.name,
   };
-  const derived = withAxes(mesh.axes, () => batchJaxpr(jaxpr, inner, dims, { anywhere: true }));
+  const derived = withAxes(manualAxes(params), () =>
+    batchJaxpr(jaxpr, inner, dims, { anywhere: true }),
+  );
   const outs = shardMapP.bind([...derived.consts, ...args], {
     ...params,
     jaxpr: derived.jaxpr,
@@ -152,14 +153,14 @@ function withAxis(spec: PartitionSpec, dim: BatchDim, over: readonly string[]): 
  * @throws ArgumentError when they are no axes of the mesh, or have a meaning inside the function.
  */
 function spreadOver(params: ShardMapParams, { name, spmdName = [] }: AxisData): readonly string[] {
-  const { mesh, jaxpr, inSpecs, outSpecs } = params;
+  const { mesh, axisNames, jaxpr, inSpecs, outSpecs } = params;
   const inside = axisNamesIn(jaxpr);
   // Collectives over the mapped axis need all of it; where it lies is no part of the meaning.
   if (name !== undefined && inside.has(name)) return [];
-  const stranger = spmdName.find((one) => !mesh.axisNames.includes(one));
+  const stranger = spmdName.find((one) => !axisNames.includes(one));
   if (stranger !== undefined)
     throw new ArgumentError(
-      `vmap: spmdAxisName must name axes of the mesh of the shardMap inside; got '${stranger}' for ${mesh.toString()}. Use one of ${mesh.axisNames.join(', ')}.`,
+      `vmap: spmdAxisName must name axes of the mesh of the shardMap inside; got '${stranger}' for ${mesh.toString()}. Use one of ${axisNames.join(', ')}.`,
     );
   const used = new Set([...inSpecs, ...outSpecs].flatMap((spec) => spec.names.flat()));
   const taken = spmdName.find((one) => used.has(one) || inside.has(one));
@@ -186,10 +187,13 @@ interface SplitBody {
 
 const splits = new JaxprCache<SplitBody>();
 
-const splitBody = (jaxpr: Jaxpr, unknownIn: readonly boolean[], mesh: Mesh): SplitBody =>
-  splits.get(jaxpr, `${maskKey(unknownIn)} ${keyOf(mesh)}`, () =>
-    withAxes(mesh.axes, () => {
-      const { consts, known, unknown, unknownOut, residuals } = partialEvalJaxpr(jaxpr, unknownIn);
+const splitBody = (params: ShardMapParams, unknownIn: readonly boolean[]): SplitBody =>
+  splits.get(params.jaxpr, `${maskKey(unknownIn)} ${keyOf(manualAxes(params))}`, () =>
+    withAxes(manualAxes(params), () => {
+      const { consts, known, unknown, unknownOut, residuals } = partialEvalJaxpr(
+        params.jaxpr,
+        unknownIn,
+      );
       const knownCount = unknownOut.filter((on) => !on).length;
       const stacked = residuals.flatMap(({ from, index }) => (from === 'output' ? [index] : []));
       const first = traceClosed((xs) => {
@@ -221,12 +225,12 @@ function splitShardMap(
   unknown: readonly boolean[],
   params: ShardMapParams,
 ): readonly Value[] {
-  const { mesh, jaxpr, inSpecs, outSpecs } = params;
-  const parts = splitBody(jaxpr, unknown, mesh);
+  const { axisNames, inSpecs, outSpecs } = params;
+  const parts = splitBody(params, unknown);
   const knownIn = whereNot(args, unknown);
   const knownSpecs = whereNot(inSpecs, unknown);
   const knownOutSpecs = whereNot(outSpecs, parts.unknownOut);
-  const perDevice = new PartitionSpec(mesh.axisNames);
+  const perDevice = new PartitionSpec(axisNames);
   const stackedCount = parts.residualInputs.filter((from) => from === undefined).length;
   const computed = trace.known(() =>
     parts.known.outvars.length === 0
@@ -266,20 +270,21 @@ interface TransposedBody extends Closed {
 
 const transposes = new JaxprCache<TransposedBody>();
 
-/** The mesh axes that a spec does not name: devices along them hold copies. */
-const copiedOver = (mesh: Mesh, spec: PartitionSpec): string[] => {
+/** The axes that a spec does not name: devices along them hold copies. */
+const copiedOver = ({ axisNames }: ShardMapParams, spec: PartitionSpec): string[] => {
   const names = spec.names.flat();
-  return mesh.axisNames.filter((name) => !names.includes(name));
+  return axisNames.filter((name) => !names.includes(name));
 };
 
 function transposeBody(
-  { mesh, jaxpr, inSpecs, outSpecs }: ShardMapParams,
+  params: ShardMapParams,
   linear: readonly boolean[],
   nonzero: readonly boolean[],
 ): TransposedBody {
-  const key = `${maskKey(linear)} ${maskKey(nonzero)} ${keyOf([mesh, inSpecs, outSpecs])}`;
+  const { mesh, axisNames, jaxpr, inSpecs, outSpecs } = params;
+  const key = `${maskKey(linear)} ${maskKey(nonzero)} ${keyOf([mesh, axisNames, inSpecs, outSpecs])}`;
   return transposes.get(jaxpr, key, () =>
-    withAxes(mesh.axes, () => {
+    withAxes(manualAxes(params), () => {
       const derived = transposeJaxpr(jaxpr, linear, nonzero);
       const fixed = whereNot(jaxpr.inAvals, linear);
       const ctSpecs = where(outSpecs, nonzero);
@@ -287,12 +292,12 @@ function transposeBody(
       const closed = traceClosed(
         (xs) => {
           const cts = xs.slice(fixed.length).map((ct, i) => {
-            const copies = mesh.sizeAlong(copiedOver(mesh, ctSpecs[i]));
+            const copies = mesh.sizeAlong(copiedOver(params, ctSpecs[i]));
             return copies === 1 ? ct : div(ct, literalLike(copies, ct));
           });
           const operands = [...derived.consts, ...xs.slice(0, fixed.length), ...cts];
           return evalJaxpr(derived.jaxpr, operands).map((ct, i) => {
-            const names = copiedOver(mesh, backSpecs[i]);
+            const names = copiedOver(params, backSpecs[i]);
             return names.length === 0 ? ct : psum(ct, names);
           });
         },

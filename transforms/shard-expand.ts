@@ -18,6 +18,8 @@ import { batchFlat } from './vmap-trace.ts';
 /** Parameters of `shard_map`. */
 export interface ShardMapParams {
   readonly mesh: Mesh;
+  /** The axes of the mesh that the function is mapped over, in the order of the mesh; it sees nothing of the others. */
+  readonly axisNames: readonly string[];
   /** The function of one device, on blocks. */
   readonly jaxpr: Jaxpr;
   readonly inSpecs: readonly PartitionSpec[];
@@ -31,17 +33,25 @@ export interface Expanded extends Closed {
   readonly varying: readonly (readonly string[])[];
 }
 
+/** Names and sizes of the axes that the function is mapped over. */
+export const manualAxes = ({
+  mesh,
+  axisNames,
+}: Pick<ShardMapParams, 'mesh' | 'axisNames'>): readonly NamedAxis[] =>
+  mesh.axes.filter(([name]) => axisNames.includes(name));
+
 const cache = new JaxprCache<Expanded>();
 
 /** The batched form of an application of `shard_map`. */
-export function expandShardMap({ mesh, jaxpr, inSpecs, outSpecs }: ShardMapParams): Expanded {
-  return cache.get(jaxpr, keyOf([mesh, inSpecs, outSpecs]), () => {
+export function expandShardMap(params: ShardMapParams): Expanded {
+  const { mesh, axisNames, jaxpr, inSpecs, outSpecs } = params;
+  return cache.get(jaxpr, keyOf([mesh, axisNames, inSpecs, outSpecs]), () => {
     let varying: readonly (readonly string[])[] = [];
     const closed = traceClosed(
       (args) => {
         const blocks = args.map((x, i) => cut(x, mesh, inSpecs[i]));
         const mentioned = inSpecs.map((spec) => spec.names.flat());
-        const mapped = mapOverMesh(jaxpr, mesh.axes, blocks, mentioned);
+        const mapped = mapOverMesh(jaxpr, manualAxes(params), blocks, mentioned);
         ({ varying } = mapped);
         return mapped.outs.map((out, i) => join(out, mesh, outSpecs[i], varying[i]));
       },

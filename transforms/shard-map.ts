@@ -9,7 +9,7 @@ import type { Shape } from '../core/shape.ts';
 import { broadcastPrefix, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
 import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
 import { shardMapP } from './shard-call.ts';
-import { expandShardMap, type ShardMapParams } from './shard-expand.ts';
+import { expandShardMap, manualAxes, type ShardMapParams } from './shard-expand.ts';
 import type { Inputs, Output } from './signature.ts';
 import { traceClosed } from './stage.ts';
 
@@ -28,6 +28,11 @@ export interface ShardMapOptions {
   readonly inSpecs: PartitionSpec | readonly Specs[];
   /** How the blocks of each result are joined. Axes of the mesh that a spec does not name must not tell the blocks apart. */
   readonly outSpecs: Specs;
+  /**
+   * The axes of the mesh that the function is mapped over; all when left out or empty. The others are automatic: specs and collectives
+   * do not name them, and the function sees its values whole along them.
+   */
+  readonly axisNames?: ReadonlySet<string>;
   /** Refuse results that may differ along axes that their spec does not name; true when left out. False takes the first device's. */
   readonly checkVma?: boolean;
 }
@@ -40,7 +45,8 @@ export interface ShardMapOptions {
  * Derivatives of the sharded function are those of the function of whole arrays. Inside, a derivative is that of the sum over all
  * devices, as in JAX with `check_vma=False`: `psum` is its own transpose, and nothing is summed that the function does not sum.
  *
- * @throws ShapeError when an axis cannot be cut into equal blocks, a spec has more entries than its array has axes, or a result may
+ * @throws ArgumentError when `axisNames` is no set of axes of the mesh, or a spec names an axis that is not among them;
+ * ShapeError when an axis cannot be cut into equal blocks, a spec has more entries than its array has axes, or a result may
  * differ along axes that its spec does not name; ArgumentError when a spec names axes that the mesh does not have; TreeError when
  * specs are no prefix of a tree.
  * @example
@@ -57,22 +63,25 @@ export function shardMap(
   options: ShardMapOptions,
 ): (...args: unknown[]) => unknown {
   checkFunction('shardMap', f);
-  checkOptions('shardMap', options, ['mesh', 'inSpecs', 'outSpecs', 'checkVma']);
+  checkOptions('shardMap', options, ['mesh', 'inSpecs', 'outSpecs', 'axisNames', 'checkVma']);
   const { mesh, inSpecs, outSpecs, checkVma = true } = options;
   checkMesh(mesh);
+  const axisNames = namesOfMesh(options.axisNames, mesh);
+  const place: Place = { mesh, axisNames };
   return named((...args: unknown[]) => {
     const { values, treedef } = flattenValues('shardMap', 'args', args);
-    const given = specsOf('inSpecs', inSpecs, treedef, mesh);
+    const given = specsOf('inSpecs', inSpecs, treedef, place);
     const argument = (i: number): string => `args${leafPaths(treedef)[i]}`;
     const avals = values.map((x, i) => x.aval.withShape(blockOf(given[i], x.shape, argument, i)));
     const flat = flattenFunction('shardMap', f, treedef);
-    const { jaxpr, consts } = withAxes(mesh.axes, () => traceClosed(flat.fun, avals, 'shardMap'));
+    const { jaxpr, consts } = withAxes(manualAxes(place), () => traceClosed(flat.fun, avals, 'shardMap'));
     const outTree = flat.outTree();
-    const wanted = specsOf('outSpecs', outSpecs, outTree, mesh);
+    const wanted = specsOf('outSpecs', outSpecs, outTree, place);
     const result = (i: number): string => `the result${leafPaths(outTree)[i]}`;
     jaxpr.outAvals.forEach((aval, i) => checkRank(wanted[i], aval, result(i)));
     const params: ShardMapParams = {
       mesh,
+      axisNames,
       jaxpr,
       inSpecs: [...consts.map(() => new PartitionSpec()), ...given.map(({ spec }) => spec)],
       outSpecs: wanted.map(({ spec }) => spec),
@@ -90,16 +99,47 @@ function checkMesh(mesh: unknown): asserts mesh is Mesh {
     );
 }
 
+/** The mesh, and the axes of it that the function is mapped over. */
+type Place = Pick<ShardMapParams, 'mesh' | 'axisNames'>;
+
+/** The axes that the function is mapped over, in the order of the mesh. */
+function namesOfMesh(given: unknown, mesh: Mesh): readonly string[] {
+  if (given === undefined) return mesh.axisNames;
+  if (!(given instanceof Set))
+    throw new ArgumentError(
+      `shardMap: axisNames must be a set of names; got ${describe(given)}. Write new Set(['${mesh.axisNames[0]}']).`,
+    );
+  const names: ReadonlySet<unknown> = given;
+  if (names.size === 0) return mesh.axisNames;
+  const found = mesh.axisNames.filter((name) => names.has(name));
+  if (found.length < names.size)
+    throw new ArgumentError(
+      `shardMap: axisNames must be axes of the mesh; got ${[...names].map((name) => `'${String(name)}'`).join(', ')} for ${mesh.toString()}. Use some of ${mesh.axisNames.join(', ')}.`,
+    );
+  return found;
+}
+
 const isSpec = (x: unknown): boolean => x === null || x instanceof PartitionSpec;
 
 /** One sharding per leaf. */
-function specsOf(what: string, specs: unknown, treedef: TreeDef, mesh: Mesh): NamedSharding[] {
+function specsOf(
+  what: string,
+  specs: unknown,
+  treedef: TreeDef,
+  { mesh, axisNames }: Place,
+): NamedSharding[] {
   return broadcastPrefix('shardMap', what, specs, treedef, isSpec).map((spec) => {
     if (!(spec instanceof PartitionSpec))
       throw new TreeError(
         `shardMap: ${what} must be a PartitionSpec or a tree of those; got ${describe(spec)}. Write P('x', null), and P() for arrays that are not cut.`,
       );
-    return new NamedSharding(mesh, spec);
+    const sharding = new NamedSharding(mesh, spec);
+    const automatic = spec.names.flat().find((name) => !axisNames.includes(name));
+    if (automatic !== undefined)
+      throw new ArgumentError(
+        `shardMap: ${what} must name axes that the function is mapped over; got '${automatic}' in ${spec.toString()} for axisNames ${axisNames.join(', ')}. Add it to axisNames, or take it out of the spec.`,
+      );
+    return sharding;
   });
 }
 

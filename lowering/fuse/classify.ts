@@ -47,6 +47,14 @@ const roles: Readonly<Record<HloKind, Role>> = {
   composite: 'alone',
   custom_call: 'alone',
   optimization_barrier: 'alone',
+  all_reduce: 'alone',
+  all_gather: 'alone',
+  all_to_all: 'alone',
+  collective_broadcast: 'alone',
+  collective_permute: 'alone',
+  reduce_scatter: 'alone',
+  partition_id: 'alone',
+  replica_id: 'alone',
   rng_bit_generator: 'alone',
 };
 

@@ -16,6 +16,7 @@ import {
   type HloValue,
   type Region,
 } from '../hlo/ir.ts';
+import { emitOnOneDevice } from '../hlo/one-device.ts';
 import { simplifyOp } from '../hlo/simplify.ts';
 import type { Combiner } from '../scalar.ts';
 import { kernelComposite } from './alone.ts';
@@ -217,6 +218,7 @@ function divisorNear(n: number, target: number): number | undefined {
 const rules: readonly Rule[] = [
   (_b, op, operands) =>
     op.kind === 'optimization_barrier' || isShardingCall(op) ? operands : undefined,
+  emitOnOneDevice,
   withoutEmpty,
   simplifyOp,
   dotOfVectors,

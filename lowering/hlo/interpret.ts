@@ -19,12 +19,14 @@ import * as elementwise from './interpret-elementwise.ts';
 import { gather, scatter } from './interpret-index.ts';
 import { rngBitGenerator } from './interpret-random.ts';
 import { reduce, reduceWindow, selectAndScatter, sort, type Fold } from './interpret-reduce.ts';
+import { checkOneDevice, onOneDevice } from './one-device.ts';
 import { elementRegion, type ElementRegion } from './interpret-region.ts';
 import * as shape from './interpret-shape.ts';
 import { hostTensor, type HostTensor } from './interpret-shape.ts';
 import { showType } from './type-text.ts';
 import {
   isShardingCall,
+  type CollectiveKind,
   sameTensorType,
   type HloFunction,
   type HloModule,
@@ -45,6 +47,7 @@ export function interpretModule(
   inputs: readonly HostTensor[],
   entry = 'main',
 ): HostTensor[] {
+  checkOneDevice('interpret', module);
   const fn = module.functions.find((f) => f.name === entry);
   if (fn === undefined)
     throw new LoweringError(
@@ -215,7 +218,16 @@ class Frame {
       case 'composite':
         return this.#interpreter.call(this.#interpreter.find(op.attrs.decomposition), xs);
       case 'custom_call':
-        return isShardingCall(op) ? xs : callHost(op, xs);
+        return isShardingCall(op) || onOneDevice(op) !== undefined ? xs : callHost(op, xs);
+      case 'all_reduce':
+      case 'all_gather':
+      case 'all_to_all':
+      case 'collective_broadcast':
+      case 'collective_permute':
+      case 'reduce_scatter':
+      case 'partition_id':
+      case 'replica_id':
+        return onOneDevice(op) === 'operands' ? xs : op.results.map((r) => zeros(r.type));
       case 'optimization_barrier':
         return xs;
       case 'rng_bit_generator':
@@ -269,6 +281,9 @@ type PlainOp = Exclude<
     | 'custom_call'
     | 'optimization_barrier'
     | 'rng_bit_generator'
+    | 'partition_id'
+    | 'replica_id'
+    | CollectiveKind
   >
 >;
 
@@ -321,6 +336,9 @@ function runPlain(op: PlainOp, xs: readonly HostTensor[], type: HostTensor['type
       return dotGeneral(x, y, op.attrs.dims, type);
   }
 }
+
+const zeros = ({ dtype, shape: dims }: HostTensor['type']): HostTensor =>
+  hostTensor(dtype, dims, allocateElements(dtype, sizeOf(dims)));
 
 /** The tensor of a constant. */
 export function constantTensor(

@@ -75,6 +75,25 @@ export type Precision = 'DEFAULT' | 'HIGH' | 'HIGHEST';
 /** How floats are compared: IEEE, or the total order of their bits. */
 export type CompareKind = 'FLOAT' | 'TOTALORDER' | 'SIGNED' | 'UNSIGNED';
 
+/** The channel over which devices exchange data; type 1 is between devices. */
+export interface Channel {
+  readonly handle: number;
+  readonly type: number;
+}
+
+/** Among which devices a collective works. */
+export interface CollectiveAttrs {
+  /** Groups of devices, of one length; -1 stands for no device. */
+  readonly groups: readonly (readonly number[])[];
+  /** None: groups are of replicas, not of partitions. */
+  readonly channel: Channel | undefined;
+}
+
+/** Collectives whose groups may count replicas and partitions together. */
+export interface GlobalCollectiveAttrs extends CollectiveAttrs {
+  readonly useGlobalDeviceIds: boolean;
+}
+
 /** An attribute of an op that we do not interpret; `text` is MLIR text that was parsed without being understood. */
 export type HloAttribute = string | number | boolean | { readonly text: string };
 
@@ -159,6 +178,29 @@ export interface HloAttrs {
     readonly host?: HostCall | undefined;
   };
   optimization_barrier: Empty;
+  /** N operands, each combined over the devices of a group; region: 2 rank-0 args → 1. */
+  all_reduce: GlobalCollectiveAttrs;
+  /** N operands: those of a group one after the other. */
+  all_gather: GlobalCollectiveAttrs & { readonly dim: number };
+  /** N operands, cut into as many parts as a group has devices: each device gets its part from all, one after the other. */
+  all_to_all: CollectiveAttrs & {
+    readonly splitDim: number;
+    readonly concatDim: number;
+    readonly splitCount: number;
+  };
+  /** The operand of the first device of a group. */
+  collective_broadcast: CollectiveAttrs;
+  /** The operand of the device that sends here, zeros where none does. */
+  collective_permute: {
+    readonly pairs: readonly (readonly number[])[];
+    readonly channel: Channel | undefined;
+  };
+  /** As `all_reduce` of one operand, of which each device of a group gets its part; region as there. */
+  reduce_scatter: GlobalCollectiveAttrs & { readonly dim: number };
+  /** Which partition runs this: rank-0 u32. */
+  partition_id: Empty;
+  /** Which replica runs this: rank-0 u32. */
+  replica_id: Empty;
   /** Random bits: state → new state, bits. */
   rng_bit_generator: { readonly algorithm: 'DEFAULT' | 'THREE_FRY' | 'PHILOX' };
 }
@@ -216,6 +258,15 @@ export interface HloModule {
   /** The text; printed on demand and cached by the builder. With `debugInfo`, every op shows what it came from. */
   toString(options?: { readonly debugInfo?: boolean }): string;
 }
+
+/** Ops that devices do together. */
+export type CollectiveKind =
+  | 'all_reduce'
+  | 'all_gather'
+  | 'all_to_all'
+  | 'collective_broadcast'
+  | 'collective_permute'
+  | 'reduce_scatter';
 
 /** The target of a custom call that says how its operand lies over devices: the identity to all but XLA's partitioner. */
 export const shardingTarget = 'Sharding';

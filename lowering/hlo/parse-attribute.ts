@@ -184,7 +184,7 @@ function dialectAttribute(s: Scanner): Attr {
       `expected an enumeration such as #stablehlo<precision HIGHEST>; got ${s.here()}.`,
     );
   }
-  if (/^stablehlo\.(?:gather|scatter|dot)$/.test(name))
+  if (/^stablehlo\.(?:gather|scatter|dot|channel_handle)$/.test(name))
     return { kind: 'dict', entries: parseDictionary(s, '<', '>'), ...untyped };
   s.skipBalanced('<', '>');
   return { kind: 'opaque', ...untyped };

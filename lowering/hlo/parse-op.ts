@@ -4,8 +4,11 @@ import { attributeText } from './attribute-text.ts';
 import { compareKind } from './build.ts';
 import type { CompareFn } from '../scalar.ts';
 import type {
+  Channel,
+  CollectiveAttrs,
   CompareKind,
   GatherDims,
+  GlobalCollectiveAttrs,
   HloAttribute,
   HloAttrs,
   HloKind,
@@ -55,6 +58,16 @@ class Fields {
     if (items === undefined || !items.every(Number.isSafeInteger))
       throw this.#fail(name, 'a list of integers');
     return items;
+  }
+
+  /** The rows of a tensor of integers with two axes. */
+  rows(name: string): number[][] {
+    const attr = this.#attributes.get(name);
+    if (attr?.kind !== 'dense' || attr.type.shape.length !== 2)
+      throw this.#fail(name, 'a tensor of integers with two axes');
+    const items = this.integers(name);
+    const [count, length] = attr.type.shape;
+    return Array.from({ length: count }, (_, i) => items.slice(i * length, (i + 1) * length));
   }
 
   integer(name: string, otherwise?: number): number {
@@ -120,7 +133,9 @@ const plain =
       | 'dynamic_update_slice'
       | 'while'
       | 'case'
-      | 'optimization_barrier',
+      | 'optimization_barrier'
+      | 'partition_id'
+      | 'replica_id',
   ): Reader =>
   () => ({ kind, attrs: {} });
 
@@ -244,11 +259,52 @@ const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
     },
   }),
   optimization_barrier: plain('optimization_barrier'),
+  all_reduce: (f) => ({ kind: 'all_reduce', attrs: globalAttrs(f) }),
+  all_gather: (f) => ({
+    kind: 'all_gather',
+    attrs: { dim: f.integer('all_gather_dim'), ...globalAttrs(f) },
+  }),
+  all_to_all: (f) => ({
+    kind: 'all_to_all',
+    attrs: {
+      ...collectiveAttrs(f),
+      splitDim: f.integer('split_dimension'),
+      concatDim: f.integer('concat_dimension'),
+      splitCount: f.integer('split_count'),
+    },
+  }),
+  collective_broadcast: (f) => ({ kind: 'collective_broadcast', attrs: collectiveAttrs(f) }),
+  collective_permute: (f) => ({
+    kind: 'collective_permute',
+    attrs: { pairs: f.rows('source_target_pairs'), channel: channelOf(f) },
+  }),
+  reduce_scatter: (f) => ({
+    kind: 'reduce_scatter',
+    attrs: { dim: f.integer('scatter_dimension'), ...globalAttrs(f) },
+  }),
+  partition_id: plain('partition_id'),
+  replica_id: plain('replica_id'),
   rng_bit_generator: (f) => ({
     kind: 'rng_bit_generator',
     attrs: { algorithm: f.word('rng_algorithm', ['DEFAULT', 'THREE_FRY', 'PHILOX']) },
   }),
 };
+
+function channelOf(f: Fields): Channel | undefined {
+  if (f.get('channel_handle') === undefined) return undefined;
+  const channel = f.inner('channel_handle');
+  return { handle: channel.integer('handle'), type: channel.integer('type') };
+}
+
+const collectiveAttrs = (f: Fields): CollectiveAttrs => ({
+  groups: f.rows('replica_groups'),
+  channel: channelOf(f),
+});
+
+const globalAttrs = (f: Fields): GlobalCollectiveAttrs => ({
+  ...collectiveAttrs(f),
+  useGlobalDeviceIds: f.flag('use_global_device_ids'),
+});
 
 function gatherDims(f: Fields): GatherDims {
   return {

@@ -91,7 +91,7 @@ class Parser {
     const isExplicit = s.takeWord('module') || s.takeWord('builtin.module');
     const module = new Module(isExplicit && s.sees('@') ? s.symbol() : '');
     if (isExplicit) {
-      if (s.takeWord('attributes')) parseDictionary(s);
+      if (s.takeWord('attributes')) this.#partitions(module, parseDictionary(s));
       s.expect('{');
     }
     for (this.#aliases(); !(s.atEnd() || s.sees('}')); this.#aliases())
@@ -105,6 +105,14 @@ class Parser {
       throw s.error(`a text must hold one module; got ${s.here()} after it. Split the text.`);
     if (module.functions.length === 0) throw s.error('a module must have a function; got none.');
     return module;
+  }
+
+  #partitions(module: Module, attributes: Attributes): void {
+    const count = attributes.get('mhlo.num_partitions');
+    if (count === undefined) return;
+    if (count.kind !== 'number' || !Number.isSafeInteger(count.value) || count.value < 1)
+      throw this.#s.error(`mhlo.num_partitions must be a positive integer; got ${count.text}.`);
+    module.partition(count.value);
   }
 
   #adopt(module: Module, fn: HloFunction): void {

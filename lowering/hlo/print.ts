@@ -6,11 +6,13 @@ import { dtypeInfo } from '../../core/dtype.ts';
 import { regionCombiner } from './combiner.ts';
 import { decompositionText, type Decomposition } from './decompose-text.ts';
 import { dictText } from './attribute-text.ts';
+import { collectiveProperties } from './print-collective.ts';
 import { denseText } from './literal-text.ts';
 import { mnemonics } from './mnemonics.ts';
 import { Names } from './print-names.ts';
 import { showString, showSymbol, showType } from './type-text.ts';
 import type {
+  CollectiveKind,
   GatherDims,
   HloFunction,
   HloModule,
@@ -52,6 +54,11 @@ const types = (values: readonly { readonly type: TensorType }[]): string =>
 const list = (items: readonly (number | string | boolean)[]): string => `[${items.join(', ')}]`;
 const i64Array = (items: readonly number[]): string =>
   items.length === 0 ? 'array<i64>' : `array<i64: ${items.join(', ')}>`;
+
+/** Ops that MLIR prints in generic form. */
+type GenericOp = HloOp<
+  'case' | 'reduce_window' | 'select_and_scatter' | 'gather' | 'scatter' | 'sort' | CollectiveKind
+>;
 
 /** Prints one function. */
 class FunctionPrinter {
@@ -125,6 +132,12 @@ class FunctionPrinter {
       case 'gather':
       case 'scatter':
       case 'sort':
+      case 'all_reduce':
+      case 'all_gather':
+      case 'all_to_all':
+      case 'collective_broadcast':
+      case 'collective_permute':
+      case 'reduce_scatter':
         this.#generic(op, head, indent);
         break;
       default:
@@ -212,6 +225,9 @@ class FunctionPrinter {
       }
       case 'optimization_barrier':
         return `${mnemonic} ${operands} : ${types(op.results)}`;
+      case 'partition_id':
+      case 'replica_id':
+        return `${mnemonic} : ${showType(result.type)}`;
       case 'rng_bit_generator':
         return `${mnemonic} ${x}, algorithm = ${op.attrs.algorithm} : ${this.#functional(op)}`;
       default:
@@ -265,11 +281,7 @@ class FunctionPrinter {
     this.#lines.push(`${indent}}`);
   }
 
-  #generic(
-    op: HloOp<'case' | 'reduce_window' | 'select_and_scatter' | 'gather' | 'scatter' | 'sort'>,
-    head: string,
-    indent: string,
-  ): void {
+  #generic(op: GenericOp, head: string, indent: string): void {
     const properties = propertiesText(op);
     const start = `${head}"stablehlo.${op.kind}"(${this.#list(op.operands)})${properties === '' ? '' : ` <{${properties}}>`}`;
     if (op.regions.length === 0) {
@@ -292,9 +304,7 @@ function sliceText({ starts, limits, strides }: HloOp<'slice'>['attrs']): string
 }
 
 /** Properties in alphabetical order. */
-function propertiesText(
-  op: HloOp<'case' | 'reduce_window' | 'select_and_scatter' | 'gather' | 'scatter' | 'sort'>,
-): string {
+function propertiesText(op: GenericOp): string {
   switch (op.kind) {
     case 'case':
       return '';
@@ -308,6 +318,8 @@ function propertiesText(
       return `indices_are_sorted = ${op.attrs.indicesAreSorted}, scatter_dimension_numbers = ${scatterText(op.attrs.dims)}, unique_indices = ${op.attrs.uniqueIndices}`;
     case 'sort':
       return `dimension = ${op.attrs.dim} : i64, is_stable = ${op.attrs.isStable}`;
+    default:
+      return collectiveProperties(op);
   }
 }
 

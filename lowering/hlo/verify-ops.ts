@@ -25,6 +25,7 @@ import {
 } from './ir.ts';
 import { showType } from './type-text.ts';
 import { check, checkAxes, checkLength } from './verify-check.ts';
+import { verifyCollective } from './verify-collective.ts';
 import { verifyGather, verifyScatter } from './verify-index.ts';
 
 const show = (types: readonly TensorType[]): string => types.map(showType).join(', ');
@@ -71,6 +72,11 @@ const counts: Partial<Record<HloOp['kind'], number>> = {
   select_and_scatter: 3,
   dot_general: 2,
   case: 1,
+  collective_broadcast: 1,
+  collective_permute: 1,
+  reduce_scatter: 1,
+  partition_id: 0,
+  replica_id: 0,
   rng_bit_generator: 1,
 };
 
@@ -83,6 +89,9 @@ const leastOperands: Partial<Record<HloOp['kind'], number>> = {
   reduce_window: 2,
   scatter: 3,
   sort: 1,
+  all_reduce: 1,
+  all_gather: 1,
+  all_to_all: 1,
 };
 
 /** Ops that may have any number of results. */
@@ -98,6 +107,9 @@ const severalResults: ReadonlySet<HloOp['kind']> = new Set([
   'sort',
   'scatter',
   'rng_bit_generator',
+  'all_reduce',
+  'all_gather',
+  'all_to_all',
 ]);
 
 /** Check everything about an op but its regions. @throws LoweringError naming the op, the rule and the facts. */
@@ -125,6 +137,7 @@ export function verifyOp(op: HloOp): void {
   verifyElementwise(op);
   verifyShape(op);
   verifyReduction(op);
+  verifyDevices(op);
 }
 
 /** Families of types that each kind of comparison is for. */
@@ -515,6 +528,31 @@ function verifyReduction(op: HloOp): void {
       );
       check(op.regions.length > 0, op, 'has at least one branch', 'none'); // C1
       return;
+    default:
+  }
+}
+
+function verifyDevices(op: HloOp): void {
+  switch (op.kind) {
+    case 'all_reduce': {
+      const types = typesOf(op.operands);
+      check(
+        types.every((t) => t.dtype === types[0].dtype),
+        op,
+        'operands must have one dtype, that of its region',
+        show(types),
+      );
+      return verifyCollective(op);
+    }
+    case 'all_gather':
+    case 'all_to_all':
+    case 'collective_broadcast':
+    case 'collective_permute':
+    case 'reduce_scatter':
+      return verifyCollective(op);
+    case 'partition_id':
+    case 'replica_id':
+      return checkResult(op, tensor([], 'u32'));
     default:
   }
 }

@@ -200,6 +200,11 @@ function signatures(op: HloOp): readonly Signature[] {
     }
     case 'sort':
       return [{ args: scalars(types).flatMap((t) => [t, t]), results: [bool] }];
+    case 'all_reduce':
+    case 'reduce_scatter': {
+      const [x] = scalars(types);
+      return [{ args: [x, x], results: [x] }];
+    }
     case 'while':
       return [
         { args: types, results: [bool] },
