@@ -42,16 +42,8 @@ export function shardingText({ mesh, spec }: NamedSharding, ndim: number): strin
     : `{devices=[${[...tiles, copies].join(',')}]${devices} last_tile_dim_replicate}`;
 }
 
-/** The sharding of blocks: each device has its own along the axes in the hands of the program, copies along the others. */
-function blockText(mesh: Mesh, axisNames: readonly string[], ndim: number): string {
-  const automatic = mesh.axisNames.filter((name) => !axisNames.includes(name));
-  const copies = mesh.sizeAlong(automatic);
-  if (copies === 1) return '{manual}';
-  const ones = Array.from({ length: ndim }, () => 1);
-  const tiles = [...ones, mesh.size / copies, copies].join(',');
-  const devices = along(partitionsOf(mesh), mesh, [...axisNames, ...automatic]).join(',');
-  return `{devices=[${tiles}]${devices} last_tile_dims={manual, replicated}}`;
-}
+/** The sharding of blocks: each device has its own. */
+const manual = '{manual}';
 
 /** The partitions of a mesh with its axes in this order. */
 const along = (ids: readonly number[], mesh: Mesh, names: readonly string[]): number[] =>
@@ -84,9 +76,8 @@ const constrain = (
   b: HloBuilder,
   target: string,
   x: HloValue,
-  { text, type = x.type, config = '' }: { text: string; type?: TensorType; config?: string },
-): HloValue =>
-  b.customCall(target, [x], [type], { backend_config: config, 'mhlo.sharding': text })[0];
+  [text, type = x.type]: readonly [sharding: string, type?: TensorType],
+): HloValue => b.customCall(target, [x], [type], { backend_config: '', 'mhlo.sharding': text })[0];
 
 /** What lowers the body. */
 export interface BodyLowering {
@@ -102,7 +93,9 @@ export interface BodyLowering {
 }
 
 /**
- * Cut the operands into the blocks of each device, run a function on them as a program of each device, and join the results.
+ * Cut the operands into the blocks of each device, run a function on them as a program of each device, and join the results. Devices
+ * along axes that the function is not mapped over compute the same: XLA's partitioner cannot be left to spread some axes of a mesh
+ * while a program holds the others (it refuses `partition_id` there, and stops the process on operations without a sharding).
  *
  * @throws LoweringError when the devices of the mesh are not the first ones, or another mesh of the program has another number.
  */
@@ -113,38 +106,21 @@ export function emitPerDevice(
   { module, inline, define }: BodyLowering,
 ): HloValue[] {
   module.partition(mesh.size);
-  const isWhole = axisNames.length === mesh.axisNames.length;
-  // XLA may spread values over the axes that the function leaves to it.
-  const config = (ndim: number): string =>
-    isWhole || ndim === 0
-      ? ''
-      : `unspecified_dims=[${Array.from({ length: ndim }, (_, i) => i).join(',')}]`;
   const blockTypes = jaxpr.inAvals.map(({ shape, dtype }): TensorType => ({ shape, dtype }));
   const blocks = args.map((x, i) => {
-    const ndim = x.type.shape.length;
-    const text = shardingText(new NamedSharding(mesh, inSpecs[i]), ndim);
-    const laid = constrain(b, shardingTarget, x, { text, config: config(ndim) });
-    return constrain(b, toBlocksTarget, laid, {
-      text: blockText(mesh, axisNames, ndim),
-      type: blockTypes[i],
-      config: config(ndim),
-    });
+    const text = shardingText(new NamedSharding(mesh, inSpecs[i]), x.type.shape.length);
+    const laid = constrain(b, shardingTarget, x, [text]);
+    return constrain(b, toBlocksTarget, laid, [manual, blockTypes[i]]);
   });
   const devices = deviceAxes(mesh, axisNames);
   const symbol = define('shmap_body', blockTypes, (inner, xs) => inline(inner, jaxpr, xs, devices));
   const outs = b.call(symbol, blocks);
   return outs.map((out, i) => {
-    const ndim = out.type.shape.length;
+    const { shape, dtype } = out.type;
     const sharding = new NamedSharding(mesh, outSpecs[i]);
-    const block = constrain(b, shardingTarget, out, {
-      text: blockText(mesh, axisNames, ndim),
-      config: config(ndim),
-    });
-    return constrain(b, fromBlocksTarget, block, {
-      text: shardingText(sharding, ndim),
-      type: { shape: sharding.globalShape(out.type.shape), dtype: out.type.dtype },
-      config: config(ndim),
-    });
+    const block = constrain(b, shardingTarget, out, [manual]);
+    const whole = { shape: sharding.globalShape(shape), dtype };
+    return constrain(b, fromBlocksTarget, block, [shardingText(sharding, shape.length), whole]);
   });
 }
 

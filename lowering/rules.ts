@@ -23,7 +23,7 @@ export interface DeviceAxes {
 /** A function of one device, on blocks. */
 export interface PerDeviceBody {
   readonly mesh: Mesh;
-  /** The axes of the mesh that are in the hands of the function; along the others, XLA may spread its values. */
+  /** The axes of the mesh that the function names; along the others all devices do the same. */
   readonly axisNames: readonly string[];
   readonly jaxpr: Jaxpr;
   readonly inSpecs: readonly PartitionSpec[];

@@ -74,7 +74,9 @@ export function shardMap(
     const argument = (i: number): string => `args${leafPaths(treedef)[i]}`;
     const avals = values.map((x, i) => x.aval.withShape(blockOf(given[i], x.shape, argument, i)));
     const flat = flattenFunction('shardMap', f, treedef);
-    const { jaxpr, consts } = withAxes(manualAxes(place), () => traceClosed(flat.fun, avals, 'shardMap'));
+    const { jaxpr, consts } = withAxes(manualAxes(place), () =>
+      traceClosed(flat.fun, avals, 'shardMap'),
+    );
     const outTree = flat.outTree();
     const wanted = specsOf('outSpecs', outSpecs, outTree, place);
     const result = (i: number): string => `the result${leafPaths(outTree)[i]}`;

@@ -143,6 +143,18 @@ add("remat inside", lambda x: grad(lambda x: jnp.sum(over(line, P("i"), P("i"))(
 add("jit inside", lambda x: grad(lambda x: jnp.sum(over(line, P("i"), P("i"))(jit(lambda x: jnp.sin(lax.psum(jnp.sin(x), "i") * x)))(x)))(x), R(8))
 add("one after the other", lambda x: over(grid, P(None, "y"), P("x", "y"))(lambda x: x[:2] + lax.axis_index("x"))(over(line, P("i"), P("i"))(lambda x: x * lax.axis_index("i"))(x)), A(8, 4))
 
+# --- automatic axes ------------------------------------------------------------------------------------------------------------
+on_x, on_y = {"axis_names": {"x"}}, {"axis_names": {"y"}}
+add("automatic axes", over(grid, P("x"), P(), **on_x)(lambda x: lax.psum(jnp.sin(x), "x")), R(4, 6))
+add("an automatic axis first", over(grid, P(None, "y"), (P("y"), P()), **on_y)(lambda x: (jnp.sum(x, 0) + lax.axis_index("y"), lax.pmax(x.sum(1), "y"))), R(3, 8))
+add("gather beside an automatic axis", over(grid, P("y"), P(), **on_y, check_vma=False)(lambda x: lax.all_gather(x, "y", tiled=True)), R(8, 3))
+add("scatter beside an automatic axis", over(grid, P(None, "y"), P("y"), **on_y)(lambda x: lax.psum_scatter(x, "y", tiled=True)), R(8, 4))
+add("exchange beside an automatic axis", over(grid, P("y"), P(None, "y"), **on_y)(lambda x: lax.all_to_all(x, "y", 1, 0, tiled=True)), A(4, 8))
+add("ring beside an automatic axis", over(grid, P("x"), P("x"), **on_x)(lambda x: lax.ppermute(x, "x", [(0, 1), (1, 0)])), A(4, 3))
+add("gradient beside an automatic axis", grad(lambda w, x: jnp.sum(over(grid, (P(), P("y")), P(), **on_y)(lambda w, x: lax.pmean(jnp.tanh(x @ w), "y"))(w, x))), R(3, 2), R(8, 3))
+add("scan beside an automatic axis", over(grid, (P("x"), P(None, "x")), P("x"), **on_x)(lambda c, xs: lax.scan(lambda c, x: (jnp.sin(c) + lax.psum(x, "x"), None), c, xs)[0]), R(4), R(3, 4))
+add("vmap beside an automatic axis", vmap(over(grid, P("x"), P(), **on_x)(lambda x: lax.psum(x, "x"))), R(3, 4))
+
 
 def leaf(x):
     x = np.asarray(x)
@@ -151,7 +163,7 @@ def leaf(x):
 
 record = {"programs": {}, "errors": {}}
 for name, (f, args) in programs.items():
-    out = f(*[jnp.asarray(a) for a in args])
+    out = jit(f)(*[jnp.asarray(a) for a in args]) if "automatic" in name else f(*[jnp.asarray(a) for a in args])
     record["programs"][name] = {"args": [leaf(a) for a in args], "result": [leaf(x) for x in jax.tree.leaves(out)]}
 
 # --- errors: the class that JAX raises -----------------------------------------------------------------------------------------
@@ -173,6 +185,12 @@ errors = {
     "too few devices": lambda: jax.make_mesh((4, 4), ("x", "y")),
     "a name twice in a spec": lambda: over(grid, P("x", "x"), P())(same)(A(8, 8)),
     "a name that no axis has": lambda: over(grid, P("x"), P())(lambda x: lax.psum(x, "z"))(v),
+    "an automatic axis in a spec": lambda: over(grid, P("x", "y"), P("x"), **on_x)(same)(A(8, 8)),
+    "an automatic axis in a result's spec": lambda: over(grid, P("x"), P("y"), **on_x)(same)(v),
+    "a sum over an automatic axis": lambda: over(grid, P("x"), P("x"), **on_x)(lambda x: lax.psum(x, "y"))(v),
+    "an axis that the mesh does not have": lambda: over(grid, P("x"), P("x"), axis_names={"z"})(same)(v),
+    "axes that are no set": lambda: over(grid, P("x"), P("x"), axis_names=["x"])(same)(v),
+    "a copy that is none beside an automatic axis": lambda: over(grid, P("x"), P(), **on_x)(same)(v),
     "spread over an axis in use": lambda: vmap(over(grid, P("x"), P("x"))(same), spmd_axis_name="x")(A(8, 8)),
 }
 for name, f in errors.items():

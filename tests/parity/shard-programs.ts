@@ -35,6 +35,12 @@ const over =
   <A extends readonly unknown[], R>(f: (...args: A) => R) =>
     shardMap(f, { mesh, inSpecs, outSpecs, checkVma });
 
+/** A function over some axes of the grid. */
+const along =
+  (name: string, inSpecs: InSpecs, outSpecs: Specs, checkVma = true) =>
+  <A extends readonly unknown[], R>(f: (...args: A) => R) =>
+    shardMap(f, { mesh: grid, inSpecs, outSpecs, checkVma, axisNames: new Set([name]) });
+
 /** The same for functions of arrays. */
 const arrays =
   (mesh: Mesh, inSpecs: InSpecs, outSpecs: Specs, checkVma = true) =>
@@ -318,12 +324,67 @@ const nestings: Record<string, Program> = {
     ),
 };
 
+const automatic: Record<string, Program> = {
+  'automatic axes': along('x', P('x'), P())((x: Value) => lax.psum(np.sin(x), 'x')),
+  'an automatic axis first': along('y', P(null, 'y'), [P('y'), P()])((x: Value) => [
+    x.sum(0).add(lax.axisIndex('y')),
+    lax.pmax(x.sum(1), 'y'),
+  ]),
+  'gather beside an automatic axis': along(
+    'y',
+    P('y'),
+    P(),
+    false,
+  )((x: Value) => lax.allGather(x, 'y', { tiled: true })),
+  'scatter beside an automatic axis': along(
+    'y',
+    P(null, 'y'),
+    P('y'),
+  )((x: Value) => lax.psumScatter(x, 'y', { tiled: true })),
+  'exchange beside an automatic axis': along(
+    'y',
+    P('y'),
+    P(null, 'y'),
+  )((x: Value) => lax.allToAll(x, 'y', 1, 0, { tiled: true })),
+  'ring beside an automatic axis': along(
+    'x',
+    P('x'),
+    P('x'),
+  )((x: Value) =>
+    lax.ppermute(x, 'x', [
+      [0, 1],
+      [1, 0],
+    ]),
+  ),
+  'gradient beside an automatic axis': grad((w: Value, x: Value) =>
+    along(
+      'y',
+      [P(), P('y')],
+      P(),
+    )((u: Value, v: Value) => lax.pmean(np.tanh(np.matmul(v, u)), 'y'))(w, x).sum(),
+  ),
+  'scan beside an automatic axis': along(
+    'x',
+    [P('x'), P(null, 'x')],
+    P('x'),
+  )(
+    (c: Value, xs: Value) =>
+      scan(
+        (carry: Value, x: Value): [Value, null] => [np.sin(carry).add(lax.psum(x, 'x')), null],
+        c,
+        xs,
+      )[0],
+  ),
+  'vmap beside an automatic axis': vmap(along('x', P('x'), P())((x: Value) => lax.psum(x, 'x'))),
+};
+
 /** Programs whose results are compared. */
 export const programs: Readonly<Record<string, Program>> = {
   ...together,
   ...specs,
   ...derivatives,
   ...nestings,
+  ...automatic,
 };
 
 const same = (x: Value): Value => x;
@@ -355,6 +416,13 @@ export const mistakes: Readonly<Record<string, (v: Value) => unknown>> = {
   'too few devices': (_) => new Mesh([4, 4], ['x', 'y']),
   'a name twice in a spec': (_) => over(grid, P('x', 'x'), P())(same)(np.ones([8, 8])),
   'a name that no axis has': over(grid, P('x'), P())((x: Value) => lax.psum(x, 'z')),
+  'an automatic axis in a spec': (_) => along('x', P('x', 'y'), P('x'))(same)(np.ones([8, 8])),
+  "an automatic axis in a result's spec": along('x', P('x'), P('y'))(same),
+  'a sum over an automatic axis': along('x', P('x'), P('x'))((x: Value) => lax.psum(x, 'y')),
+  'an axis that the mesh does not have': (v) => along('z', P('x'), P('x'))(same)(v),
+  'axes that are no set': (v) =>
+    shardMap(same, { mesh: grid, inSpecs: P('x'), outSpecs: P('x'), axisNames: ['x'] as never })(v),
+  'a copy that is none beside an automatic axis': along('x', P('x'), P())(same),
   'spread over an axis in use': (_) =>
     vmap(over(grid, P('x'), P('x'))(same), { spmdAxisName: 'x' })(np.ones([8, 8])),
 };
