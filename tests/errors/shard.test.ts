@@ -1,5 +1,15 @@
 // Mistakes with meshes and with functions over them: devices that are not there, specs that do not fit, copies that are none.
-import { jit, Mesh, NamedSharding, P, shardMap, vmap, withConfig, type Value } from 'palladia';
+import {
+  jit,
+  Mesh,
+  NamedSharding,
+  P,
+  shardMap,
+  vmap,
+  withConfig,
+  type PartitionSpec,
+  type Value,
+} from 'palladia';
 import * as lax from 'palladia/lax';
 import * as np from 'palladia/numpy';
 import { expect, test } from 'vitest';
@@ -50,6 +60,13 @@ test('meshes', () => {
 test('specs', () => {
   const wrong = (inSpecs: unknown, outSpecs: unknown, f = same, x: Value = v): unknown =>
     shardMap(f, { mesh: grid, inSpecs: inSpecs as never, outSpecs: outSpecs as never })(x);
+  const partly = (
+    names: readonly string[],
+    inSpecs: PartitionSpec,
+    outSpecs: PartitionSpec,
+    f = same,
+  ): unknown =>
+    shardMap(f, { mesh: grid, inSpecs, outSpecs, axisNames: new Set(names) })(np.ones([8, 8]));
   expect(
     reports({
       'no mesh': () => shardMap(same, { mesh: null as never, inSpecs: P(), outSpecs: P() }),
@@ -62,6 +79,19 @@ test('specs', () => {
       'an unknown name': () => wrong(P('x'), P('z')),
       'no spec': () => wrong(P('x'), null),
       'a string for a spec': () => wrong('x', P('x')),
+      'an automatic axis in a spec': () => partly(['x'], P('x', 'y'), P('x')),
+      "an automatic axis in a result's spec": () => partly(['x'], P('x'), P('y')),
+      'an axis that the mesh does not have': () => partly(['x', 'z'], P('x'), P('x')),
+      'axes that are no set': () =>
+        shardMap(same, { mesh: grid, inSpecs: P(), outSpecs: P(), axisNames: ['x'] as never }),
+      'a sum over an automatic axis': () => partly(['x'], P('x'), P('x'), (x) => lax.psum(x, 'y')),
+      'a spread over an automatic axis': () =>
+        vmap(
+          shardMap(same, { mesh: grid, inSpecs: P(), outSpecs: P(), axisNames: new Set(['x']) }),
+          {
+            spmdAxisName: 'y',
+          },
+        )(v),
       'specs of another tree': () => wrong([P('x'), P()], P('x')),
       'specs of a tree that the result is not': () => wrong(P('x'), { a: P('x') }),
     }),
@@ -69,7 +99,7 @@ test('specs', () => {
     "no mesh
       ArgumentError: shardMap: there must be a mesh; got null. Make one with new Mesh([2, 4], ['x', 'y']).
     an option that does not exist
-      ArgumentError: shardMap: options must be among mesh, inSpecs, outSpecs, checkVma; got checkRep. Check the spelling.
+      ArgumentError: shardMap: options must be among mesh, inSpecs, outSpecs, axisNames, checkVma; got checkRep. Check the spelling.
     sizes that do not divide
       ShapeError: shardMap: in args[0], an axis must be a multiple of the number of its blocks; got size 12 of axis 0 of shape [12] for 8 blocks (P(('x', 'y'),) over Mesh('x': 2, 'y': 4)). Pad the array, or change the spec.
     more entries than axes
@@ -84,6 +114,18 @@ test('specs', () => {
       TreeError: shardMap: outSpecs must be a PartitionSpec or a tree of those; got null. Write P('x', null), and P() for arrays that are not cut.
     a string for a spec
       TreeError: shardMap: inSpecs must be a PartitionSpec or a tree of those; got string x. Write P('x', null), and P() for arrays that are not cut.
+    an automatic axis in a spec
+      ArgumentError: shardMap: inSpecs must name axes that the function is mapped over; got 'y' in P('x', 'y') for axisNames x. Add it to axisNames, or take it out of the spec.
+    an automatic axis in a result's spec
+      ArgumentError: shardMap: outSpecs must name axes that the function is mapped over; got 'y' in P('y',) for axisNames x. Add it to axisNames, or take it out of the spec.
+    an axis that the mesh does not have
+      ArgumentError: shardMap: axisNames must be axes of the mesh; got 'x', 'z' for Mesh('x': 2, 'y': 4). Use some of x, y.
+    axes that are no set
+      ArgumentError: shardMap: axisNames must be a set of names; got a JavaScript array of 1. Write new Set(['x']).
+    a sum over an automatic axis
+      UnboundAxisError: psum: a named axis must be bound; got unbound axis name "y", where "x" can be used. Call it in a function that is mapped over the axis, as vmap(f, { axisName: "y" }) does.
+    a spread over an automatic axis
+      ArgumentError: vmap: spmdAxisName must name axes of the mesh of the shardMap inside; got 'y' for Mesh('x': 2, 'y': 4). Use one of x.
     specs of another tree
       TreeError: shardMap: inSpecs must be a prefix of the tree it belongs to; got [*, *] for [*] at the root. Give one entry for the whole, or one per child.
     specs of a tree that the result is not

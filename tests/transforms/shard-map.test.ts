@@ -314,12 +314,19 @@ describe('text for XLA', () => {
       "module @jit_total attributes {mhlo.num_partitions = 4 : i32, mhlo.num_replicas = 1 : i32} {
         func.func public @main(%arg0: tensor<2x4xf32>) -> (tensor<2x1xf32> {jax.result_info = "result"}) {
           %0 = stablehlo.custom_call @Sharding(%arg0) {backend_config = "", mhlo.sharding = "{devices=[1,4]0,1,2,3}"} : (tensor<2x4xf32>) -> tensor<2x4xf32>
-          %1 = stablehlo.reshape %0 : (tensor<2x4xf32>) -> tensor<2x4x1xf32>
-          %2 = stablehlo.transpose %1, dims = [1, 0, 2] : (tensor<2x4x1xf32>) -> tensor<4x2x1xf32>
-          %cst = stablehlo.constant dense<0.000000e+00> : tensor<f32>
-          %3 = stablehlo.reduce(%2 init: %cst) applies stablehlo.add across dimensions = [0] : (tensor<4x2x1xf32>, tensor<f32>) -> tensor<2x1xf32>
-          %4 = stablehlo.custom_call @Sharding(%3) {backend_config = "", mhlo.sharding = "{replicated}"} : (tensor<2x1xf32>) -> tensor<2x1xf32>
+          %1 = stablehlo.custom_call @SPMDFullToShardShape(%0) {backend_config = "", mhlo.sharding = "{manual}"} : (tensor<2x4xf32>) -> tensor<2x1xf32>
+          %2 = call @shmap_body(%1) : (tensor<2x1xf32>) -> tensor<2x1xf32>
+          %3 = stablehlo.custom_call @Sharding(%2) {backend_config = "", mhlo.sharding = "{manual}"} : (tensor<2x1xf32>) -> tensor<2x1xf32>
+          %4 = stablehlo.custom_call @SPMDShardToFullShape(%3) {backend_config = "", mhlo.sharding = "{replicated}"} : (tensor<2x1xf32>) -> tensor<2x1xf32>
           return %4 : tensor<2x1xf32>
+        }
+        func.func private @shmap_body(%arg0: tensor<2x1xf32>) -> tensor<2x1xf32> {
+          %0 = "stablehlo.all_reduce"(%arg0) <{channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>, replica_groups = dense<[[0, 1, 2, 3]]> : tensor<1x4xi64>, use_global_device_ids}> ({
+          ^bb0(%arg1: tensor<f32>, %arg2: tensor<f32>):
+            %1 = stablehlo.add %arg1, %arg2 : tensor<f32>
+            stablehlo.return %1 : tensor<f32>
+          }) : (tensor<2x1xf32>) -> tensor<2x1xf32>
+          return %0 : tensor<2x1xf32>
         }
       }
       "
@@ -341,6 +348,8 @@ describe('text for XLA', () => {
       .matchAll(/sharding = "(.*?)"/g);
     expect([...found].map(([, text]) => text)).toEqual([
       '{devices=[4,1,3]0,2,4,6,8,10,1,3,5,7,9,11 last_tile_dim_replicate}',
+      '{manual}',
+      '{manual}',
       '{devices=[3,2,2]0,1,6,7,2,3,8,9,4,5,10,11 last_tile_dim_replicate}',
     ]);
   });
