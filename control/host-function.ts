@@ -51,7 +51,7 @@ export class HostFunction {
       run: (operands, results) => {
         const device = hostDevice();
         const args = operands.map(({ type, bytes }) =>
-          NDArray.fromBuffer(new Aval(type.shape, type.dtype), device.upload(bytes)),
+          NDArray.fromBuffer(new Aval(type.shape, type.dtype), device.upload(bytes), true),
         );
         return this.#run(args, results).map(bytesOf);
       },

@@ -38,7 +38,14 @@ export class NDArray extends Value {
   readonly aval: Aval;
   /** The JavaScript scalar that this array was made from; such arrays become literals in jaxprs and move between devices. */
   readonly scalar: Scalar | undefined;
+  /**
+   * Whether the array was put on its device (`devicePut`), or computed from one that was: programs run there. Other arrays go to where
+   * a program runs.
+   */
+  readonly committed: boolean;
   #buffer: DeviceBuffer | undefined;
+  /** The elements on the device where a program needed them last. */
+  #copy: DeviceBuffer | undefined;
   #deleted: string | undefined;
   /** How many arrays hold the memory, for all of them; undefined while this is the only one. */
   #holders: { count: number } | undefined;
@@ -53,20 +60,26 @@ export class NDArray extends Value {
     });
   }
 
-  private constructor(aval: Aval, buffer: DeviceBuffer | undefined, scalar: Scalar | undefined) {
+  private constructor(
+    aval: Aval,
+    buffer: DeviceBuffer | undefined,
+    scalar: Scalar | undefined,
+    committed = false,
+  ) {
     super();
     this.aval = aval;
     this.#buffer = buffer;
     this.scalar = scalar;
+    this.committed = committed;
   }
 
-  /** Wrap device memory that holds the row-major elements. */
-  static fromBuffer(aval: Aval, buffer: DeviceBuffer): NDArray {
+  /** Wrap device memory that holds the row-major elements; a committed array stays on its device. */
+  static fromBuffer(aval: Aval, buffer: DeviceBuffer, committed = false): NDArray {
     invariant(
       aval.byteLength === buffer.byteLength,
       `array ${aval.toString()} over a buffer of ${buffer.byteLength} bytes.`,
     );
-    return new NDArray(aval, buffer, undefined);
+    return new NDArray(aval, buffer, undefined, committed);
   }
 
   /** A rank-0 array with a value known on the host; it takes device memory only when it is needed there. */
@@ -103,11 +116,12 @@ export class NDArray extends Value {
   }
 
   /**
-   * The memory, for backends.
+   * The memory, for backends. An array that is not committed to another device is copied to this one; so is one that a compiled
+   * function captured (`follows`).
    *
-   * @throws DeletedArrayError after `dispose` or donation.
+   * @throws DeletedArrayError after `dispose` or donation; DeviceError when the array cannot go to the device.
    */
-  bufferOn(device: Device): DeviceBuffer {
+  bufferOn(device: Device, follows: boolean = !this.committed): DeviceBuffer {
     this.#checkAlive();
     if (this.scalar !== undefined) {
       if (this.#buffer?.device !== device) {
@@ -117,11 +131,17 @@ export class NDArray extends Value {
       return this.#buffer;
     }
     invariant(this.#buffer !== undefined, 'an array without memory.');
-    if (this.#buffer.device !== device)
+    const { device: own } = this.#buffer;
+    if (own === device) return this.#buffer;
+    if (!follows || own.readSync === undefined)
       throw new DeviceError(
-        `array: operands must be on one device; got ${this.aval.toString()} on ${this.#buffer.device.kind}, wanted on ${device.kind}. Move it with \`await devicePut(x, '${device.kind}')\`.`,
+        `array: operands must be on one device; got ${this.aval.toString()} on ${own.kind}, wanted on ${device.kind}. Move it with \`await devicePut(x, '${device.kind}')\`.`,
       );
-    return this.#buffer;
+    if (this.#copy?.device !== device || this.#copy.deleted) {
+      checkSupported(device, this.aval);
+      this.#copy = device.upload(own.readSync(this.#buffer));
+    }
+    return this.#copy;
   }
 
   /** Whether other arrays hold the same memory, or did when they were collected: then nobody may write to it. */
@@ -129,9 +149,9 @@ export class NDArray extends Value {
     return this.#holders !== undefined && this.#holders.count > 1;
   }
 
-  override share(): NDArray {
+  override share(committed: boolean = this.committed): NDArray {
     this.#checkAlive();
-    const other = new NDArray(this.aval, this.#buffer, this.scalar);
+    const other = new NDArray(this.aval, this.#buffer, this.scalar, committed);
     if (this.scalar !== undefined) return other;
     this.#holders ??= { count: 1 };
     this.#holders.count++;
@@ -226,6 +246,7 @@ export class NDArray extends Value {
     if (this.#deleted !== undefined) return;
     this.#deleted = 'disposed';
     if (this.#leave()) this.#buffer?.dispose();
+    this.#copy?.dispose();
   }
 
   /** `using x = …` frees the memory at the end of the block. */

@@ -133,20 +133,39 @@ function compileModule(
   return executable;
 }
 
-/** Run a program on concrete arrays. */
+/**
+ * Run a program on concrete arrays; the first `captured` ones follow the others to its device.
+ *
+ * @throws DeviceError when an array cannot go there.
+ */
 export function runProgram(
   program: Program,
   args: readonly Value[],
   donated?: readonly boolean[],
+  captured = 0,
 ): NDArray[] {
-  if (checksNumbers()) return runChecked(program, args as readonly NDArray[], donated);
+  const arrays = args as readonly NDArray[];
+  let committed = false;
+  for (let i = captured; i < arrays.length; i++) committed ||= arrays[i].committed;
+  if (checksNumbers()) return runChecked(program, arrays, donated, { captured, committed });
   const { executable, device, kept, outAvals } = program;
-  const buffers: DeviceBuffer[] = [];
-  for (const i of kept) buffers.push((args[i] as NDArray).bufferOn(device));
-  const given =
-    donated === undefined ? undefined : donate(args as readonly NDArray[], donated, kept);
+  const buffers = buffersOn(device, arrays, kept, captured);
+  const given = donated === undefined ? undefined : donate(program, arrays, donated);
   const outs = executable.run(buffers, given);
-  return outs.map((buffer, i) => NDArray.fromBuffer(outAvals[i], buffer));
+  return outs.map((buffer, i) => NDArray.fromBuffer(outAvals[i], buffer, committed));
+}
+
+/** The memory of the operands that a program takes. */
+function buffersOn(
+  device: Device,
+  arrays: readonly NDArray[],
+  kept: readonly number[],
+  captured: number,
+): DeviceBuffer[] {
+  const buffers: DeviceBuffer[] = [];
+  for (const i of kept)
+    buffers.push(i < captured ? arrays[i].bufferOn(device, true) : arrays[i].bufferOn(device));
+  return buffers;
 }
 
 /** Run a program and look at its results. Donated memory is given back afterwards, so that the program can run once more. */
@@ -154,13 +173,14 @@ function runChecked(
   { executable, device, kept, outAvals, jaxpr }: Program,
   args: readonly NDArray[],
   donated: readonly boolean[] | undefined,
+  { captured, committed }: { readonly captured: number; readonly committed: boolean },
 ): NDArray[] {
   const again = args.map((x, i) =>
     donated?.[i] === true && x.scalar === undefined ? x.share() : x,
   );
-  if (donated !== undefined) donate(args, donated, [...args.keys()]);
-  const buffers = executable.run(kept.map((i) => again[i].bufferOn(device)));
-  const outs = buffers.map((buffer, i) => NDArray.fromBuffer(outAvals[i], buffer));
+  if (donated !== undefined) donate({ device, kept: [...args.keys()] }, args, donated);
+  const buffers = executable.run(buffersOn(device, again, kept, captured));
+  const outs = buffers.map((buffer, i) => NDArray.fromBuffer(outAvals[i], buffer, committed));
   checkNumbers(jaxpr, again, outs);
   again.forEach((x, i) => {
     if (x !== args[i]) x.dispose();
@@ -170,9 +190,9 @@ function runChecked(
 
 /** Take the donated arrays away from the caller; give the flags of the inputs that the program may overwrite. */
 function donate(
+  { device, kept }: Pick<Program, 'device' | 'kept'>,
   args: readonly NDArray[],
   donated: readonly boolean[],
-  kept: readonly number[],
 ): boolean[] {
   const seen = new Set<NDArray>();
   const repeated = new Set(
@@ -189,7 +209,8 @@ function donate(
   donated.forEach((on, i) => {
     if (!on) return;
     const buffer = args[i].donate('donated to a jitted function');
-    if (!used.has(i)) buffer?.dispose();
+    // What the program got is a copy where the array was on another device.
+    if (!used.has(i) || buffer?.device !== device) buffer?.dispose();
   });
   return given;
 }
@@ -198,10 +219,20 @@ function donate(
 export const runsStepwise = (device: Device): boolean =>
   config.disableJit || (checksNumbers() && device.inspect !== undefined);
 
-/** The device of a call: where its arrays are; host scalars go along. */
-export function deviceOf(args: readonly Value[]): Device {
-  for (const x of args) if (x instanceof NDArray && x.scalar === undefined) return x.device;
-  return defaultDevice();
+/**
+ * The device of a call: the one that its arrays were put on; else the one of an array that cannot be read at once, and so not be moved;
+ * else the default device. All other arrays, and those that the function captured, go there.
+ */
+export function deviceOf(args: readonly Value[], captured: readonly Value[] = []): Device {
+  for (const x of args) if (x instanceof NDArray && x.committed) return x.device;
+  return stuckDevice(args) ?? stuckDevice(captured) ?? defaultDevice();
+}
+
+function stuckDevice(args: readonly Value[]): Device | undefined {
+  for (const x of args)
+    if (x instanceof NDArray && x.scalar === undefined && x.device.readSync === undefined)
+      return x.device;
+  return undefined;
 }
 
 /**

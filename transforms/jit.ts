@@ -167,14 +167,14 @@ function run(
   const all = traced.consts.length === 0 ? values : [...traced.consts, ...values];
   const flags = donated === undefined ? undefined : [...traced.consts.map(() => false), ...donated];
   if (entry.hasRefs) return entry.result(runWithRefs(entry, all, keepUnused, flags));
-  const device = deviceOf(all);
+  const device = deviceOf(values, traced.consts);
   if (runsStepwise(device)) return entry.result(evalJaxpr(traced.jaxpr, all));
   if (entry.program?.device !== device)
     entry.program = compileJaxpr(`jit_${traced.name}`, traced.jaxpr, device, {
       donated: flags,
       keepUnused,
     });
-  return entry.result(runProgram(entry.program, all, flags));
+  return entry.result(runProgram(entry.program, all, flags, traced.consts.length));
 }
 
 /** Run a program that reads and writes refs: memory of contents that nobody else holds is taken for the new contents. */
@@ -184,10 +184,11 @@ function runWithRefs(
   keepUnused: boolean,
   flags: readonly boolean[] = all.map(() => false),
 ): readonly Value[] {
-  const { jaxpr, name } = entry.traced;
+  const { jaxpr, name, consts } = entry.traced;
+  const captured = consts.length;
   const pure = withoutState(jaxpr);
   return runOnContents(pure, all, (values, replaced) => {
-    const device = deviceOf(values);
+    const device = deviceOf(values.slice(captured), values.slice(0, captured));
     if (runsStepwise(device)) return evalJaxpr(pure.jaxpr, values);
     const donated = flags.map((on, i) => pure.written.includes(i) || (on && !all[i].aval.isRef));
     if (entry.program?.device !== device)
@@ -196,6 +197,7 @@ function runWithRefs(
       entry.program,
       values,
       flags.map((on, i) => replaced[i] || (on && !all[i].aval.isRef)),
+      captured,
     );
   });
 }

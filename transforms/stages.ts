@@ -209,8 +209,9 @@ function compileStage<A extends readonly unknown[], R>(
         throw new ArgumentError(
           `compiled: a compiled function runs on concrete arrays; got ${x.toString()}. Call the jitted function inside transformations.`,
         );
-    const operands = [...traced.consts, ...values];
-    const outs = runOnContents(pure, operands, (xs) => runProgram(program, xs, donated));
+    const all = [...traced.consts, ...values];
+    const captured = traced.consts.length;
+    const outs = runOnContents(pure, all, (xs) => runProgram(program, xs, donated, captured));
     return unflatten(traced.outTree, outs);
   };
   const { executable } = program;

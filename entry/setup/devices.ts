@@ -99,7 +99,8 @@ export function setDefaultDevice(device: DeviceKind | Device): void {
 }
 
 /**
- * Copy the arrays of a tree to a device. Arrays that are there already are returned as they are; numbers become arrays there.
+ * Copy the arrays of a tree to a device, and commit them to it: programs with them run there, and other arrays go along. Arrays that are
+ * there already keep their memory; numbers become arrays there.
  *
  * @throws DeviceError when no such device was started; DTypeError when it cannot hold a type; ArgumentError for leaves that are
  * no arrays.
@@ -134,8 +135,9 @@ async function putLeaf(leaf: unknown, to: Device): Promise<NDArray> {
     throw new DTypeError(
       `devicePut: ${to.kind} does not compute with this type; got ${value.aval.toString()}. Convert it with x.astype('f32').`,
     );
-  if (value.scalar === undefined && value.device === to) return value;
   const from = value.device;
+  if (value.scalar === undefined && from === to)
+    return value.committed ? value : value.share(true);
   const bytes = await from.read(value.bufferOn(from));
-  return NDArray.fromBuffer(value.aval, to.upload(bytes));
+  return NDArray.fromBuffer(value.aval, to.upload(bytes), true);
 }

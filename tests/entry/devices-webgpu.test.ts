@@ -51,6 +51,29 @@ test('programs follow their arrays', async () => {
   there.forEach((v, i) => expect(Number(v)).toBeCloseTo(Number(here[i]), 5));
 });
 
+test('captured arrays go to the GPU; what is there cannot leave it in passing', async () => {
+  const x = np.arange(4);
+  const f = jit((y: Value) => y.add(x));
+  const here = f(np.ones([4]));
+  setDefaultDevice('webgpu');
+  const there = f(np.ones([4]));
+  const onGpu = np.arange(4);
+  setDefaultDevice('wasm');
+  expect([here.device.kind, there.device.kind]).toEqual(['wasm', 'webgpu']);
+  expect(await there.js()).toEqual(here.jsSync());
+  const again = f(np.ones([4]));
+  expect(again.jsSync()).toEqual(here.jsSync());
+  // Reading takes time there: the program runs where the array is.
+  const g = jit((y: Value) => y.add(onGpu));
+  const sum = g(np.ones([4]));
+  expect(sum.device.kind).toBe('webgpu');
+  expect(await sum.js()).toEqual(here.jsSync());
+  const committed = await devicePut(np.ones([4]), 'wasm');
+  expect(() => g(committed)).toThrow(
+    "array: operands must be on one device; got i32[4] on webgpu, wanted on wasm. Move it with `await devicePut(x, 'wasm')`.",
+  );
+});
+
 test('random bits are the same there', async () => {
   const wanted = await random.bits(random.key(9), [64]).data();
   setDefaultDevice('webgpu');

@@ -69,7 +69,8 @@ describe('devices', () => {
 
   test('mistakes have errors of their own', async () => {
     const other = await devicePut(np.ones([3]), 'interpreter');
-    expect(failure(() => np.add(other, np.ones([3])))).toMatch(
+    const here = await devicePut(np.ones([3]), 'wasm');
+    expect(failure(() => np.add(other, here))).toMatch(
       /^DeviceError: array: operands must be on one device; got .* Move it with `await devicePut\(x, '(wasm|interpreter)'\)`\.$/,
     );
     expect(failure(() => setDefaultDevice('cuda' as 'wasm'))).toBe(
