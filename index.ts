@@ -42,9 +42,11 @@ export {
   P,
   PartitionSpec,
   virtualDevices,
+  type BlockRange,
   type PartitionEntry,
   type VirtualDevice,
 } from './core/mesh.ts';
+export { SingleDeviceSharding, type Sharding } from './core/sharding.ts';
 export type { Shape } from './core/shape.ts';
 export { Tracer } from './core/trace.ts';
 export * as tree from './core/tree.ts';

@@ -26,6 +26,7 @@ import {
   typedArrayDType,
 } from './host.ts';
 import { showArray } from './array-print.ts';
+import { SingleDeviceSharding, type Sharding } from './sharding.ts';
 import { showShape, sizeOf, type Shape } from './shape.ts';
 import { RefLike } from './ref-cell.ts';
 import { Value } from './value.ts';
@@ -38,11 +39,8 @@ export class NDArray extends Value {
   readonly aval: Aval;
   /** The JavaScript scalar that this array was made from; such arrays become literals in jaxprs and move between devices. */
   readonly scalar: Scalar | undefined;
-  /**
-   * Whether the array was put on its device (`devicePut`), or computed from one that was: programs run there. Other arrays go to where
-   * a program runs.
-   */
-  readonly committed: boolean;
+  readonly #committed: boolean;
+  #sharding: Sharding | undefined;
   #buffer: DeviceBuffer | undefined;
   /** The elements on the device where a program needed them last. */
   #copy: DeviceBuffer | undefined;
@@ -70,7 +68,7 @@ export class NDArray extends Value {
     this.aval = aval;
     this.#buffer = buffer;
     this.scalar = scalar;
-    this.committed = committed;
+    this.#committed = committed;
   }
 
   /** Wrap device memory that holds the row-major elements; a committed array stays on its device. */
@@ -108,6 +106,26 @@ export class NDArray extends Value {
   /** The device that holds the array; the default device for scalars that live on the host. */
   override get device(): Device {
     return this.#buffer?.device ?? defaultDevice();
+  }
+
+  /**
+   * Whether the array was put on its device (`devicePut`), or computed from one that was: programs run there. Other arrays go to where
+   * a program runs.
+   */
+  override get committed(): boolean {
+    return this.#committed;
+  }
+
+  /** How the array lies over devices: as `devicePut` or the `outShardings` of `jit` said; else all of it on its device. */
+  override get sharding(): Sharding {
+    return this.#sharding ?? new SingleDeviceSharding(this.device);
+  }
+
+  /** The same elements, committed to their device and lying over a mesh as this says; the memory is shared. */
+  withSharding(sharding: Sharding): NDArray {
+    const placed = new NDArray(this.aval, this.bufferOn(this.device), undefined, true);
+    placed.#sharding = sharding;
+    return placed;
   }
 
   /** Whether the array was disposed or donated. */

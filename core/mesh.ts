@@ -7,6 +7,7 @@ import { config } from './config.ts';
 import { ArgumentError, DeviceError, ShapeError } from './errors.ts';
 import { keyOf, type Keyed } from './key.ts';
 import { showShape, sizeOf, type Shape } from './shape.ts';
+import type { Sharding } from './sharding.ts';
 import { registerStatic } from './tree.ts';
 
 /** One of the virtual devices that meshes are made of. */
@@ -179,8 +180,11 @@ const quoted = (name: string): string => `'${name}'`;
 export const P = (...entries: readonly PartitionEntry[]): PartitionSpec =>
   new PartitionSpec(...entries);
 
+/** Part of an axis: the first index, and the one after the last. */
+export type BlockRange = readonly [start: number, stop: number];
+
 /** A mesh and a spec: where each block of an array lies. */
-export class NamedSharding implements Keyed {
+export class NamedSharding implements Sharding, Keyed {
   readonly mesh: Mesh;
   readonly spec: PartitionSpec;
 
@@ -219,6 +223,43 @@ export class NamedSharding implements Keyed {
         );
       return size / count;
     });
+  }
+
+  /** Whether an array of `ndim` axes lies the same way under both: over one mesh, each axis cut by the same axes of it. */
+  isEquivalentTo(other: Sharding, ndim: number): boolean {
+    if (!(other instanceof NamedSharding)) return false;
+    const cuts = ({ spec }: NamedSharding): string =>
+      JSON.stringify(Array.from({ length: ndim }, (_, i) => spec.names[i] ?? []));
+    return keyOf(this.mesh) === keyOf(other.mesh) && cuts(this) === cuts(other);
+  }
+
+  /**
+   * Which part of an array of this shape each device has: for each axis the first index, and the one after the last.
+   *
+   * @throws as `shardShape`.
+   */
+  devicesIndicesMap(shape: Shape): ReadonlyMap<VirtualDevice, readonly BlockRange[]> {
+    const block = this.shardShape(shape);
+    const { axisSizes, devices } = this.mesh;
+    return new Map(
+      devices.map((device, at) => {
+        const place = new Map(
+          this.mesh.axisNames.map((name, i) => {
+            const inner = sizeOf(axisSizes.slice(i + 1));
+            return [name, Math.floor(at / inner) % axisSizes[i]];
+          }),
+        );
+        const ranges = block.map((size, axis): BlockRange => {
+          const names = this.spec.names[axis] ?? [];
+          const index = names.reduce(
+            (n, name) => n * this.mesh.sizeAlong([name]) + (place.get(name) ?? 0),
+            0,
+          );
+          return [index * size, (index + 1) * size];
+        });
+        return [device, ranges];
+      }),
+    );
   }
 
   /** The shape of the array whose blocks have this shape. */

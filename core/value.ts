@@ -2,6 +2,7 @@
 import type { Device } from './backend.ts';
 import { ConcretizationError } from './errors.ts';
 import type { Nested, Scalar, TypedArray } from './host.ts';
+import type { Sharding } from './sharding.ts';
 import { Typed } from './typed.ts';
 
 /** A concrete array or a tracer that stands for one. */
@@ -9,6 +10,16 @@ export abstract class Value extends Typed {
   /** The device that holds the array. @throws ConcretizationError for traced values, as everything below. */
   get device(): Device {
     throw this.#abstract('device');
+  }
+
+  /** How the array lies over devices. */
+  get sharding(): Sharding {
+    throw this.#abstract('sharding');
+  }
+
+  /** Whether the array was put on its device, so that programs with it run there. */
+  get committed(): boolean {
+    throw this.#abstract('committed');
   }
 
   /** Whether the array was disposed or donated. */

@@ -42,6 +42,7 @@ import {
   transpose,
   type AxisOptions,
 } from './shape.ts';
+import { addressableShards, type Shard } from './shards.ts';
 import { argsort, sort, type SortOptions } from './sorting.ts';
 import * as ufuncs from './ufuncs.ts';
 
@@ -151,6 +152,8 @@ export interface ArrayMethods {
   at(...indices: readonly Index[]): IndexRef;
   /** Elements at an index. */
   slice(...indices: readonly Index[]): Value;
+  /** What each device has of the array, as `sharding` says. */
+  readonly addressableShards: readonly Shard[];
 }
 
 declare module '../core/value.ts' {
@@ -166,7 +169,10 @@ const method = (f: (x: Value, ...args: never[]) => unknown): Method =>
   };
 
 const functions: Readonly<
-  Record<Exclude<keyof ArrayMethods, 'T' | 'mT'>, (x: Value, ...args: never[]) => unknown>
+  Record<
+    Exclude<keyof ArrayMethods, 'T' | 'mT' | 'addressableShards'>,
+    (x: Value, ...args: never[]) => unknown
+  >
 > = {
   add: ufuncs.add,
   sub: ufuncs.subtract,
@@ -229,7 +235,10 @@ export function installMethods(): void {
       configurable: true,
       writable: true,
     });
-  const property = (name: 'T' | 'mT', f: (x: Value) => Value): void => {
+  const property = <K extends 'T' | 'mT' | 'addressableShards'>(
+    name: K,
+    f: (x: Value) => ArrayMethods[K],
+  ): void => {
     Object.defineProperty(Value.prototype, name, {
       get(this: Value) {
         return f(this);
@@ -239,4 +248,5 @@ export function installMethods(): void {
   };
   property('T', (x) => transpose(x));
   property('mT', (x) => swapaxes(x, -1, -2));
+  property('addressableShards', addressableShards);
 }

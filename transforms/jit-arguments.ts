@@ -13,6 +13,7 @@ import { Tracer } from '../core/trace.ts';
 import { flatten, leafPaths, type TreeDef } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
 import { argumentPath, checkDistinctRefs, isStaticLeaf, toOperand } from './flat-function.ts';
+import type { Shardings } from './jit-shardings.ts';
 import { ShapeDtypeStruct } from './shape-struct.ts';
 
 /** What enters the key besides the function. */
@@ -26,6 +27,8 @@ export interface JitSettings {
   readonly keepUnused: boolean;
   /** Whether programs that call the function get its equations instead of a call. */
   readonly inline: boolean;
+  readonly inShardings?: Shardings | undefined;
+  readonly outShardings?: Shardings | undefined;
 }
 
 /** What a call is known by: all that decides which program runs. */

@@ -20,6 +20,7 @@ import {
   type JitArguments,
   type JitSettings,
 } from './jit-arguments.ts';
+import { besideStatic, checkBlocks, leafShardings, type LeafShardings } from './jit-shardings.ts';
 import { hoistConsts, isCacheable, traceToJaxpr, type Closed } from './stage.ts';
 
 /** A function traced for one key. */
@@ -28,6 +29,9 @@ export interface TracedFunction extends Closed {
   readonly outTree: TreeDef;
   readonly inAvals: readonly Aval[];
   readonly donated: readonly boolean[];
+  /** How the traced arguments lie over a mesh; empty where nothing is said. */
+  readonly inShardings: LeafShardings;
+  readonly outShardings: LeafShardings;
 }
 
 /** Trace a function for these arguments. */
@@ -44,13 +48,32 @@ export function traceFunction(
     const filled = leaves.map((leaf, i) => (isStatic[i] ? staticValue(leaf) : values[next++]));
     return flat.fun(filled as Value[]);
   }, avals);
+  const outTree = flat.outTree();
+  const outShardings = leafShardings('outShardings', settings.outShardings, outTree);
+  checkBlocks((path) => `the result${path}`, outShardings, jaxpr.outAvals, outTree);
   return {
+    inShardings: argumentShardings(args, settings),
+    outShardings,
     ...hoistConsts(jaxpr),
     name: settings.name,
-    outTree: flat.outTree(),
+    outTree,
     inAvals: avals,
     donated,
   };
+}
+
+/** How the traced arguments of a call lie. @throws TreeError or ShapeError for shardings that do not fit them. */
+function argumentShardings(
+  { treedef, isStatic, avals }: JitArguments,
+  { inShardings, staticArgnums }: JitSettings,
+): LeafShardings {
+  const count = treedef.children.length;
+  const given = besideStatic(inShardings, staticArgnums, count);
+  const all = leafShardings('inShardings', given, treedef);
+  let next = 0;
+  const types = isStatic.map((one) => (one ? undefined : avals[next++]));
+  checkBlocks((path) => `args${path}`, all, types, treedef);
+  return all.filter((_, i) => !isStatic[i]);
 }
 
 /** One remembered call: the traced function and the program that it became. */

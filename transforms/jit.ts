@@ -22,6 +22,7 @@ import {
   type JitSettings,
 } from './jit-arguments.ts';
 import { jitP } from './jit-call.ts';
+import { checkLaid, laidOut, type Shardings } from './jit-shardings.ts';
 import { cacheOf, entryFor, type JitEntry } from './jit-cache.ts';
 import type { Inputs, Output } from './signature.ts';
 import { runOnContents, withoutState } from './state.ts';
@@ -44,6 +45,13 @@ export interface JitOptions {
   readonly keepUnused?: boolean;
   /** Inside programs, put the equations of the function in place of a call of it. */
   readonly inline?: boolean;
+  /**
+   * How the arguments lie over a mesh: one sharding for all, or a list with one for each argument that is not static (trees of shardings
+   * for trees of arrays; null says nothing). Arguments that were laid otherwise are a mistake; no value depends on it.
+   */
+  readonly inShardings?: Shardings;
+  /** How the results lie over a mesh: `x.sharding` of each. */
+  readonly outShardings?: Shardings;
   /** Name of the program, instead of the function's. */
   readonly name?: string;
 }
@@ -68,7 +76,8 @@ export interface Jitted<A extends readonly unknown[], R> {
  * What is remembered is bounded and goes with the function. A function that is defined anew for each call is traced anew each time
  * (and compiled once, as long as it does the same); `config.explainCacheMisses` tells when and why functions are traced.
  *
- * @throws ArgumentError for options that contradict each other or do not fit the call; AsyncFunctionError when the function returns a promise; TreeError when an argument or result is no array; whatever
+ * @throws ArgumentError for options that contradict each other or do not fit the call; ShapeError for shardings that cannot cut an
+ * array into equal blocks; AsyncFunctionError when the function returns a promise; TreeError when an argument or result is no array; whatever
  * the function throws.
  * @example
  * const f = jit((x) => lax.mul(lax.sin(x), 2));
@@ -123,6 +132,8 @@ const optionNames: readonly (keyof JitOptions)[] = [
   'donateArgnames',
   'keepUnused',
   'inline',
+  'inShardings',
+  'outShardings',
   'name',
 ];
 
@@ -144,6 +155,8 @@ function settingsOf(f: { readonly name: string }, options: JitOptions): JitSetti
     donateArgnames,
     keepUnused: options.keepUnused === true,
     inline: options.inline === true,
+    inShardings: options.inShardings,
+    outShardings: options.outShardings,
   };
 }
 
@@ -166,15 +179,21 @@ function run(
   const { traced } = entry;
   const all = traced.consts.length === 0 ? values : [...traced.consts, ...values];
   const flags = donated === undefined ? undefined : [...traced.consts.map(() => false), ...donated];
-  if (entry.hasRefs) return entry.result(runWithRefs(entry, all, keepUnused, flags));
+  checkLaid(traced.inShardings, values);
+  if (entry.hasRefs) {
+    const outs = runWithRefs(entry, all, keepUnused, flags);
+    return entry.result(laidOut(traced.outShardings, outs));
+  }
   const device = deviceOf(values, traced.consts);
-  if (runsStepwise(device)) return entry.result(evalJaxpr(traced.jaxpr, all));
+  if (runsStepwise(device))
+    return entry.result(laidOut(traced.outShardings, evalJaxpr(traced.jaxpr, all)));
   if (entry.program?.device !== device)
     entry.program = compileJaxpr(`jit_${traced.name}`, traced.jaxpr, device, {
       donated: flags,
       keepUnused,
     });
-  return entry.result(runProgram(entry.program, all, flags, traced.consts.length));
+  const outs = runProgram(entry.program, all, flags, traced.consts.length);
+  return entry.result(laidOut(traced.outShardings, outs));
 }
 
 /** Run a program that reads and writes refs: memory of contents that nobody else holds is taken for the new contents. */

@@ -5,8 +5,8 @@ import type { Aval } from '../core/aval.ts';
 import { ArgumentError, ShapeError, TreeError } from '../core/errors.ts';
 import { Mesh, NamedSharding, PartitionSpec } from '../core/mesh.ts';
 import { checkFunction, checkOptions } from '../core/options.ts';
-import type { Shape } from '../core/shape.ts';
 import { broadcastPrefix, leafPaths, unflatten, type TreeDef } from '../core/tree.ts';
+import { blockShape } from './block-shape.ts';
 import { flattenFunction, flattenValues, nameOf, named } from './flat-function.ts';
 import { shardMapP } from './shard-call.ts';
 import { expandShardMap, manualAxes, type ShardMapParams } from './shard-expand.ts';
@@ -72,7 +72,9 @@ export function shardMap(
     const { values, treedef } = flattenValues('shardMap', 'args', args);
     const given = specsOf('inSpecs', inSpecs, treedef, place);
     const argument = (i: number): string => `args${leafPaths(treedef)[i]}`;
-    const avals = values.map((x, i) => x.aval.withShape(blockOf(given[i], x.shape, argument, i)));
+    const avals = values.map((x, i) =>
+      x.aval.withShape(blockShape('shardMap', () => argument(i), given[i], x.shape)),
+    );
     const flat = flattenFunction('shardMap', f, treedef);
     const { jaxpr, consts } = withAxes(manualAxes(place), () =>
       traceClosed(flat.fun, avals, 'shardMap'),
@@ -143,24 +145,6 @@ function specsOf(
       );
     return sharding;
   });
-}
-
-/** The shape of a block, in errors with the name of what is cut. */
-function blockOf(
-  sharding: NamedSharding,
-  shape: Shape,
-  where: (i: number) => string,
-  i: number,
-): Shape {
-  try {
-    return sharding.shardShape(shape);
-  } catch (error) {
-    if (!(error instanceof ShapeError)) throw error;
-    const [message] = error.message.split('\n');
-    throw new ShapeError(message.replace('NamedSharding:', `shardMap: in ${where(i)},`), {
-      cause: error,
-    });
-  }
 }
 
 function checkRank({ spec }: NamedSharding, aval: Aval, where: string): void {

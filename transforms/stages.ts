@@ -22,6 +22,7 @@ import {
   type JitArguments,
   type JitSettings,
 } from './jit-arguments.ts';
+import { checkLaid, laidOut } from './jit-shardings.ts';
 import { traceFunction, type TracedFunction } from './jit-cache.ts';
 import { ShapeDtypeStruct } from './shape-struct.ts';
 import type { Inputs, Output } from './signature.ts';
@@ -209,10 +210,11 @@ function compileStage<A extends readonly unknown[], R>(
         throw new ArgumentError(
           `compiled: a compiled function runs on concrete arrays; got ${x.toString()}. Call the jitted function inside transformations.`,
         );
+    checkLaid(traced.inShardings, values);
     const all = [...traced.consts, ...values];
     const captured = traced.consts.length;
     const outs = runOnContents(pure, all, (xs) => runProgram(program, xs, donated, captured));
-    return unflatten(traced.outTree, outs);
+    return unflatten(traced.outTree, laidOut(traced.outShardings, outs));
   };
   const { executable } = program;
   return Object.assign(call as (...given: Inputs<A>) => Output<R>, {

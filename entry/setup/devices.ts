@@ -8,6 +8,7 @@ import {
   type DeviceKind,
 } from '../../core/backend.ts';
 import { ArgumentError, DeviceError, DTypeError } from '../../core/errors.ts';
+import { NamedSharding } from '../../core/mesh.ts';
 import { checkOptions } from '../../core/options.ts';
 import { flatten, unflatten } from '../../core/tree.ts';
 import type { Value } from '../../core/value.ts';
@@ -102,15 +103,26 @@ export function setDefaultDevice(device: DeviceKind | Device): void {
  * Copy the arrays of a tree to a device, and commit them to it: programs with them run there, and other arrays go along. Arrays that are
  * there already keep their memory; numbers become arrays there.
  *
+ * With a `NamedSharding`, the arrays stay on their devices, and `x.sharding` says how they lie over the mesh: its devices are virtual,
+ * and no value changes.
+ *
  * @throws DeviceError when no such device was started; DTypeError when it cannot hold a type; ArgumentError for leaves that are
- * no arrays.
+ * no arrays; ShapeError when a sharding cannot cut an array into equal blocks.
  * @example
  * const x = await devicePut(1, 'interpreter');
  * x.device.kind; // → interpreter
  */
-export async function devicePut<T>(tree: T, device: DeviceKind | Device): Promise<Put<T>> {
-  const to = typeof device === 'object' ? device : findDevice(checkKind('devicePut', device));
+export async function devicePut<T>(
+  tree: T,
+  device: DeviceKind | Device | NamedSharding,
+): Promise<Put<T>> {
   const { leaves, treedef } = flatten(tree);
+  if (device instanceof NamedSharding)
+    return unflatten(
+      treedef,
+      leaves.map((leaf) => layLeaf(leaf, device)),
+    ) as Put<T>;
+  const to = typeof device === 'object' ? device : findDevice(checkKind('devicePut', device));
   return unflatten(treedef, await Promise.all(leaves.map((leaf) => putLeaf(leaf, to)))) as Put<T>;
 }
 
@@ -121,7 +133,8 @@ export type Put<T> = T extends Value
     ? Value
     : { [K in keyof T]: Put<T[K]> };
 
-async function putLeaf(leaf: unknown, to: Device): Promise<NDArray> {
+/** A concrete array. @throws ArgumentError for everything else. */
+function arrayOf(leaf: unknown): NDArray {
   if (!isArrayLike(leaf))
     throw new ArgumentError(
       `devicePut: leaves must be arrays or numbers; got ${String(leaf)}. Make an array of it with np.array(…).`,
@@ -131,6 +144,18 @@ async function putLeaf(leaf: unknown, to: Device): Promise<NDArray> {
     throw new ArgumentError(
       `devicePut: only concrete arrays can be moved; got ${value.toString()}. Move arrays outside of transformed functions.`,
     );
+  return value;
+}
+
+/** An array where it is, lying over a mesh. */
+function layLeaf(leaf: unknown, sharding: NamedSharding): NDArray {
+  const value = arrayOf(leaf);
+  sharding.shardShape(value.shape);
+  return value.withSharding(sharding);
+}
+
+async function putLeaf(leaf: unknown, to: Device): Promise<NDArray> {
+  const value = arrayOf(leaf);
   if (!to.supports(value.aval))
     throw new DTypeError(
       `devicePut: ${to.kind} does not compute with this type; got ${value.aval.toString()}. Convert it with x.astype('f32').`,

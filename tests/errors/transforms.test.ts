@@ -313,7 +313,7 @@ test('jit', () => {
     other types than the compiled ones
       ArgumentError: compiled: the arguments must have the types that the function was compiled for; got args[0]: f32[4], was f32[3] (shape). Lower and compile it for these types.
     a wrong option
-      ArgumentError: jit: options must be among staticArgnums, staticArgnames, donateArgnums, donateArgnames, keepUnused, inline, name; got static. Check the spelling.
+      ArgumentError: jit: options must be among staticArgnums, staticArgnames, donateArgnums, donateArgnames, keepUnused, inline, inShardings, outShardings, name; got static. Check the spelling.
     no function
       ArgumentError: jit: there must be a function to transform or to run; got f32[3]. Pass the function itself, not its result.
     checkpoint of no function
