@@ -1,6 +1,5 @@
 /** How the elements of an array lie over devices: all of them on one, or as a spec over a mesh says (`mesh.ts`). */
 import type { Device } from './backend.ts';
-import type { Keyed } from './key.ts';
 import type { Shape } from './shape.ts';
 
 /** Where the elements of an array lie. */
@@ -15,7 +14,7 @@ export interface Sharding {
 }
 
 /** The whole array on one device. */
-export class SingleDeviceSharding implements Sharding, Keyed {
+export class SingleDeviceSharding implements Sharding {
   readonly device: Device;
 
   constructor(device: Device) {
