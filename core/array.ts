@@ -123,7 +123,14 @@ export class NDArray extends Value {
 
   /** The same elements, committed to their device and lying over a mesh as this says; the memory is shared. */
   withSharding(sharding: Sharding): NDArray {
-    const placed = new NDArray(this.aval, this.bufferOn(this.device), undefined, true);
+    const placed =
+      this.scalar === undefined
+        ? this.share(true)
+        : NDArray.fromBuffer(
+            this.aval,
+            this.device.upload(encode(scalarData(this.scalar, this.dtype), this.dtype)),
+            true,
+          );
     placed.#sharding = sharding;
     return placed;
   }
@@ -170,6 +177,7 @@ export class NDArray extends Value {
   override share(committed: boolean = this.committed): NDArray {
     this.#checkAlive();
     const other = new NDArray(this.aval, this.#buffer, this.scalar, committed);
+    other.#sharding = this.#sharding;
     if (this.scalar !== undefined) return other;
     this.#holders ??= { count: 1 };
     this.#holders.count++;

@@ -161,8 +161,7 @@ async function putLeaf(leaf: unknown, to: Device): Promise<NDArray> {
       `devicePut: ${to.kind} does not compute with this type; got ${value.aval.toString()}. Convert it with x.astype('f32').`,
     );
   const from = value.device;
-  if (value.scalar === undefined && from === to)
-    return value.committed ? value : value.share(true);
+  if (value.scalar === undefined && from === to) return value.committed ? value : value.share(true);
   const bytes = await from.read(value.bufferOn(from));
   return NDArray.fromBuffer(value.aval, to.upload(bytes), true);
 }

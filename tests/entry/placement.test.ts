@@ -109,5 +109,7 @@ test('putting an array where it is commits it', async () => {
   const c = await devicePut(x, 'wasm');
   expect([place(x), place(c)]).toEqual(['wasm', 'wasm, committed']);
   expect(await devicePut(c, 'wasm')).toBe(c);
+  x.dispose();
+  expect(c.jsSync()).toEqual([0, 1, 2, 3]);
   expect(place(await devicePut(3, 'interpreter'))).toBe('interpreter, committed');
 });
