@@ -33,8 +33,10 @@ export interface SoftmaxOptions {
   readonly where?: ArrayLike;
 }
 
-const lastAxis = (options: Axis | SoftmaxOptions | undefined): SoftmaxOptions =>
-  options === undefined ? { axis: -1 } : { axis: -1, ...axisOptions<SoftmaxOptions>(options) };
+const lastAxis = (op: string, options: Axis | SoftmaxOptions | undefined): SoftmaxOptions =>
+  options === undefined
+    ? { axis: -1 }
+    : { axis: -1, ...axisOptions<SoftmaxOptions>(op, options, ['axis', 'where']) };
 
 /** The greatest element along axes, kept as axes of size 1, without derivative: subtracting it changes no result. */
 function peak(x: Value, axes: readonly number[]): Value {
@@ -59,7 +61,7 @@ function masked(op: string, x: Value, where: ArrayLike | undefined): Value {
  * String(nn.softmax(np.zeros(4))); // → [0.25 0.25 0.25 0.25]
  */
 export function softmax(x: ArrayLike, options?: Axis | SoftmaxOptions): Value {
-  const { axis, where } = lastAxis(options);
+  const { axis, where } = lastAxis('softmax', options);
   const value = masked('softmax', asInexact('softmax', x), where);
   const axes = reducedAxes('softmax', axis, value);
   if (value.size === 0) return value;
@@ -76,7 +78,7 @@ export function softmax(x: ArrayLike, options?: Axis | SoftmaxOptions): Value {
  * String(nn.logSoftmax(np.zeros(1))); // → [0.]
  */
 export function logSoftmax(x: ArrayLike, options?: Axis | SoftmaxOptions): Value {
-  const { axis, where } = lastAxis(options);
+  const { axis, where } = lastAxis('logSoftmax', options);
   const value = masked('logSoftmax', asInexact('logSoftmax', x), where);
   const axes = reducedAxes('logSoftmax', axis, value);
   if (value.size === 0) return value;
@@ -104,7 +106,12 @@ export interface LogsumexpOptions {
  * String(nn.logsumexp(np.full(2, 1000))); // → 1000.6932
  */
 export function logsumexp(x: ArrayLike, options?: Axis | LogsumexpOptions): Value {
-  const { axis, keepdims = false, b, where } = axisOptions<LogsumexpOptions>(options);
+  const {
+    axis,
+    keepdims = false,
+    b,
+    where,
+  } = axisOptions<LogsumexpOptions>('logsumexp', options, ['axis', 'keepdims', 'b', 'where']);
   const [given, factor] =
     b === undefined ? [asInexact('logsumexp', x), undefined] : promoteInexact('logsumexp', x, b);
   // Elements with factor 0 may not decide the shift.
@@ -156,7 +163,14 @@ export function standardize(x: ArrayLike, options?: Axis | StandardizeOptions): 
     epsilon = 1e-5,
     mean: center,
     variance,
-  } = options === undefined ? {} : axisOptions<StandardizeOptions>(options);
+  } = options === undefined
+    ? {}
+    : axisOptions<StandardizeOptions>('standardize', options, [
+        'axis',
+        'epsilon',
+        'mean',
+        'variance',
+      ]);
   const value = asInexact('standardize', x);
   const axes = reducedAxes('standardize', axis, value);
   const middle =

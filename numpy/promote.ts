@@ -8,6 +8,7 @@ import { dtypeInfo, isFloat, isInexact, isUnsigned, type DType } from '../core/d
 import { ArgumentError, ConcretizationError, ShapeError } from '../core/errors.ts';
 import { checkRange, type Scalar } from '../core/host.ts';
 import { canonicalDType, resultType, toInexact, type Typed } from '../core/promotion.ts';
+import { checkOptions } from '../core/options.ts';
 import { canonicalAxes, canonicalAxis, showShape, type Shape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
 import { convertElementType } from '../lax/convert.ts';
@@ -55,14 +56,21 @@ export function shapeOf(op: string, like: ShapeLike): Shape {
 /** Axes of a reduction: one, several, or all (null or left out). */
 export type Axis = number | readonly number[] | null;
 
-/** Reads options that may be given as the bare axis. */
-export const axisOptions = <T extends { readonly axis?: Axis }>(options: Axis | T | undefined): T =>
-  typeof options === 'object' &&
-  options !== null &&
-  !Array.isArray(options) &&
-  !(options instanceof Value)
-    ? (options as T)
-    : ({ axis: options ?? null } as unknown as T);
+/** Reads options that may be given as the bare axis. @throws ArgumentError when one is none of `known`. */
+export function axisOptions<T extends { readonly axis?: Axis }>(
+  op: string,
+  options: Axis | T | undefined,
+  known: readonly (keyof T & string)[],
+): T {
+  const isBare =
+    typeof options !== 'object' ||
+    options === null ||
+    Array.isArray(options) ||
+    options instanceof Value;
+  if (isBare) return { axis: options ?? null } as unknown as T;
+  checkOptions(op, options as T, known);
+  return options as T;
+}
 
 /** All axes that an option names, sorted. @throws ShapeError when one is out of range or named twice. */
 export const reducedAxes = (op: string, axis: Axis | undefined, x: Value): number[] =>

@@ -54,6 +54,11 @@ export interface PositionOptions {
   readonly keepdims?: boolean;
 }
 
+const reduceOptions = ['axis', 'keepdims', 'where'] as const;
+const extremumOptions = [...reduceOptions, 'initial'] as const;
+const sumOptions = [...extremumOptions, 'dtype'] as const;
+const meanOptions = [...reduceOptions, 'dtype'] as const;
+
 /** Put the reduced axes back with size 1. */
 const keep = (out: Value, axes: readonly number[], keepdims: boolean | undefined): Value =>
   keepdims === true && axes.length > 0 ? lax.expandDims(out, axes) : out;
@@ -76,7 +81,11 @@ function accumulate(
   options: Axis | SumOptions | undefined,
   neutral: 0 | 1,
 ): Value {
-  const { axis, keepdims, dtype, initial, where } = axisOptions<SumOptions>(options);
+  const { axis, keepdims, dtype, initial, where } = axisOptions<SumOptions>(
+    op,
+    options,
+    sumOptions,
+  );
   const value = asArray(op, x);
   const type = dtype === undefined ? sumDType(value.dtype) : dtypeOf(dtype);
   const inside: DType = isHalf(type) ? 'f32' : type;
@@ -131,7 +140,12 @@ export interface MeanOptions extends ReduceOptions {
  * String(np.mean(np.arange(4))); // → 1.5
  */
 export function mean(x: ArrayLike, options?: Axis | MeanOptions): Value {
-  const { axis, keepdims = false, dtype, where } = axisOptions<MeanOptions>(options);
+  const {
+    axis,
+    keepdims = false,
+    dtype,
+    where,
+  } = axisOptions<MeanOptions>('mean', options, meanOptions);
   const value = asArray('mean', x);
   const type = dtype === undefined ? toInexact(value.dtype) : dtypeOf(dtype);
   const inside: DType = isHalf(type) ? 'f32' : type;
@@ -156,7 +170,11 @@ export interface AverageOptions {
 
 /** The weighted mean over axes. @throws ShapeError when the weights do not have the shape of the array or of the axis. */
 export function average(x: ArrayLike, options?: Axis | AverageOptions): Value {
-  const { axis = null, weights, keepdims = false } = axisOptions<AverageOptions>(options);
+  const {
+    axis = null,
+    weights,
+    keepdims = false,
+  } = axisOptions<AverageOptions>('average', options, ['axis', 'weights', 'keepdims']);
   if (weights === undefined) return mean(x, { axis, keepdims });
   const [value, given] = promoteDTypes('average', x, weights);
   const along =
@@ -183,7 +201,13 @@ export interface VarianceOptions extends MeanOptions {
 }
 
 function variance(op: string, x: ArrayLike, options: Axis | VarianceOptions | undefined): Value {
-  const { axis, keepdims = false, dtype, ddof = 0, where } = axisOptions<VarianceOptions>(options);
+  const {
+    axis,
+    keepdims = false,
+    dtype,
+    ddof = 0,
+    where,
+  } = axisOptions<VarianceOptions>(op, options, [...meanOptions, 'ddof']);
   const value = asArray(op, x);
   const type = dtype === undefined ? toInexact(value.dtype) : dtypeOf(dtype);
   const inside: DType = isHalf(type) ? 'f32' : type;
@@ -225,7 +249,11 @@ function extremum(
   x: ArrayLike,
   options: Axis | ExtremumOptions | undefined,
 ): Value {
-  const { axis, keepdims, initial, where } = axisOptions<ExtremumOptions>(options);
+  const { axis, keepdims, initial, where } = axisOptions<ExtremumOptions>(
+    op,
+    options,
+    extremumOptions,
+  );
   const value = asArray(op, x);
   const axes = reducedAxes(op, axis, value);
   if (initial === undefined && (where !== undefined || axes.some((a) => value.shape[a] === 0)))
@@ -271,7 +299,7 @@ function logical(
   x: ArrayLike,
   options: Axis | ReduceOptions | undefined,
 ): Value {
-  const { axis, keepdims, where } = axisOptions<ReduceOptions>(options);
+  const { axis, keepdims, where } = axisOptions<ReduceOptions>(op, options, reduceOptions);
   const value = masked(op, asBool(op, x), where, op === 'all' ? 1 : 0);
   const axes = reducedAxes(op, axis, value);
   return keep((op === 'all' ? lax.reduceAnd : lax.reduceOr)(value, axes), axes, keepdims);
@@ -293,8 +321,10 @@ function position(
   x: ArrayLike,
   options: number | null | PositionOptions | undefined,
 ): Value {
-  const { axis = null, keepdims = false } =
-    typeof options === 'number' || options === null ? { axis: options } : (options ?? {});
+  const { axis = null, keepdims = false } = axisOptions<PositionOptions>(op, options, [
+    'axis',
+    'keepdims',
+  ]);
   const given = asArray(op, x);
   const value = axis === null ? ravel(given) : given;
   const at = oneAxis(op, axis ?? 0, value);
@@ -337,8 +367,7 @@ function cumulative(
   x: ArrayLike,
   options: number | null | CumulativeOptions | undefined,
 ): Value {
-  const { axis = null, dtype } =
-    typeof options === 'number' || options === null ? { axis: options } : (options ?? {});
+  const { axis = null, dtype } = axisOptions<CumulativeOptions>(op, options, ['axis', 'dtype']);
   const given = asArray(op, x);
   const value = axis === null ? ravel(given) : given;
   // Running sums of small integers wrap around, as in JAX.
@@ -434,7 +463,7 @@ export const nancumprod = (x: ArrayLike, options?: number | null | CumulativeOpt
 /** The mean without NaN; NaN where nothing is left. @throws as `mean`. */
 export function nanmean(x: ArrayLike, options?: Axis | MeanOptions): Value {
   const [value, mask] = withoutNaN('nanmean', x, 0);
-  const given = axisOptions<MeanOptions>(options);
+  const given = axisOptions<MeanOptions>('nanmean', options, meanOptions);
   if (mask === undefined) return mean(value, given);
   const where =
     given.where === undefined
@@ -456,7 +485,11 @@ function nanExtremum(
 ): Value {
   const [value, mask] = withoutNaN(`nan${op}`, x, op === 'max' ? -Infinity : Infinity);
   const out = extremum(op, value, options);
-  const { axis = null, keepdims = false, initial } = axisOptions<ExtremumOptions>(options);
+  const {
+    axis = null,
+    keepdims = false,
+    initial,
+  } = axisOptions<ExtremumOptions>(op, options, extremumOptions);
   if (mask === undefined || initial !== undefined) return out;
   return lax.select(any(mask, { axis, keepdims }), out, lax.fullLike(out, NaN));
 }

@@ -146,7 +146,7 @@ export function moveaxis(
 
 /** Drop axes of size 1: all, or the given ones. @throws ShapeError when one has another size. */
 export function squeeze(x: ArrayLike, options?: Axis | AxisOptions): Value {
-  const { axis } = axisOptions<AxisOptions>(options);
+  const { axis } = axisOptions<AxisOptions>('squeeze', options, ['axis']);
   const value = asArray('squeeze', x);
   const axes =
     axis === undefined || axis === null
@@ -338,7 +338,7 @@ export const arraySplit = (x: ArrayLike, sections: number | readonly number[], a
 
 /** Reverse the order along axes, all when none is given. @throws ShapeError when an axis is out of range. */
 export function flip(x: ArrayLike, options?: Axis | AxisOptions): Value {
-  const { axis } = axisOptions<AxisOptions>(options);
+  const { axis } = axisOptions<AxisOptions>('flip', options, ['axis']);
   const value = asArray('flip', x);
   return rev(value, reducedAxes('flip', axis, value));
 }

@@ -68,7 +68,10 @@ export interface MedianOptions {
  * String(np.median(np.array([3, 1, 2, 9]))); // → 2.5
  */
 export function median(x: ArrayLike, given?: Axis | MedianOptions): Value {
-  const { axis, keepdims = false } = axisOptions<MedianOptions>(given);
+  const { axis, keepdims = false } = axisOptions<MedianOptions>('median', given, [
+    'axis',
+    'keepdims',
+  ]);
   const value = asInexact('median', x);
   const axes = reducedAxes('median', axis, value);
   const kept = value.shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));

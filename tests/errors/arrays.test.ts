@@ -226,3 +226,17 @@ test('trees', () => {
       ArgumentError: scaleByLearningRate: the learning rate must be a number or a schedule; got undefined. Give one, for example 1e-3."
   `);
 });
+
+test('options that do not exist', () => {
+  const misspelt = { axis: 0, keepDims: true };
+  const { sum, prod, mean, average, std, max, min, ptp, all, any, argmax, argmin } = np;
+  const { median, cumsum, cumprod, nansum, nanmean, nanmax, squeeze, flip } = np;
+  const { softmax, logSoftmax, logsumexp, standardize } = nn;
+  const reductions = { sum, prod, mean, average, std, max, min, ptp, all, any, argmax, argmin };
+  const others = { median, cumsum, cumprod, nansum, nanmean, nanmax, squeeze, flip };
+  const rows = { softmax, logSoftmax, logsumexp, standardize };
+  for (const [name, f] of Object.entries({ ...reductions, ...others, ...rows }))
+    expect(() => untyped(f)(x, misspelt), name).toThrow(
+      /options must be among axis.*; got keepDims\. Check the spelling\./,
+    );
+});
