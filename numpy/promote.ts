@@ -68,7 +68,7 @@ export function axisOptions<T extends { readonly axis?: Axis }>(
     Array.isArray(options) ||
     options instanceof Value;
   if (isBare) return { axis: options ?? null } as unknown as T;
-  checkOptions(op, options as T, known);
+  checkOptions(op, options, known);
   return options as T;
 }
 
