@@ -11,7 +11,7 @@ import {
   orderedIoEffect,
   type Effect,
 } from '../core/effects.ts';
-import { dtypeInfo } from '../core/dtype.ts';
+import { dtypeInfo, heldDType } from '../core/dtype.ts';
 import { ArgumentError, MissingRuleError } from '../core/errors.ts';
 import type { AxisData, BatchDim, BatchResult, Primitive } from '../core/primitive.ts';
 import type { Value } from '../core/value.ts';
@@ -52,7 +52,7 @@ const lowerCall = (
   b.hostCall(
     callback.host,
     args,
-    avalsOut.map(({ shape, dtype }) => ({ shape, dtype })),
+    avalsOut.map(({ shape, dtype }) => ({ shape, dtype: heldDType(dtype) })),
     hasEffects,
   );
 

@@ -2,6 +2,7 @@
  * The primitive `cond`: one of several programs, chosen by an index when it runs. Operands: the index (rank-0 i32, in range), then
  * the operands of the branches; what the branches capture is among them, the same for all.
  */
+import { heldDType } from '../core/dtype.ts';
 import { unionOfEffects, type Effect } from '../core/effects.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { Jaxpr, Var } from '../core/jaxpr.ts';
@@ -56,7 +57,7 @@ export const condP: Primitive<CondParams> = definePrimitive<CondParams>('cond', 
     b.case(
       index,
       branches.map((branch) => () => context.inline(branch, operands)),
-      branches[0].outAvals.map(({ shape, dtype }) => ({ shape, dtype })),
+      branches[0].outAvals.map(({ shape, dtype }) => ({ shape, dtype: heldDType(dtype) })),
     ),
   evaluate([index, ...args], { branches }) {
     const device = deviceOf(args);

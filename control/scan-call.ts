@@ -4,6 +4,7 @@
  * `scan-reverse.ts`.
  */
 import type { Aval } from '../core/aval.ts';
+import { heldDType } from '../core/dtype.ts';
 import type { BatchDim, Primitive, Tangent } from '../core/primitive.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -252,7 +253,7 @@ function lowerScan(
   const { jaxpr, length, reverse, numConsts, numCarry } = params;
   const [consts, carry, xs] = splitOperands(args, params);
   const ysAvals = jaxpr.outAvals.slice(numCarry);
-  const ys = ysAvals.map((aval) => b.constant(0, aval.dtype, [length, ...aval.shape]));
+  const ys = ysAvals.map((aval) => b.constant(0, heldDType(aval.dtype), [length, ...aval.shape]));
   const fixed = [...consts, ...xs];
   const step = (
     counter: HloValue,

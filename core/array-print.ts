@@ -82,9 +82,13 @@ export function showFloat(x: number, dtype: DType): string {
   return scientific(x, dtype, 400).replace('.e', 'e');
 }
 
+/** The only element of float0, as NumPy prints it: a record without bytes. */
+const void0 = "(b'',)";
+
 /** One element as Python prints it: `True`, `-3`, `2.5`. */
 export function showScalar(value: Scalar, dtype: DType): string {
   if (dtype === 'bool') return value !== false && value !== 0 ? 'True' : 'False';
+  if (dtype === 'float0') return void0;
   if (isComplex(dtype)) return `(${showFloat(Number(value), dtype)}+0j)`;
   return isFloat(dtype) ? showFloat(Number(value), dtype) : String(value);
 }
@@ -123,6 +127,7 @@ function floatFormat(values: readonly number[], dtype: DType, plus = false): For
 }
 
 function formatter(data: HostData, shown: readonly number[], dtype: DType): (i: number) => string {
+  if (dtype === 'float0') return () => void0;
   if (dtype === 'bool') return (i) => (data[i] === 0 || data[i] === false ? 'False' : ' True');
   if (isComplex(dtype)) {
     const re = floatFormat(

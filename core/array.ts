@@ -37,7 +37,10 @@ export type ArrayLike = Value | number | bigint | boolean | TypedArray;
 /** An immutable array. It is never consumed by use; memory is freed when it is collected, or by `dispose`. */
 export class NDArray extends Value {
   readonly aval: Aval;
-  /** The JavaScript scalar that this array was made from; such arrays become literals in jaxprs and move between devices. */
+  /**
+   * The JavaScript scalar that this array was made from, or that every element of a float0 array is; such arrays hold no memory of a device
+   * and move between devices. Those of rank 0 become literals in jaxprs.
+   */
   readonly scalar: Scalar | undefined;
   readonly #committed: boolean;
   #sharding: Sharding | undefined;
@@ -71,8 +74,12 @@ export class NDArray extends Value {
     this.#committed = committed;
   }
 
-  /** Wrap device memory that holds the row-major elements; a committed array stays on its device. */
+  /** Wrap device memory that holds the row-major elements; a committed array stays on its device. That of a float0 array is given back. */
   static fromBuffer(aval: Aval, buffer: DeviceBuffer, committed = false): NDArray {
+    if (aval.dtype === 'float0') {
+      buffer.dispose();
+      return NDArray.float0(aval.shape);
+    }
     invariant(
       aval.byteLength === buffer.byteLength,
       `array ${aval.toString()} over a buffer of ${buffer.byteLength} bytes.`,
@@ -83,6 +90,11 @@ export class NDArray extends Value {
   /** A rank-0 array with a value known on the host; it takes device memory only when it is needed there. */
   static fromScalar(value: Scalar, dtype: DType, weakType = false): NDArray {
     return new NDArray(new Aval([], dtype, weakType), undefined, normalScalar(value, dtype));
+  }
+
+  /** The only array of this shape with dtype float0; it takes no memory. */
+  static float0(shape: Shape): NDArray {
+    return new NDArray(new Aval(shape, 'float0'), undefined, 0);
   }
 
   /** Copy host values in. `values` has one entry per element (two per complex element). */
@@ -100,6 +112,7 @@ export class NDArray extends Value {
     const aval = new Aval(shape, dtype);
     checkSupported(device, aval);
     checkRange('array', values, dtype);
+    if (dtype === 'float0') return NDArray.float0(shape);
     return new NDArray(aval, device.upload(encode(values, dtype)), undefined);
   }
 
@@ -148,6 +161,7 @@ export class NDArray extends Value {
    */
   bufferOn(device: Device, follows: boolean = !this.committed): DeviceBuffer {
     this.#checkAlive();
+    if (this.dtype === 'float0') return device.upload(new Uint8Array(this.size));
     if (this.scalar !== undefined) {
       if (this.#buffer?.device !== device) {
         checkSupported(device, this.aval);
@@ -199,6 +213,12 @@ export class NDArray extends Value {
     return this.#leave() ? this.#buffer : undefined;
   }
 
+  /** The elements of an array that the host knows; one zero for each of a float0 array. */
+  #hostElements(scalar: Scalar): TypedArray {
+    if (this.dtype === 'float0') return new Uint8Array(this.size);
+    return decode(encode(scalarData(scalar, this.dtype), this.dtype), this.dtype);
+  }
+
   #checkAlive(): void {
     if (this.isDeleted)
       throw new DeletedArrayError(
@@ -206,11 +226,10 @@ export class NDArray extends Value {
       );
   }
 
-  /** Copy the elements to the host as a typed array (f16 and bf16 widen to Float32Array, complex numbers are interleaved). */
+  /** Copy the elements to the host as a typed array (f16 and bf16 widen to Float32Array, complex numbers are interleaved, float0 is zeros). */
   override async data(): Promise<TypedArray> {
     this.#checkAlive();
-    if (this.scalar !== undefined)
-      return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
+    if (this.scalar !== undefined) return this.#hostElements(this.scalar);
     const buffer = this.bufferOn(this.device);
     return decode(await buffer.device.read(buffer), this.dtype);
   }
@@ -227,8 +246,7 @@ export class NDArray extends Value {
    */
   override dataSync(): TypedArray {
     this.#checkAlive();
-    if (this.scalar !== undefined)
-      return decode(encode(scalarData(this.scalar, this.dtype), this.dtype), this.dtype);
+    if (this.scalar !== undefined) return this.#hostElements(this.scalar);
     const buffer = this.bufferOn(this.device);
     if (buffer.device.readSync === undefined)
       throw new DeviceError(

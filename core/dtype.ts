@@ -1,6 +1,9 @@
 /** The closed set of element types and what is known about each. Promotion stands in `promotion.ts`. */
 
-/** Element types. 64-bit types need `config.enableX64`. */
+/**
+ * Element types. 64-bit types need `config.enableX64`. `float0` is the type of tangents and cotangents of values that have none (integers
+ * and bools): its elements take no memory, carry no information, and know no arithmetic.
+ */
 export type DType =
   | 'bool'
   | 'i8'
@@ -16,10 +19,11 @@ export type DType =
   | 'f32'
   | 'f64'
   | 'complex64'
-  | 'complex128';
+  | 'complex128'
+  | 'float0';
 
 /** The families that promotion and the rules distinguish. */
-export type Kind = 'bool' | 'int' | 'uint' | 'float' | 'complex';
+export type Kind = 'bool' | 'int' | 'uint' | 'float' | 'complex' | 'void';
 
 /** What is known about an element type. */
 export interface DTypeInfo {
@@ -61,10 +65,17 @@ export const dtypeInfo: Readonly<Record<DType, DTypeInfo>> = {
   f64: info('float', 64, 'float64', 'f64', 'f64'),
   complex64: info('complex', 64, 'complex64', 'c64', 'complex<f32>'),
   complex128: info('complex', 128, 'complex128', 'c128', 'complex<f64>'),
+  // Programs carry it as bools, as JAX's do: StableHLO has no type without bits.
+  float0: info('void', 0, 'float0', 'float0', 'i1'),
 };
 
-/** Every element type, in the order of the table. */
-export const dtypes: readonly DType[] = Object.keys(dtypeInfo) as DType[];
+/** Every element type that programs compute with, in the order of the table: all but `float0`. */
+export const dtypes: readonly DType[] = (Object.keys(dtypeInfo) as DType[]).filter(
+  (dtype) => dtype !== 'float0',
+);
+
+/** The element type that programs and memory hold values of this dtype in: bool for `float0`, else itself. */
+export const heldDType = (dtype: DType): DType => (dtype === 'float0' ? 'bool' : dtype);
 
 /** The family of an element type. */
 export const kindOf = (dtype: DType): Kind => dtypeInfo[dtype].kind;

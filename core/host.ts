@@ -122,6 +122,7 @@ export function viewOf(bytes: Uint8Array, dtype: DType): TypedArray {
   switch (dtype) {
     case 'bool':
     case 'u8':
+    case 'float0':
       return bytes;
     case 'i8':
       return new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -228,6 +229,7 @@ export function decode(bytes: Uint8Array, dtype: DType): TypedArray {
 /** A scalar as an element of `dtype`: rounded or wrapped; a bigint for 64-bit integers, a boolean for bool. */
 export function normalScalar(value: Scalar, dtype: DType): Scalar {
   if (dtype === 'f32') return Math.fround(Number(value));
+  if (dtype === 'float0') return 0;
   if (dtype === 'bool') return value !== 0 && value !== 0n && value !== false;
   if (dtype === 'f64' || dtype === 'complex128') return Number(value);
   if (isBig(dtype))
@@ -254,12 +256,22 @@ export function nest(data: HostData, shape: Shape, dtype: DType): Nested {
   return block(0, 0);
 }
 
+/** float0 has one value, zero. */
+function checkZeros(op: string, values: HostData): void {
+  for (let i = 0; i < values.length; i++)
+    if (Number(values[i]) !== 0)
+      throw new ArgumentError(
+        `${op}: float0 holds no information, and zero is its only value; got ${values[i]} at position ${i}. Write np.zeros(shape, 'float0').`,
+      );
+}
+
 /**
- * Refuse elements that an integer dtype cannot hold.
+ * Refuse elements that an integer dtype or float0 cannot hold.
  *
  * @throws ArgumentError naming the first one.
  */
 export function checkRange(op: string, values: HostData, dtype: DType): void {
+  if (dtype === 'float0') return checkZeros(op, values);
   if (!isInteger(dtype) || storageDType(values) === dtype) return;
   const { kind, bits } = dtypeInfo[dtype];
   const low = kind === 'int' ? -(2n ** BigInt(bits - 1)) : 0n;

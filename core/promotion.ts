@@ -34,6 +34,8 @@ const above: Readonly<Record<Node, readonly Node[]>> = {
   'c*': ['complex64'],
   complex64: ['complex128'],
   complex128: [],
+  // Values without information: there is no common dtype with anything.
+  float0: [],
 };
 
 const ints: readonly Node[] = dtypes.filter(
@@ -43,7 +45,10 @@ const floats: readonly Node[] = dtypes.filter((d) => dtypeInfo[d].kind === 'floa
 
 /** In strict mode only weak types give way. */
 const aboveStrict: Readonly<Record<Node, readonly Node[]>> = {
-  ...(Object.fromEntries(dtypes.map((d) => [d, []])) as unknown as Record<DType, readonly Node[]>),
+  ...(Object.fromEntries([...dtypes, 'float0'].map((d) => [d, []])) as unknown as Record<
+    DType,
+    readonly Node[]
+  >),
   'i*': ['f*', ...ints],
   'f*': ['c*', ...floats],
   'c*': ['complex64', 'complex128'],
@@ -95,12 +100,30 @@ function typedOf(node: Node): Typed {
 }
 
 function join(a: Node, b: Node): Node {
+  if (a !== b && (a === 'float0' || b === 'float0'))
+    throw float0Error('promotion', `${a} and ${b}`);
   const node = tables[config.numpyDtypePromotion].get(`${a} ${b}`);
   if (node === undefined)
     throw new DTypeError(
       `promotion: dtypes must have a common dtype under numpyDtypePromotion '${config.numpyDtypePromotion}'; got ${a} and ${b}. Convert one of them with x.astype(…).`,
     );
   return node;
+}
+
+/** The error for arithmetic with float0. */
+const float0Error = (op: string, got: string): DTypeError =>
+  new DTypeError(
+    `${op}: there is no arithmetic with float0, the dtype of tangents and gradients of integers and bools, which hold no information; got ${got}. Leave such leaves out, or take np.zeros(x.shape) in their place.`,
+  );
+
+/**
+ * Refuse float0 where elements are computed with. Moving them about (reshape, concatenate, where, …) is fine.
+ *
+ * @throws DTypeError naming the operation.
+ */
+export function refuseFloat0(op: string, ...types: readonly { readonly dtype: DType }[]): void {
+  if (types.some(({ dtype }) => dtype === 'float0'))
+    throw float0Error(op, types.map(String).join(' and '));
 }
 
 const narrow: Partial<Record<DType, DType>> = {
@@ -153,8 +176,13 @@ export function resultType(...types: readonly Typed[]): Typed {
   return typedOf(types.map(nodeOf).reduce(join));
 }
 
-/** The floating dtype that functions like sin and mean compute in: integers of up to 32 bits and bool give f32, 64-bit integers f64. */
+/**
+ * The floating dtype that functions like sin and mean compute in: integers of up to 32 bits and bool give f32, 64-bit integers f64.
+ *
+ * @throws DTypeError for float0.
+ */
 export function toInexact(dtype: DType): DType {
+  if (dtype === 'float0') throw float0Error('promotion', 'float0');
   if (isInexact(dtype)) return canonicalDType(dtype);
   return canonicalDType(dtypeInfo[dtype].bits === 64 ? 'f64' : 'f32');
 }

@@ -3,6 +3,7 @@
  * process, and called by itself or inside other programs; its derivative can go along.
  */
 import { Aval } from '../core/aval.ts';
+import { heldDType } from '../core/dtype.ts';
 import { ArgumentError, TreeError } from '../core/errors.ts';
 import { keyOf } from '../core/key.ts';
 import { checkOptions } from '../core/options.ts';
@@ -252,7 +253,7 @@ function exportTraced<A extends readonly unknown[], R>(traced: Traced<A, R>): Ex
 /** A captured array as a constant of a module. */
 function constant(x: Value): (b: HloBuilder) => HloValue {
   const values = x.dataSync();
-  return (b) => b.constantArray(values, x.dtype, x.shape);
+  return (b) => b.constantArray(values, heldDType(x.dtype), x.shape);
 }
 
 /** The reverse derivative of a program that computes `fun`. */

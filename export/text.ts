@@ -3,7 +3,7 @@
  * every version up to its own.
  */
 import { Aval } from '../core/aval.ts';
-import { dtypeInfo, type DType } from '../core/dtype.ts';
+import { dtypeInfo, heldDType, type DType } from '../core/dtype.ts';
 import { PalladiaError, ParseError } from '../core/errors.ts';
 import { sameShape } from '../core/shape.ts';
 import type { HloValue } from '../lowering/hlo/ir.ts';
@@ -148,7 +148,9 @@ function checkProgram(program: ExportedProgram): void {
     avals.length === values.length &&
     avals.every(
       (aval, i) =>
-        aval?.dtype === values[i].type.dtype && sameShape(aval.shape, values[i].type.shape),
+        aval !== undefined &&
+        heldDType(aval.dtype) === values[i].type.dtype &&
+        sameShape(aval.shape, values[i].type.shape),
     );
   const isFit =
     leaves.length === inTree.numLeaves &&

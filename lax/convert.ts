@@ -10,7 +10,7 @@ import type { None, Primitive } from '../core/primitive.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive, dtypeText, flagText, none } from './define.ts';
 import { operand } from './operand.ts';
-import { batchToFront } from './structure.ts';
+import { batchToFront, broadcastInDim } from './structure.ts';
 
 /** Parameters of `convert_element_type`. */
 export interface ConvertParams {
@@ -51,11 +51,12 @@ export const bitcastConvertTypeP: Primitive<BitcastParams> = definePrimitive<Bit
   {
     abstractEval: ([x], { newDtype }) => {
       if (
+        [x.dtype, newDtype].includes('float0') ||
         (x.dtype === 'bool') !== (newDtype === 'bool') ||
         isComplex(x.dtype) !== isComplex(newDtype)
       )
         throw new DTypeError(
-          `bitcastConvertType: bool and complex convert only to themselves; got ${x.toString()} to ${dtypeText(newDtype)}. Use convertElementType.`,
+          `bitcastConvertType: bool, complex and float0 convert only to themselves; got ${x.toString()} to ${dtypeText(newDtype)}. Use convertElementType.`,
         );
       const [from, to] = [dtypeInfo[x.dtype].byteLength, dtypeInfo[newDtype].byteLength];
       const strong = x.withDType(newDtype);
@@ -94,9 +95,9 @@ export const copyP: Primitive<None> = definePrimitive<None>('copy', {
 
 /**
  * Convert the elements of `x` to another dtype. Floats become integers by truncation, saturating, with NaN as 0; anything becomes
- * bool by comparing with 0.
+ * bool by comparing with 0, and float0 by forgetting it.
  *
- * @throws ArgumentError when `x` is no array.
+ * @throws ArgumentError when `x` is no array; DTypeError when it is float0 and shall be something else.
  * @example
  * String(lax.convertElementType(2.7, 'i32')); // → 2
  */
@@ -105,6 +106,11 @@ export function convertElementType(x: ArrayLike, dtype: DType, weakType = false)
   if (isHostScalar(x)) return NDArray.fromScalar(convertScalar(x, newDtype), newDtype, weakType);
   const value = operand('convertElementType', x);
   if (value.dtype === newDtype && value.weakType === weakType) return value;
+  if (newDtype === 'float0') return broadcastInDim(NDArray.float0([]), value.shape, []);
+  if (value.dtype === 'float0')
+    throw new DTypeError(
+      `convertElementType: float0 holds no information and converts to nothing; got ${value.aval.toString()} for ${dtypeText(newDtype)}. Take zeros: np.zeros(x.shape, '${newDtype}').`,
+    );
   return convertElementTypeP.bind1([value], { newDtype, weakType });
 }
 

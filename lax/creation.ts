@@ -37,7 +37,7 @@ export const iotaP: Primitive<IotaParams> = definePrimitive<IotaParams>('iota', 
 /**
  * The numbers 0, 1, … size - 1.
  *
- * @throws ShapeError when `size` is negative or no integer; DTypeError for bool.
+ * @throws ShapeError when `size` is negative or no integer; DTypeError for bool and float0.
  * @example
  * String(lax.iota('i32', 3)); // → [0 1 2]
  */
@@ -46,15 +46,15 @@ export const iota = (dtype: DType, size: number): Value => broadcastedIota(dtype
 /**
  * An array of this shape whose elements are their index along one axis.
  *
- * @throws ShapeError when the shape or the axis is not valid; DTypeError for bool.
+ * @throws ShapeError when the shape or the axis is not valid; DTypeError for bool and float0.
  * @example
  * String(lax.broadcastedIota('i32', [2, 2], 0)); // → [[0 0] [1 1]]
  */
 export function broadcastedIota(dtype: DType, shape: Shape, dimension: number): Value {
   checkShape('iota', shape);
-  if (dtype === 'bool')
+  if (dtype === 'bool' || dtype === 'float0')
     throw new DTypeError(
-      'iota: bool cannot count; got dtype bool. Choose an integer or float dtype.',
+      `iota: ${dtype} cannot count; got dtype ${dtype}. Choose an integer or float dtype.`,
     );
   const axis = canonicalAxis('iota', dimension, shape.length);
   return iotaP.bind1([], { dtype: canonicalDType(dtype), shape: [...shape], dimension: axis });

@@ -7,6 +7,7 @@ import type { ArrayLike } from '../core/array.ts';
 import { isInexact, kindOf, type Kind } from '../core/dtype.ts';
 import { DTypeError } from '../core/errors.ts';
 import type { JvpResult, Primitive, Rules, Tangent } from '../core/primitive.ts';
+import { refuseFloat0 } from '../core/promotion.ts';
 import { canonicalAxis } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
@@ -89,6 +90,7 @@ function defineCumulative(
 ): Primitive<CumulativeParams> {
   const prim: Primitive<CumulativeParams> = definePrimitive<CumulativeParams>(name, {
     abstractEval: ([x]) => {
+      refuseFloat0(name, x);
       if (!takes.includes(kindOf(x.dtype)))
         throw new DTypeError(
           `${name}: takes ${takes.join(', ')} operands; got ${x.toString()}. Convert with lax.convertElementType.`,

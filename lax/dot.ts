@@ -4,6 +4,7 @@ import type { Aval } from '../core/aval.ts';
 import { dtypeInfo, isInteger, type DType } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { LinearArg, type Primitive } from '../core/primitive.ts';
+import { refuseFloat0 } from '../core/promotion.ts';
 import { canonicalAxis, showShape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { Precision } from '../lowering/hlo/ir.ts';
@@ -108,6 +109,7 @@ export const dotGeneralP: Primitive<DotGeneralParams> = definePrimitive<DotGener
   'dot_general',
   {
     abstractEval: ([x, y], { dimensionNumbers, preferredElementType }) => {
+      refuseFloat0('dotGeneral', x, y);
       if (x.dtype !== y.dtype)
         throw new DTypeError(
           `dotGeneral: operands must have one dtype; got ${x.toString()} and ${y.toString()}. Convert one with lax.convertElementType.`,

@@ -18,6 +18,7 @@ import {
   type Primitive,
   type Tangent,
 } from '../core/primitive.ts';
+import { refuseFloat0 } from '../core/promotion.ts';
 import { sameShape, type Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
@@ -97,10 +98,12 @@ export function commonDType(op: string, avals: readonly Aval[], takes?: readonly
     throw new DTypeError(
       `${op}: operands must have one dtype; got ${facts}. Use the numpy functions, which promote, or lax.convertElementType.`,
     );
-  if (takes !== undefined && !takes.includes(kindOf(dtype)))
+  if (takes !== undefined && !takes.includes(kindOf(dtype))) {
+    refuseFloat0(op, ...avals);
     throw new DTypeError(
       `${op}: takes ${takes.join(', ')} operands; got ${facts}. Convert with lax.convertElementType.`,
     );
+  }
   return dtype;
 }
 

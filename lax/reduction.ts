@@ -7,6 +7,7 @@ import type { Aval } from '../core/aval.ts';
 import { isInexact, isInteger, kindOf, type DType, type Kind } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import type { JvpResult, Primitive, Rules, Tangent } from '../core/primitive.ts';
+import { refuseFloat0 } from '../core/promotion.ts';
 import { canonicalAxes, canonicalAxis } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
@@ -45,6 +46,7 @@ interface ReductionRecord {
 function defineReduction({ name, combiner, takes, jvp }: ReductionRecord): Primitive<ReduceParams> {
   const prim: Primitive<ReduceParams> = definePrimitive<ReduceParams>(name, {
     abstractEval: ([x], { axes }) => {
+      refuseFloat0(name, x);
       if (!takes.includes(kindOf(x.dtype)))
         throw new DTypeError(
           `${name}: takes ${takes.join(', ')} operands; got ${x.toString()}. Convert with lax.convertElementType.`,
@@ -233,6 +235,7 @@ function checkArg(name: string, x: Aval, axis: number, indexDtype: DType): Aval 
     throw new DTypeError(
       `${name}: indices are integers; got dtype ${indexDtype}. Choose an integer dtype.`,
     );
+  refuseFloat0(name, x);
   if (kindOf(x.dtype) === 'complex')
     throw new DTypeError(
       `${name}: complex numbers have no order; got ${x.toString()}. Take the real part or the absolute value.`,

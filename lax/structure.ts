@@ -6,6 +6,7 @@ import type { ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { invariant, ShapeError } from '../core/errors.ts';
 import type { BatchDim, Primitive } from '../core/primitive.ts';
+import { refuseFloat0 } from '../core/promotion.ts';
 import {
   canonicalAxes,
   canonicalAxis,
@@ -119,7 +120,10 @@ export interface ReduceParams {
 
 /** `reduce_sum`: the sum over some axes, which disappear. */
 export const reduceSumP: Primitive<ReduceParams> = definePrimitive<ReduceParams>('reduce_sum', {
-  abstractEval: ([x], { axes }) => [x.without(axes)],
+  abstractEval: ([x], { axes }) => {
+    refuseFloat0('reduce_sum', x);
+    return [x.without(axes)];
+  },
   lower: (b, [x], { axes }) => [b.reduce(x, 'add', axes)],
   jvp: 'linear', // sum is linear: its tangent is itself
   transpose: ([ct], [x], { axes }) => {

@@ -3,6 +3,7 @@
  * equations and arguments that no result needs are dropped, as JAX does. Iterative over equations; nesting recurses as deep as calls nest.
  */
 import type { Aval } from '../core/aval.ts';
+import { heldDType } from '../core/dtype.ts';
 import { InternalError, invariant } from '../core/errors.ts';
 import { effectsOf, Var, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
 import { emitPerDevice } from './from-jaxpr-sharding.ts';
@@ -75,7 +76,7 @@ export function lowerJaxpr(name: string, jaxpr: Jaxpr, options: LowerOptions = {
 }
 
 /** The tensor type of an abstract value. */
-export const typeOf = ({ shape, dtype }: Aval): TensorType => ({ shape, dtype });
+export const typeOf = ({ shape, dtype }: Aval): TensorType => ({ shape, dtype: heldDType(dtype) });
 
 /** The equations that results or effects need, in order, and every variable that they and the results use. */
 function liveEqns(jaxpr: Jaxpr): {
@@ -134,7 +135,7 @@ class Lowering {
     outvars: readonly Atom[],
   ): HloValue[] {
     const read = (atom: Atom): HloValue => {
-      if (!(atom instanceof Var)) return b.constant(atom.value, atom.aval.dtype);
+      if (!(atom instanceof Var)) return b.constant(atom.value, heldDType(atom.aval.dtype));
       const value = env.get(atom);
       invariant(
         value !== undefined,

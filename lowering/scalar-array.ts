@@ -46,6 +46,7 @@ function newElements(dtype: DType, n: number): ElementArray {
   switch (dtype) {
     case 'bool':
     case 'u8':
+    case 'float0':
       return new Uint8Array(n);
     case 'i8':
       return new Int8Array(n);

@@ -65,6 +65,7 @@ const rounders: Readonly<Record<DType, (x: number) => number>> = {
   f64: identity,
   complex64: Math.fround,
   complex128: identity,
+  float0: identity,
 };
 
 /** Brings a number into a dtype: floats (and parts of complex numbers) round, integers of at most 32 bits wrap. */

@@ -32,6 +32,12 @@ export class EvalTrace extends Trace {
     if (takesRefs(prim, args)) return bindOnContents(prim, args, params);
     const evaluated = prim.rules.evaluate?.(args, params);
     if (evaluated !== undefined) return evaluated;
+    if (args.some((x) => x.dtype === 'float0')) {
+      const outs = prim.rules.abstractEval(avalsOf(args), params);
+      // Where values without information are moved, there is nothing to compute.
+      if (outs.length > 0 && outs.every((out) => out.dtype === 'float0'))
+        return outs.map((out) => NDArray.float0(out.shape));
+    }
     const device = deviceOf(args);
     let key = `${prim.name} ${device.kind}:${device.id} ${configKey()} ${keyOf(params)}`;
     for (const x of args) key += ` ${x.aval.key}`;

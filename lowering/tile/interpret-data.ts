@@ -54,6 +54,7 @@ export function poison(dtype: DType): Real {
     case 'complex':
       return NaN;
     case 'bool':
+    case 'void':
       return 1;
     case 'int':
       return dtype === 'i64' ? minOfBig('i64') : minOf(dtype);

@@ -59,6 +59,7 @@ const arrayFormats: Readonly<Record<DType, Format>> = {
   f64: 'f64',
   complex64: 'f32',
   complex128: 'f64',
+  float0: 'b8',
 };
 
 /** Layout of elements in arrays. */
