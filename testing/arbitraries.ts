@@ -71,7 +71,7 @@ const limits: Partial<Record<DType, readonly number[]>> = {
   u32: [2 ** 32 - 1, 2 ** 31],
 };
 
-const isFloat = (dtype: DType): boolean => /^b?f/.test(dtype);
+const isFloat = (dtype: DType): boolean => /^b?f\d/.test(dtype);
 
 /** Random elements of a dtype. */
 function elements(

@@ -32,16 +32,18 @@ export interface GradientOptions extends Tolerance, LawOptions {
   readonly wide?: boolean;
 }
 
-const isFloat = (x: Value): boolean => /^b?f/.test(x.dtype);
+const isFloat = (x: Value): boolean => /^b?f\d/.test(x.dtype);
+const isComplex = (x: Value): boolean => x.dtype.startsWith('complex');
 const single: DType = 'f32';
 
-/** A random direction for every float leaf; zeros elsewhere. */
+/** A random direction for every float leaf; elsewhere zeros, of dtype float0 where values have no tangents. */
 export function directions<T>(like: T, seed: number): T {
   let count = 0;
   return tree.map((leaf: ArrayLike) => {
     const x = np.asarray(leaf);
     const key = random.foldIn(random.key(seed), count++);
-    return isFloat(x) ? random.normal(key, x.shape, x.dtype) : np.zerosLike(x);
+    if (isFloat(x)) return random.normal(key, x.shape, x.dtype);
+    return np.zeros(x.shape, isComplex(x) ? x.dtype : 'float0');
   }, like);
 }
 

@@ -25,7 +25,7 @@ export interface Operation {
   readonly nested?: boolean;
 }
 
-export const isFloatValue = (x: Value): boolean => /^b?f/.test(x.dtype);
+export const isFloatValue = (x: Value): boolean => /^b?f\d/.test(x.dtype);
 
 const alike = (a: Value, b: Value): boolean =>
   isFloatValue(a) && a.dtype === b.dtype && a.shape.join() === b.shape.join();

@@ -11,7 +11,7 @@ import { evalJaxpr } from './jaxpr-eval.ts';
 import { merge } from './jaxpr-cache.ts';
 import type { Inputs, Output } from './signature.ts';
 import { hoistConsts, traceClosed, traceToJaxpr } from './stage.ts';
-import { isDifferentiable } from './zeros.ts';
+import { isDifferentiable, tangentAval } from './zeros.ts';
 
 /** A result, and the function that takes its cotangent to a list with one entry per argument, null for zero. */
 export type WithGradient<R> = readonly [R, (cotangent: never) => unknown];
@@ -71,7 +71,7 @@ function recordRule(name: string, out: unknown, rule: (ct: never) => unknown): R
     return Array.isArray(result) ? result : [result];
   };
   const flat = flattenFunction('customGradient', asList, treedef);
-  const { jaxpr, consts } = traceClosed(flat.fun, avalsOf(values), name);
+  const { jaxpr, consts } = traceClosed(flat.fun, avalsOf(values).map(tangentAval), name);
   const outTree = flat.outTree();
   return {
     consts,

@@ -12,7 +12,7 @@ import { convertElementType } from '../lax/convert.ts';
 import type { FlatBackward, ForwardResult } from './custom-call.ts';
 import { checkSync, flattenValues, toValue } from './flat-function.ts';
 import { withHoles, type SplitArguments } from './split-arguments.ts';
-import { instantiate, isDifferentiable } from './zeros.ts';
+import { isDifferentiable, tangentFor } from './zeros.ts';
 
 /** Options of the rules of a custom VJP. */
 export interface VjpRuleOptions {
@@ -113,7 +113,7 @@ export function runForward(
     const res = unflatten(savedTree, fillSaved(residuals));
     const ct = unflatten(
       tree,
-      cts.map((c, i) => (symbolicZeros ? c : instantiate(c, outAvals[i]))),
+      cts.map((c, i) => (symbolicZeros ? c : tangentFor(c, outAvals[i]))),
     );
     const out = checkSync(
       'customVjp',

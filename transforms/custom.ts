@@ -29,7 +29,7 @@ import { optimizedForward } from './remat-opt.ts';
 import type { Inputs, Output } from './signature.ts';
 import { fillArguments, splitArguments } from './split-arguments.ts';
 import type { FlatFunction } from './stage.ts';
-import { addTangents, instantiate } from './zeros.ts';
+import { addTangents, tangentFor } from './zeros.ts';
 
 /** Options of `customJvp` and `customVjp`. */
 export interface CustomOptions {
@@ -96,7 +96,7 @@ export function customJvp(
     const outTree = new RuleTree('customJvp', name);
     const fun = outTree.ofFunction(flat);
     const jvp: FlatJvpRule = (primals, tangents) => {
-      const given = tangents.map((t, i) => (symbolicZeros ? t : instantiate(t, primals[i].aval)));
+      const given = tangents.map((t, i) => (symbolicZeros ? t : tangentFor(t, primals[i].aval)));
       const used = checkRule(name, rule);
       const pair = used(
         ...([...nondiff, unflatten(treedef, primals), unflatten(treedef, given)] as never[]),
@@ -170,7 +170,7 @@ function sumOfRules(
     out,
     unflatten(
       treedef,
-      sum.map((t, i) => instantiate(t, values[i].aval)),
+      sum.map((t, i) => tangentFor(t, values[i].aval)),
     ),
   ];
 }

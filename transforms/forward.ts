@@ -14,7 +14,7 @@ import { where } from './jaxpr-cache.ts';
 import { jvpFlat, spread } from './jvp.ts';
 import { linearizeFlat } from './linearize.ts';
 import type { Inputs, Output } from './signature.ts';
-import { instantiate, isDifferentiable } from './zeros.ts';
+import { instantiate, isDifferentiable, tangentFor } from './zeros.ts';
 
 /** Options of `jvp`. */
 export interface AuxOptions<Aux extends boolean = boolean> {
@@ -24,7 +24,7 @@ export interface AuxOptions<Aux extends boolean = boolean> {
 
 /**
  * Push tangents forward: the value of `f` at `primals` and its directional derivative along `tangents`. Both are lists with
- * one entry per argument. Integer results have zero tangents.
+ * one entry per argument. The tangents of integers and bools are float0 arrays, `np.zeros(shape, 'float0')`, both of arguments and of results.
  *
  * @throws ArgumentError, TreeError, DTypeError or ShapeError when primals and tangents do not match.
  * @example
@@ -67,7 +67,7 @@ export function jvp(
   const [outs, outTangents] = jvpFlat(flat.fun, values, flatTangents);
   const count = flat.outCount();
   const outTree = flat.outTree();
-  const filled = outs.slice(0, count).map((out, i) => instantiate(outTangents[i], out.aval));
+  const filled = outs.slice(0, count).map((out, i) => tangentFor(outTangents[i], out.aval));
   const result = [unflatten(outTree, outs.slice(0, count)), unflatten(outTree, filled)];
   return hasAux ? [...result, flat.aux(outs.slice(count))] : result;
 }
@@ -127,16 +127,25 @@ function linearizeTree(
     const result = spread(nonzeroOut, evalJaxpr(linear, filled)).slice(0, count);
     return unflatten(
       outTree,
-      result.map((t, i) => instantiate(t, outAvals[i])),
+      result.map((t, i) => tangentFor(t, outAvals[i])),
     );
   };
   const aux = hasAux ? flat.aux(outs.slice(count)) : undefined;
   return { out: unflatten(outTree, outs.slice(0, count)), push, aux };
 }
 
+/** How integers are matched. */
+interface MatchOptions {
+  /** They are numbers like others, with tangents of their dtype. */
+  readonly integers?: boolean;
+  /** Beside float0, arrays of their dtype pass. */
+  readonly ownDTypes?: boolean;
+}
+
 /**
  * Flatten tangents (`what` says which: tangent or cotangent) that must match the tree and the types of what they belong to. Numbers take the dtype
- * beside them; what belongs to integers and bools is the symbolic zero, unless integers count as numbers like others.
+ * beside them. What belongs to integers and bools must be float0, and is the symbolic zero, unless integers count as numbers like others
+ * (`integers`); with `ownDTypes`, their own dtype will do too.
  */
 export function matchTangents(
   op: string,
@@ -144,7 +153,7 @@ export function matchTangents(
   tree: unknown,
   treedef: TreeDef,
   avals: readonly Aval[],
-  { integers = false }: { readonly integers?: boolean } = {},
+  { integers = false, ownDTypes = false }: MatchOptions = {},
 ): Tangent[] {
   const { leaves, treedef: given } = flatten(tree);
   if (!given.equals(treedef))
@@ -154,7 +163,7 @@ export function matchTangents(
   return leaves.map((leaf, i) =>
     integers || isDifferentiable(avals[i])
       ? matchTangent(op, what, leaf, avals[i])
-      : checkIntegerTangent(op, what, leaf, avals[i]),
+      : matchFloat0(op, what, leaf, avals[i], ownDTypes),
   );
 }
 
@@ -169,16 +178,24 @@ function matchTangent(op: string, what: string, leaf: unknown, aval: Aval): Valu
     );
   if (value.dtype !== aval.dtype)
     throw new DTypeError(
-      `${op}: a ${what} must have the dtype of the value that it belongs to; got ${dtypeInfo[value.dtype].longName} for ${aval.toString()}. Convert with x.astype(…).`,
+      `${op}: a ${what} must have the dtype of the value that it belongs to; got ${dtypeInfo[value.dtype].longName} for ${aval.toString()}. ${value.dtype === 'float0' ? `Give np.zeros(${showShape(aval.shape)}, '${aval.dtype}').` : 'Convert with x.astype(…).'}`,
     );
   return value;
 }
 
-function checkIntegerTangent(op: string, what: string, leaf: unknown, aval: Aval): null {
+/** The tangent of a value that has none: float0, of which there is one value per shape. */
+function matchFloat0(op: string, what: string, leaf: unknown, aval: Aval, ownDType: boolean): null {
+  // Numbers take the dtype beside them, and float0 has a zero.
+  if (leaf === 0 && aval.ndim === 0) return null;
   const value = toValue(op, leaf, () => `a ${what}`);
-  if (leaf !== 0 && value.dtype !== aval.dtype)
+  const wayOut = `Give np.zeros(${showShape(aval.shape)}, 'float0') there, or convert the value to a float.`;
+  if (value.dtype !== 'float0' && !(ownDType && value.dtype === aval.dtype))
     throw new DTypeError(
-      `${op}: an integer or bool value has no ${what}; got ${value.aval.toString()} for ${aval.toString()}. Give 0 or zeros of its dtype there, or convert the value to a float.`,
+      `${op}: the ${what} of an integer or bool value must be of dtype float0; got ${value.aval.toString()} for ${aval.toString()}. ${wayOut}`,
+    );
+  if (!sameShape(value.shape, aval.shape))
+    throw new ShapeError(
+      `${op}: a ${what} must have the shape of the value that it belongs to; got shape ${showShape(value.shape)} for ${aval.toString()}. ${wayOut}`,
     );
   return null;
 }

@@ -17,7 +17,7 @@ import { linearizeFlat } from './linearize.ts';
 import type { Input, Inputs, Output } from './signature.ts';
 import type { FlatFunction } from './stage.ts';
 import { backwardPass } from './transpose.ts';
-import { instantiate, isDifferentiable, onesOf } from './zeros.ts';
+import { isDifferentiable, onesOf, tangentFor } from './zeros.ts';
 
 /** A pulled-back function: cotangents of the outputs → cotangents of the inputs. */
 export type Pullback = (cotangents: readonly Tangent[]) => Tangent[];
@@ -54,7 +54,8 @@ export type VjpFunction<A extends readonly unknown[], R> = (cotangent: Input<Out
 
 /**
  * The value of `f` at a point, and a function that pulls cotangents of the result back to the arguments. It can be called
- * many times. Integer arguments get zeros.
+ * many times. Integer and bool arguments get float0 arrays; for integer and bool results, give float0 (`np.zeros(shape, 'float0')`), or any
+ * array of their type, which is ignored.
  *
  * @throws TreeError when an argument has leaves that are no arrays; the returned function TreeError, ShapeError or
  * DTypeError when the cotangent does not match the result.
@@ -98,10 +99,10 @@ function vjpTree(
   const outAvals = outs.slice(0, count).map((out) => out.aval);
   const rest = outs.slice(count).map(() => null);
   const pull = (ct: unknown): unknown => {
-    const cts = matchTangents('vjp', 'cotangent', ct, outTree, outAvals);
+    const cts = matchTangents('vjp', 'cotangent', ct, outTree, outAvals, { ownDTypes: true });
     return unflatten(
       treedef,
-      pullback([...cts, ...rest]).map((t, i) => instantiate(t, inAvals[i])),
+      pullback([...cts, ...rest]).map((t, i) => tangentFor(t, inAvals[i])),
     );
   };
   const aux = hasAux ? flat.aux(outs.slice(count)) : undefined;
@@ -119,7 +120,7 @@ export interface GradOptions<N extends Argnums = Argnums, Aux extends boolean = 
   readonly hasAux?: Aux;
   /** Differentiate a holomorphic function of complex arguments. */
   readonly holomorphic?: boolean;
-  /** Allow integer arguments; their gradient is zeros of their dtype. */
+  /** Allow integer and bool arguments; their gradient is a float0 array. */
   readonly allowInt?: boolean;
 }
 
@@ -216,7 +217,7 @@ function differentiate(
   const cts = pullback([onesOf(outs[0].aval), ...outs.slice(1).map(() => null)]);
   const gradients = unflatten(
     treedef,
-    cts.map((ct, i) => instantiate(ct, values[i].aval)),
+    cts.map((ct, i) => tangentFor(ct, values[i].aval)),
   ) as unknown[];
   return {
     value: outs[0],

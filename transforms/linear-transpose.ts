@@ -10,7 +10,7 @@ import { ShapeDtypeStruct } from './shape-struct.ts';
 import type { Input, Inputs, Output } from './signature.ts';
 import { traceToJaxpr } from './stage.ts';
 import { backwardPass } from './transpose.ts';
-import { instantiate } from './zeros.ts';
+import { tangentFor } from './zeros.ts';
 
 /** Abstract values of the arguments: arrays, numbers, or `ShapeDtypeStruct` in their places. */
 function avalsOfExamples(args: readonly unknown[]): Aval[] {
@@ -62,7 +62,7 @@ export function linearTranspose<A extends readonly unknown[], R>(
     const out = backwardPass(jaxpr, linear, cts);
     return unflatten(
       treedef,
-      out.map((ct, i) => instantiate(ct, inAvals[i])),
+      out.map((ct, i) => tangentFor(ct, inAvals[i])),
     ) as { -readonly [K in keyof A]: Output<A[K]> };
   };
 }

@@ -1,4 +1,4 @@
-/** Symbolic zeros of tangents and cotangents, and what to do when an array is needed after all. */
+/** The types of tangents and cotangents, their symbolic zeros, and what to do when an array is needed after all. */
 import { NDArray, scalarFor } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { isInexact } from '../core/dtype.ts';
@@ -16,12 +16,20 @@ export const onesOf = (aval: Aval): Value =>
     [],
   );
 
-/** The tangent as an array: the symbolic zero becomes zeros. */
+/** Whether values of this type have tangents at all. */
+export const isDifferentiable = (aval: Aval): boolean => isInexact(aval.dtype);
+
+/** The type of tangents and cotangents of a value of this type: its own, and float0 where it has none. */
+export const tangentAval = (aval: Aval): Aval =>
+  isDifferentiable(aval) ? aval : aval.withDType('float0');
+
+/** The tangent as an array of this type: the symbolic zero becomes zeros. */
 export const instantiate = (tangent: Tangent, aval: Aval): Value => tangent ?? zerosOf(aval);
+
+/** The tangent or cotangent of a value of this type as people get it: an array, of dtype float0 where the value has none. */
+export const tangentFor = (tangent: Tangent, aval: Aval): Value =>
+  instantiate(tangent, tangentAval(aval));
 
 /** The sum of two tangents or cotangents. */
 export const addTangents = (a: Tangent, b: Tangent): Tangent =>
   a === null ? b : b === null ? a : addAny(a, b);
-
-/** Whether values of this type have tangents at all. */
-export const isDifferentiable = (aval: Aval): boolean => isInexact(aval.dtype);

@@ -16,6 +16,8 @@ from jax import lax
 from jax._src.ad_checkpoint import saved_residuals
 from jax.ad_checkpoint import checkpoint_name
 
+import record_float0 as float0
+
 vec = lambda *xs: np.array(xs, np.float32)
 c64 = lambda *xs: np.array(xs, np.complex64)
 ramp = lambda *shape: (np.arange(np.prod(shape), dtype=np.float32).reshape(shape) - 3) / 4
@@ -467,6 +469,10 @@ for name in ("no policy", "everything", "dots"):
     count(f"a cond inside: {name}", jax.checkpoint(lambda w, x: jnp.sum(lax.cond(x[0] > 0, lambda v: jnp.sin(jnp.dot(w, v)), lambda v: jnp.cos(jnp.dot(w, jnp.dot(w, v))), x)), policy=policy), ramp(4, 4), start)
     count(f"a second derivative: {name}", jax.grad(jax.checkpoint(sin2, policy=policy)), 1.0)
     count(f"vmap: {name}", lambda ws, x, p=policy: jax.vmap(lambda v: layers(p)(ws, v))(x).sum(), weights, ramp(2, 4))
+
+
+programs |= float0.programs
+errors |= float0.errors
 
 
 def number(x):

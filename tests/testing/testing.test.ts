@@ -1,6 +1,6 @@
 /** The kit finds wrong rules and accepts right ones. */
 import fc from 'fast-check';
-import { customJvp, jit, withConfig, type NDArray, type Value } from 'palladia';
+import { customJvp, customVjp, jit, withConfig, type NDArray, type Value } from 'palladia';
 import { definePrimitive, type None, type Primitive } from 'palladia/extend';
 import * as lax from 'palladia/lax';
 import * as nn from 'palladia/nn';
@@ -8,6 +8,7 @@ import * as np from 'palladia/numpy';
 import {
   arrays,
   assertClose,
+  checkCustomVjp,
   checkGrads,
   checkJit,
   checkJvp,
@@ -53,6 +54,22 @@ describe('right functions pass', () => {
       { order: 2 },
     );
     await checkJvp((x: Value) => np.take(x, 1), [np.array([1, 2, 3])]);
+    const [n, b] = [np.arange(3), np.array([true, false, true])];
+    const mixed = (x: Value, k: Value, on: Value): readonly Value[] => [
+      np.where(on, np.sin(x).mul(k), x),
+      np.add(k, 1),
+    ];
+    await checkGrads(mixed, [np.array([0.5, 2, 1]), n, b]);
+    await checkGrads((...xs: [Value, Value, Value]) => mixed(...xs)[0].sum(), [np.ones(3), n, b], {
+      order: 2,
+    });
+    const scaled = (x: Value, k: Value): Value => x.mul(k);
+    const custom = customVjp(scaled);
+    custom.defvjp(
+      (x: Value, k: Value) => [scaled(x, k), k],
+      (k: Value, ct: Value) => [ct.mul(k), null],
+    );
+    await checkCustomVjp(custom, scaled, [np.array([0.5, 2, 1]), n]);
   });
 
   test('jit and vmap', async () => {

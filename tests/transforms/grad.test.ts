@@ -30,18 +30,13 @@ test('integers: as arguments with allowInt, as auxiliary and as results', () => 
   const n = array([1, 2], [2], 'i32');
   const f = (p: { x: Value; n: Value }): Value =>
     reduceSum(mul(p.x, convertElementType(p.n, 'f32')));
-  expect(js(grad(f, { allowInt: true })({ x: array([3, 4]), n }))).toEqual({
-    x: [1, 2],
-    n: [0, 0],
-  });
+  const g = grad(f, { allowInt: true })({ x: array([3, 4]), n });
+  expect([js(g.x), g.n.aval.toString()]).toEqual([[1, 2], 'float0[2]']);
   const [out, pull] = vjp((x: Value) => ({ y: mul(x, x), i: convertElementType(x, 'i32') }), 3);
   expect(js(out)).toEqual({ y: 9, i: 3 });
   expect(pull({ y: 1, i: 0 }).map(js)).toEqual([6]);
   const [y, dy] = jvp((x: Value, k: Value) => [x, k] as const, [3, array([5], [], 'i32')], [1, 0]);
-  expect([js(y), js(dy)]).toEqual([
-    [3, 5],
-    [1, 0],
-  ]);
+  expect([js(y), js(dy[0]), dy[1].aval.toString()]).toEqual([[3, 5], 1, 'float0[]']);
 });
 
 test('what does not depend on the argument has gradient zero', () => {
