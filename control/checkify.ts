@@ -232,12 +232,12 @@ export class ErrorValue {
   }
 }
 
-/** The array where its values can be read at once. */
+/** The array where its values can be read at once, and where what is computed of it stays. */
 async function toHost(x: NDArray): Promise<NDArray> {
   const { device } = x;
   if (x.scalar !== undefined || device.readSync !== undefined) return x;
   const bytes = await device.read(x.bufferOn(device));
-  return NDArray.fromBuffer(x.aval, hostDevice().upload(bytes));
+  return NDArray.fromBuffer(x.aval, hostDevice().upload(bytes), true);
 }
 
 /** The indices of an array of this shape, in order. */
