@@ -52,6 +52,8 @@ test('programs follow their arrays', async () => {
 });
 
 test('captured arrays go to the GPU; what is there cannot leave it in passing', async () => {
+  // Other files share the process.
+  setDefaultDevice('wasm');
   const x = np.arange(4);
   const f = jit((y: Value) => y.add(x));
   const here = f(np.ones([4]));
