@@ -147,7 +147,11 @@ function convertScalar(x: number | bigint | boolean, dtype: DType): number | big
   // NaN is not zero, so it is true.
   if (kind === 'bool') return Number(x) !== 0;
   if (kind !== 'int' && kind !== 'uint') return Number(x);
-  if (typeof x === 'bigint') return isBig(dtype) ? x : Number(x);
+  // What a 32-bit integer can hold is one, and wraps around as integers do; other numbers are floats, which stop at the ends.
+  if (typeof x === 'bigint' || (Number.isInteger(x) && Math.abs(Number(x)) < 2 ** 31)) {
+    const wrapped = (kind === 'int' ? BigInt.asIntN : BigInt.asUintN)(bits, BigInt(x));
+    return isBig(dtype) ? wrapped : Number(wrapped);
+  }
   const whole = Number.isNaN(Number(x)) ? 0 : Math.trunc(Number(x));
   const low = kind === 'int' ? -(2 ** (bits - 1)) : 0;
   const high = kind === 'int' ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;

@@ -2,10 +2,10 @@
  * Cutting and joining at known places, and at one computed place: slice and its dual pad, concatenate, dynamic_slice and its dual
  * dynamic_update_slice. Reads and writes at many computed places stand in `indexing.ts`.
  */
-import type { ArrayLike } from '../core/array.ts';
+import { describe, type ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { isInteger, kindOf } from '../core/dtype.ts';
-import { DTypeError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import {
   LinearArg,
   type BatchDim,
@@ -491,6 +491,10 @@ function startOperands(
   shape: Shape,
   { allowNegativeIndices = true }: StartOptions,
 ): Value[] {
+  if (!Array.isArray(starts))
+    throw new ArgumentError(
+      `${op}: starts must be a list with one number or scalar per axis; got ${describe(starts)}. Write [i, j].`,
+    );
   const traced = starts.find((s) => typeof s !== 'number' && typeof s !== 'bigint');
   const dtype = traced === undefined ? 'i32' : operand(op, traced, 'start').dtype;
   return starts.map((s, i) => {

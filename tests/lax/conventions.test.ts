@@ -169,6 +169,21 @@ describe('values at the edges', () => {
       [1, 2],
     ]);
   });
+  test('starts that are no list are refused', () => {
+    const starts: unknown = ints([1]);
+    for (const f of [lax.dynamicSlice, lax.dynamicUpdateSlice] as ((...args: unknown[]) => Value)[])
+      expect(() => f(ints([0, 1, 2]), starts, starts)).toThrow(
+        'starts must be a list with one number or scalar per axis; got i32[1]. Write [i, j].',
+      );
+  });
+  test('JavaScript integers of 32 bits wrap around, as integers do', () => {
+    for (const dtype of ['i32', 'u8', 'i8', 'u32', 'i16', 'bool'] as const)
+      for (const v of [300, -1, -129, 128, 65_536, 2 ** 31 - 1, -0])
+        expect(numbersOf(lax.convertElementType(v, dtype)), `${v} as ${dtype}`).toEqual(
+          numbersOf(lax.convertElementType(ints([v]), dtype)),
+        );
+    expect(lax.convertElementType(300n, 'u8').item()).toBe(44);
+  });
   test('JavaScript scalars convert as arrays do', () => {
     for (const dtype of ['i32', 'u8', 'i8', 'u32', 'bool', 'f16'] as const)
       for (const v of [2.7, -2.7, 1e12, -1e12, Number.NaN, Infinity, 0])
