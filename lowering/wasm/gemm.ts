@@ -13,8 +13,8 @@ import { add, int, minS, mul, op, select, sub } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 
 /** Slices of the contracted axis, blocks of rows, stripes of columns: within 3 % of the best for every size that was tried. */
-const depthSlice = 384;
-const rowBlock = 96;
+const depthSlice = 256;
+const rowBlock = 48;
 const columnStripe = 2048;
 /** B is read where it is up to this size: a panel then stays in the second-level cache by itself. */
 const directBytes = 128 << 10;
