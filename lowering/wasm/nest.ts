@@ -13,7 +13,7 @@ import type { Arm } from './cold.ts';
 import type { Context } from './convert.ts';
 import type { Fn } from './fn.ts';
 import { isRow } from './gather.ts';
-import { add, int, minS, mul, op, sub } from './nodes.ts';
+import { add, int, memory, minS, mul, op, sub } from './nodes.ts';
 import type { Local, Node } from './nodes.ts';
 import type { Destination, Form, Instance, Pass, Root } from './pass.ts';
 import { axesOf, valuesOf, workOf } from './pass.ts';
@@ -24,6 +24,8 @@ export type Bundle = readonly number[];
 
 /** Terms of a column's sum that are added to one accumulator before it joins a total: the error grows with the longer of both chains. */
 const sumBlock = 1024;
+/** Bytes that memory delivers at once. */
+const lineBytes = 64;
 
 /** What a nest needs from its surroundings. */
 export interface NestOptions {
@@ -33,6 +35,8 @@ export interface NestOptions {
   readonly leading: ReadonlyMap<number, Node>;
   /** The part of the first loop to run. */
   readonly range: { readonly from: Node; readonly to: Node } | undefined;
+  /** Addresses of rows of 32-bit elements that are touched, line by line, while the vector loop runs. */
+  readonly ahead?: readonly Node[];
 }
 
 /** What evaluates instances and roots inside a nest. */
@@ -388,6 +392,7 @@ export class Counters {
       fn.set(local, product);
       this.#scaled.set(factor, fn.get(local));
     }
+    if (isLoop) this.#touchAhead(counter);
     if (plan.isSimple) {
       bundle.forEach((_, u) => {
         this.#only = u;
@@ -398,6 +403,14 @@ export class Counters {
     if (isLoop) body.endBundle();
     held.forEach((local) => fn.release(local));
     this.#scaled.clear();
+  }
+
+  #touchAhead(counter: Node): void {
+    for (const row of this.options.ahead ?? []) {
+      const address = add(row, this.#scaledCounter(counter, 4));
+      for (let offset = 0; offset < 16 * this.bundle.length; offset += lineBytes)
+        this.fn.emit(op('drop', memory('i32.load', offset, address)));
+    }
   }
 
   #factors(): Set<number> {

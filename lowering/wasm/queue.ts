@@ -3,6 +3,7 @@
  * row (a softmax reads its row from the first-level cache three times, not the block from memory). Loops go into outlined functions
  * that run at most some sixteen thousand points a call.
  */
+import { aheadOf, nextRows } from './ahead.ts';
 import type { Symbols } from './affine.ts';
 import type { Context, WasmFeatures } from './convert.ts';
 import type { Fn, WasmModule } from './fn.ts';
@@ -287,9 +288,22 @@ export class Queue {
     }: { counters: Node[]; extents: readonly number[]; range: { from: Node; to: Node } },
   ): void {
     const passes = plans.map((plan) => plan.pass);
+    const last = extents.length - 1;
+    const ahead = areRowsInside(passes, extents.length) ? aheadOf(plans) : undefined;
+    const rowsAhead = (row: readonly Node[]): Node[] => {
+      const [, end] = this.#bounds(inner, extents[last], commonClip(passes, last));
+      const options = { context: this.#context(inner), symbols: this.#options.symbols };
+      return nextRows(ahead!, { counters: row, end }, options);
+    };
+    const emit = (plan: NestPlan, counter: readonly Node[]): void =>
+      this.#row(inner, plan, {
+        counters: counter,
+        passes,
+        ahead: ahead?.busiest === plan ? rowsAhead(counter) : [],
+      });
     const walk = (axis: number, counter: readonly Node[]): void => {
       if (axis === extents.length)
-        return plans.forEach((plan) => this.#row(inner, plan, counter, passes));
+        return plans.forEach((plan) => inner.scope(() => emit(plan, counter)));
       const isFirst = axis === counters.length;
       const [from, to] = isFirst
         ? [range.from, range.to]
@@ -300,7 +314,19 @@ export class Queue {
     walk(counters.length, counters);
   }
 
-  #row(fn: Fn, plan: NestPlan, counters: readonly Node[], passes: readonly Pass[]): void {
+  #row(
+    fn: Fn,
+    plan: NestPlan,
+    {
+      counters,
+      passes,
+      ahead,
+    }: {
+      readonly counters: readonly Node[];
+      readonly passes: readonly Pass[];
+      readonly ahead: readonly Node[];
+    },
+  ): void {
     const { symbols } = this.#options;
     let wanted = plan.pass.space.condition?.read(fn) ?? int(1);
     counters.forEach((counter, axis) => {
@@ -316,10 +342,21 @@ export class Queue {
     const leading = new Map(counters.map((counter, axis) => [axis, counter]));
     const context = this.#context(fn);
     fn.if(wanted, () =>
-      fn.scope(() => this.#nest(plan, { context, symbols, leading, range: undefined }, new Map())),
+      fn.scope(() =>
+        this.#nest(plan, { context, symbols, leading, range: undefined, ahead }, new Map()),
+      ),
     );
   }
 }
+
+/** Whether every row that passes visit lies inside all arrays, so that its memory may be touched. */
+const areRowsInside = (passes: readonly Pass[], depth: number): boolean =>
+  passes.every(({ space }) => space.condition === undefined) &&
+  Array.from({ length: depth }, (_, axis) => axis).every(
+    (axis) =>
+      commonClip(passes, axis) !== undefined ||
+      passes.every(({ space }) => space.clips[axis] === undefined),
+  );
 
 function commonClip(
   passes: readonly Pass[],

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { decode, encode } from '../../core/host.ts';
 import type { TileBuilder } from '../../lowering/tile/build.ts';
 import type { Kernel, Tile } from '../../lowering/tile/ir.ts';
+import type { WasmFeatures } from '../../lowering/wasm/emit.ts';
 import { emitWasm } from '../../lowering/wasm/emit.ts';
 import { allFeatures, compare, runWasm, tileKernel, wholeKernel } from './wasm-run.ts';
 
@@ -187,5 +188,49 @@ describe('homes', () => {
       ]),
       { tolerance: { absolute: 1e-2, relative: 1e-2 } },
     );
+  });
+});
+
+describe('reading ahead', () => {
+  /** Run a kernel of one argument whose memory ends where the machine's does, but for the bytes that may be read. */
+  function runAtEnd(kernel: Kernel, values: readonly number[], features: WasmFeatures): number[] {
+    const code = emitWasm(kernel, features);
+    const bytes = 4 * values.length;
+    const pages = Math.ceil((3 * bytes + code.scratchBytes + 4096) / 65536);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
+    const input = (65536 * pages - bytes - 64) & -64;
+    const [output, scratch] = [1024, 1024 + bytes + 128];
+    new Uint8Array(memory.buffer).set(new Uint8Array(encode(values, 'f32')), input);
+    const module = new WebAssembly.Module(code.bytes.slice());
+    const { run: start } = new WebAssembly.Instance(module, { env: { memory } }).exports;
+    (start as (...args: number[]) => void)(0, code.programs, scratch, input, output);
+    return [...new Float32Array(memory.buffer, output, values.length)];
+  }
+  const touches = (kernel: Kernel): number =>
+    emitWasm(kernel, loose[0]).text.match(/\(drop \(i32\.load/g)?.length ?? 0;
+
+  test('the exponentials touch the next row of the argument, and the last row nothing behind it', () => {
+    for (const features of loose)
+      for (const shape of [
+        [5, 1024],
+        [7, 1003],
+        [2, 3, 1024],
+      ]) {
+        const kernel = softmaxKernel(shape, [shape.length - 1]);
+        const values = Array.from({ length: shape.reduce((n, d) => n * d, 1) }, (_, i) =>
+          Math.fround(3 * Math.sin(i)),
+        );
+        expect(touches(kernel)).toBe(1);
+        expect(runAtEnd(kernel, values, features)).toEqual(run(kernel, values, features));
+      }
+  });
+
+  test('passes with little to compute, and lone rows, touch nothing', () => {
+    const centred = tileKernel('centred', [['f32', [5, 1024]]], (b, [x]) => {
+      const y = b.scalar('mul', x, x);
+      return [b.scalar('sub', y, spread(b, b.reduce(y, 'add', [1]), x))];
+    });
+    expect(touches(centred)).toBe(0);
+    expect(touches(softmaxKernel([1, 4096], [1]))).toBe(0);
   });
 });
