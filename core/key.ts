@@ -80,11 +80,14 @@ const isKeyed = (value: object): value is Keyed =>
   'structuralKey' in value && typeof value.structuralKey === 'function';
 
 function recordKey(value: object): string {
-  const entries = Object.entries(value).filter(([, x]) => x !== undefined);
-  if (entries.length > 1) entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  const fields = value as Readonly<Record<string, unknown>>;
+  const names = Object.keys(value);
+  if (names.length > 1) names.sort();
   let text = '{';
-  for (const [name, x] of entries)
-    text += `${isPlainName(name) ? name : JSON.stringify(name)}:${keyOf(x)},`;
+  for (const name of names) {
+    const x = fields[name];
+    if (x !== undefined) text += `${isPlainName(name) ? name : JSON.stringify(name)}:${keyOf(x)},`;
+  }
   return `${text}}`;
 }
 

@@ -28,8 +28,12 @@ export type Dims = readonly (readonly Axis[])[];
 export const freshDims = (shape: Shape): Dims =>
   shape.map((extent) => (extent === 1 ? [] : [new Axis(extent)]));
 
+const isCurrent = (axis: Axis): boolean => axis.forward === undefined;
+
 /** Follow unifications and splits to the current axes. */
-export function resolve(axes: readonly Axis[]): Axis[] {
+export function resolve(axes: readonly Axis[]): readonly Axis[] {
+  if (axes.every(isCurrent)) return axes;
+  if (axes.length === 1 && axes[0].forward!.length === 1) return resolve(axes[0].forward!);
   const out: Axis[] = [];
   const stack = [...axes].reverse();
   for (let axis = stack.pop(); axis !== undefined; axis = stack.pop()) {
@@ -40,10 +44,11 @@ export function resolve(axes: readonly Axis[]): Axis[] {
 }
 
 /** The current axes of every dimension. */
-export const resolveDims = (dims: Dims): Axis[][] => dims.map(resolve);
+export const resolveDims = (dims: Dims): Dims => dims.map(resolve);
 
 /** All current axes of a value, in the order of its dimensions. */
-export const flatAxes = (dims: Dims): Axis[] => dims.flatMap(resolve);
+export const flatAxes = (dims: Dims): readonly Axis[] =>
+  dims.length === 1 ? resolve(dims[0]) : dims.flatMap(resolve);
 
 /** A log of changes, so that a failed attempt can be taken back. */
 export class Trail {
@@ -86,8 +91,8 @@ function unite(a: Axis, b: Axis, trail: Trail): void {
 
 /** Make two lists of axes equal; false when they cannot be (the caller takes the trail back). */
 export function unify(left: readonly Axis[], right: readonly Axis[], trail: Trail): boolean {
-  const a = resolve(left).reverse();
-  const b = resolve(right).reverse();
+  const a = resolve(left).toReversed();
+  const b = resolve(right).toReversed();
   for (;;) {
     const x = a.pop();
     const y = b.pop();
@@ -115,7 +120,7 @@ export const unifyDims = (left: Dims, right: Dims, trail: Trail): boolean =>
 /** Whether no axis occurs twice in a value (a diagonal, which tiles cannot express). */
 export function distinct(dims: Dims): boolean {
   const flat = flatAxes(dims);
-  return new Set(flat).size === flat.length;
+  return flat.every((axis, i) => flat.indexOf(axis) === i);
 }
 
 /**
@@ -124,7 +129,7 @@ export function distinct(dims: Dims): boolean {
  * @returns undefined when an axis straddles two dimensions and cannot be split.
  */
 export function regroup(axes: readonly Axis[], shape: Shape, trail: Trail): Dims | undefined {
-  const rest = resolve(axes).reverse();
+  const rest = resolve(axes).toReversed();
   const dims: Axis[][] = [];
   for (const extent of shape) {
     const dim: Axis[] = [];

@@ -17,6 +17,7 @@ import {
   freshDims,
   operandDims,
   resolve,
+  resolveDims,
   Trail,
   unifyDims,
   type Dims,
@@ -211,8 +212,8 @@ function oneSpace(join: Join, into: readonly Cluster[]): boolean {
     resolve(join.space ?? []),
     ...into.map((c) => resolve(c.space)),
   ];
-  const widest = new Set(spaces.reduce((a, b) => (b.length > a.length ? b : a)));
-  return spaces.every((axes) => axes.every((axis) => widest.has(axis)));
+  const widest = spaces.reduce((a, b) => (b.length > a.length ? b : a));
+  return spaces.every((axes) => axes.every((axis) => widest.includes(axis)));
 }
 
 /** Clusters of one block, and which values must be in memory. */
@@ -387,9 +388,15 @@ export class Clustering {
     for (const other of into.slice(1)) this.#absorb(cluster, other);
     cluster.ops.push(op);
     cluster.work += workOf(op);
-    cluster.joins.set(op, join);
+    // What was unified stays so: the axes as they are now need not be followed again.
+    const result = resolveDims(join.result);
+    const operands = join.operands.map((dims) => {
+      if (dims === undefined) return undefined;
+      return dims === join.result ? result : resolveDims(dims);
+    });
+    cluster.joins.set(op, { ...join, result, operands });
     for (const r of op.results) {
-      cluster.dims.set(r, join.result);
+      cluster.dims.set(r, result);
       this.#owner.set(r, cluster);
     }
     for (const axes of [flatAxes(join.result), resolve(join.space ?? [])])
@@ -403,7 +410,8 @@ export class Clustering {
       cluster.dotDims = join.dot;
     }
     for (const { value, dims } of leaves) {
-      if (dims !== undefined && !cluster.leafDims.has(value)) cluster.leafDims.set(value, dims);
+      if (dims !== undefined && !cluster.leafDims.has(value))
+        cluster.leafDims.set(value, resolveDims(dims));
       this.#depend(cluster, value);
     }
     return true;

@@ -121,13 +121,13 @@ export class LoopNest {
 
   /** Tile shape of a value with these axes: its blocks, and 1 along loops that it does not have. */
   tileShape(dims: Dims): number[] {
-    const present = new Set(flatAxes(dims).map((a) => this.loopOf(a)));
-    return this.tileLoops.map((l) => (present.has(l) ? l.block : 1));
+    const present = this.order(dims);
+    return this.tileLoops.map((l) => (present.includes(l) ? l.block : 1));
   }
 
   /** Grid loops that a value does not have: its block is computed by several programs. */
   missing(dims: Dims): Loop[] {
-    const present = new Set(flatAxes(dims).map((a) => this.loopOf(a)));
-    return this.grid.filter((l) => !present.has(l));
+    const present = this.order(dims);
+    return this.grid.filter((l) => !present.includes(l));
   }
 }

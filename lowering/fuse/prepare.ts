@@ -15,6 +15,7 @@ import {
   type HloOp,
   type HloValue,
   type Region,
+  type TensorType,
 } from '../hlo/ir.ts';
 import { emitOnOneDevice } from '../hlo/one-device.ts';
 import { simplifyOp } from '../hlo/simplify.ts';
@@ -257,6 +258,8 @@ function copyOp(b: HloBuilder, op: HloOp, operands: readonly HloValue[], env: En
   op.results.forEach((r, i) => env.set(r, results[i]));
 }
 
+const typeKey = ({ dtype, shape }: TensorType): string => `${dtype}[${shape.join()}]`;
+
 /** Whether equal applications of an op may be merged. */
 const isPure = (op: HloOp): boolean =>
   op.regions.length === 0 &&
@@ -332,7 +335,7 @@ class Preparer {
       return b.emit(op.kind, operands, { attrs: op.attrs, regions }, types);
     }
     if (!isPure(op)) return b.emit(op.kind, operands, { attrs: op.attrs }, types);
-    const key = `${op.kind}(${operands.map((x) => this.#id(x)).join(',')})${keyOf(op.attrs)}:${keyOf(types)}`;
+    const key = `${op.kind}(${operands.map((x) => this.#id(x)).join(',')})${keyOf(op.attrs)}:${types.map(typeKey).join()}`;
     let results = seen.get(key);
     if (results === undefined)
       seen.set(key, (results = b.emit(op.kind, operands, { attrs: op.attrs }, types)));

@@ -8,7 +8,7 @@ import type { HloOp, HloValue } from '../hlo/ir.ts';
 import type { TileBuilder } from '../tile/build.ts';
 import { makeKernel, type OperandSpec } from '../tile/build.ts';
 import type { Kernel, Ref, Tile } from '../tile/ir.ts';
-import { flatAxes, resolve, Trail, type Axis, type Dims } from './axes.ts';
+import { flatAxes, resolve, resolveDims, Trail, type Axis, type Dims } from './axes.ts';
 import { roleOf } from './classify.ts';
 import { rootOf, trace, type Cluster, type Clustering, type Source } from './cluster.ts';
 import type { Loop } from './config.ts';
@@ -56,13 +56,14 @@ export class FusionWriter implements Writer {
     this.cluster = cluster;
     this.#clustering = clustering;
     this.cluster.ops.sort(byPosition(clustering));
-    const sites = this.#sites();
+    const { sites, counted } = this.#sites();
+    const read = sites.filter((s) => !s.whole).map((s) => flatAxes(s.dims));
     const accesses = [
       ...[...cluster.dims.values()].map(flatAxes),
-      ...sites.filter((s) => !s.whole).map((s) => flatAxes(s.dims)),
-      ...this.#counted(),
+      ...read,
+      ...resolveDims(counted),
     ];
-    const inner = sites.filter((s) => !s.whole).map((s) => flatAxes(s.dims).at(-1));
+    const inner = read.map((axes) => axes.at(-1));
     this.nest = new LoopNest(cluster, accesses, cluster.dot === undefined ? inner : [], target);
     for (const site of sites)
       if (site.whole) this.#wholeOperand(site.value);
@@ -92,10 +93,12 @@ export class FusionWriter implements Writer {
       : source;
   }
 
-  /** Every read from memory: the operands that are leaves. */
-  #sites(): ReadSite[] {
+  /** Every read from memory: the operands that are leaves. And the axes that an iota counts, which must not be merged with others. */
+  #sites(): { sites: ReadSite[]; counted: (readonly Axis[])[] } {
     const sites: ReadSite[] = [];
+    const counted: (readonly Axis[])[] = [];
     for (const op of this.cluster.ops) {
+      if (op.kind === 'iota') counted.push(this.dimsOf(op.results[0])[op.attrs.dim]);
       for (const [value, dims] of this.operandsOf(op)) {
         if (dims === undefined) {
           sites.push({ value, dims: [], whole: true });
@@ -104,9 +107,12 @@ export class FusionWriter implements Writer {
         const source = this.source(value, dims, looksThrough(op));
         if (source.kind === 'leaf')
           sites.push({ value: source.value, dims: source.dims, whole: false });
+        const { def } = source.value;
+        if (source.kind === 'inline' && def?.kind === 'iota')
+          counted.push(source.dims[def.attrs.dim]);
       }
     }
-    return sites;
+    return { sites, counted };
   }
 
   /** Operands of an op with their axes; undefined axes for what a window op reads as a whole. */
@@ -115,21 +121,6 @@ export class FusionWriter implements Writer {
     const join = this.cluster.joins.get(op);
     if (join === undefined) return [];
     return op.operands.map((x, i) => [x, join.operands[i]] as const);
-  }
-
-  /** Axes that an iota counts, which must not be merged with others. */
-  #counted(): Axis[][] {
-    const out: Axis[][] = [];
-    for (const op of this.cluster.ops)
-      for (const [value, dims] of this.operandsOf(op)) {
-        if (dims === undefined) continue;
-        const source = this.source(value, dims, looksThrough(op));
-        if (source.kind === 'inline' && source.value.def?.kind === 'iota')
-          out.push(resolve(source.dims[source.value.def.attrs.dim]));
-      }
-    for (const op of this.cluster.ops)
-      if (op.kind === 'iota') out.push(resolve(this.dimsOf(op.results[0])[op.attrs.dim]));
-    return out;
   }
 
   /** Axes of a value computed here. */

@@ -77,25 +77,37 @@ function showField(field: Field, value: unknown): string {
   }
 }
 
-function showOp(op: TileOp, names: Names, indent: string): string[] {
+/** The attributes that stand before the operands (words and texts), or those behind them; a space before each. */
+function showFields(op: TileOp, isBefore: boolean): string {
   const attrs = op.attrs as Readonly<Record<string, unknown>>;
-  const shown = (before: boolean): string[] =>
-    fields[op.kind]
-      .filter(
-        (f) => attrs[f.attr] !== undefined && (f.form === 'word' || f.form === 'text') === before,
-      )
-      .map((f) => showField(f, attrs[f.attr]))
-      .filter((text) => text !== '');
+  let text = '';
+  for (const field of fields[op.kind]) {
+    const value = attrs[field.attr];
+    const stands = (field.form === 'word' || field.form === 'text') === isBefore;
+    const shown = value === undefined || !stands ? '' : showField(field, value);
+    if (shown !== '') text += ` ${shown}`;
+  }
+  return text;
+}
+
+function showNames(values: readonly TileValue[], names: Names): string {
+  let text = '';
+  for (const value of values) text += text === '' ? names.of(value) : `, ${names.of(value)}`;
+  return text;
+}
+
+function showOp(op: TileOp, names: Names, indent: string): string[] {
   const mnemonic = snake(op.kind === 'scalar' ? op.attrs.fn : op.kind);
-  const operands = op.operands.map((x) => names.of(x)).join(', ');
-  const head = [mnemonic, ...shown(true), operands, ...shown(false)]
-    .filter((part) => part !== '')
-    .join(' ');
-  const results = op.results.map((r) => names.of(r)).join(', ');
+  const operands = showNames(op.operands, names);
+  const head = `${mnemonic}${showFields(op, true)}${operands && ` ${operands}`}${showFields(op, false)}`;
+  const results = showNames(op.results, names);
   const line = indent + (results === '' ? head : `${results} = ${head}`);
   const types = op.results.map((r) => showTileType(r.type)).join(', ');
   const lines = [types === '' ? line : `${line.padEnd(typeColumn)} : ${types}`];
-  const keywords = regionKeywords(op.kind, attrs.combiner !== undefined);
+  const keywords = regionKeywords(
+    op.kind,
+    'combiner' in op.attrs && op.attrs.combiner !== undefined,
+  );
   op.regions.forEach((region, i) => {
     const text = showRegion(region, names, indent);
     lines[lines.length - 1] += ` ${keywords[i]} ${text[0]}`;

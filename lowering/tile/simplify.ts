@@ -177,13 +177,20 @@ class Simplifier implements Rewriter {
     const simpler = rewrite(draft, this);
     if (simpler !== undefined) return simpler;
     const key = this.#key(draft);
-    const known =
-      key === undefined ? undefined : this.#known.findLast((table) => table.has(key))?.get(key);
+    const known = key === undefined ? undefined : this.#find(key);
     if (known !== undefined) return known;
     const made = makeOp(draft.kind, draft.operands, draft.attrs, { types: draft.types, frame });
     this.#ops.push(made as TileOp);
     if (key !== undefined) this.#known.at(-1)?.set(key, made.results);
     return made.results;
+  }
+
+  #find(key: string): readonly TileValue[] | undefined {
+    for (let i = this.#known.length - 1; i >= 0; i--) {
+      const values = this.#known[i].get(key);
+      if (values !== undefined) return values;
+    }
+    return undefined;
   }
 
   #key(draft: Draft): string | undefined {
@@ -210,12 +217,11 @@ function sweep(region: TileRegion, used: Set<TileValue>): boolean {
   for (const result of region.results) used.add(result);
   let isNeeded = false;
   const kept: TileOp[] = [];
-  for (const op of region.ops.toReversed()) {
-    const effects = op.regions.map((r) => sweepable(r));
-    const stays =
-      hasEffect(op.kind) || effects.includes(true) || op.results.some((r) => used.has(r));
-    if (!stays) continue;
-    isNeeded ||= hasEffect(op.kind) || effects.includes(true);
+  for (let i = region.ops.length - 1; i >= 0; i--) {
+    const op = region.ops[i];
+    const acts = hasEffect(op.kind) || op.regions.some(sweepable);
+    if (!acts && !op.results.some((r) => used.has(r))) continue;
+    isNeeded ||= acts;
     for (const inner of op.regions) sweep(inner, used);
     for (const operand of op.operands) used.add(operand);
     kept.push(op);

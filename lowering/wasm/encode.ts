@@ -147,7 +147,7 @@ function encodeFunction(section: Bytes, fn: Fn): void {
   const out = new Bytes();
   fn.params.forEach((local, i) => (local.index = i));
   const runs: [ValType, number][] = [];
-  const sorted = fn.locals.toSorted((a, b) => a.type.localeCompare(b.type));
+  const sorted = fn.locals.toSorted((a, b) => (a.type < b.type ? -1 : Number(a.type > b.type)));
   sorted.forEach((local, i) => {
     local.index = fn.params.length + i;
     if (runs.at(-1)?.[0] === local.type) runs.at(-1)![1]++;

@@ -70,6 +70,8 @@ export function planRegion(region: TileRegion): RegionPlan {
 
 /** Ops after which the cost of a tile is not counted on. */
 const countedOps = 24;
+/** Roots of a tile that are told apart. */
+const mostRoots = 8;
 /** Ops in a row that one pass computes. */
 const longestChain = 300;
 
@@ -84,11 +86,11 @@ class Planner {
   /** Ops behind a tile that is computed in place, as far as they are counted, and the length of the longest chain of them. */
   readonly #behind = new Map<
     TileValue,
-    { readonly ops: ReadonlySet<TileOp>; readonly depth: number }
+    { readonly ops: ReadonlySet<TileOp>; readonly depth: number; readonly cost: number }
   >();
   readonly #materialised = new Set<TileValue>();
   readonly #lastRead = new Map<TileValue, number>();
-  readonly #roots = new Map<TileValue, Set<number>>();
+  readonly #roots = new Map<TileValue, readonly number[]>();
 
   constructor(region: TileRegion) {
     this.#region = region;
@@ -108,9 +110,9 @@ class Planner {
   }
 
   #use(value: TileValue, use: Use): void {
-    const uses = this.#uses.get(value) ?? [];
-    uses.push(use);
-    this.#uses.set(value, uses);
+    const uses = this.#uses.get(value);
+    if (uses === undefined) this.#uses.set(value, [use]);
+    else uses.push(use);
   }
 
   #collect(op: TileOp, at: number, isNested: boolean, isRepeated = false): void {
@@ -118,7 +120,9 @@ class Planner {
       this.#use(operand, { op: isNested ? undefined : op, at, isRepeated });
     if (writers.has(op.kind)) {
       const root = rootRef(op.operands[0]);
-      this.#writes.set(root, [...(this.#writes.get(root) ?? []), at]);
+      const written = this.#writes.get(root);
+      if (written === undefined) this.#writes.set(root, [at]);
+      else written.push(at);
     }
     for (const region of op.regions) {
       const repeats = isRepeated || op.kind !== 'if';
@@ -141,29 +145,25 @@ class Planner {
       return;
     }
     const full = operands.find((behind) => behind.ops.size >= countedOps);
-    const ops =
-      full?.ops ??
-      joined(
-        op,
-        operands.map((behind) => behind.ops),
-      );
-    this.#behind.set(result, { ops, depth });
-    this.#costs.set(
-      result,
-      [...ops].reduce((sum, other) => sum + ownCost(other), 0),
-    );
+    const ops = full?.ops ?? joined(op, operands);
+    const cost = full?.cost ?? costOf(ops);
+    this.#behind.set(result, { ops, depth, cost });
+    this.#costs.set(result, cost);
   }
 
-  #readers(value: TileValue): Set<number> {
-    const roots = new Set<number>();
+  #readers(value: TileValue): readonly number[] {
+    const roots: number[] = [];
+    const add = (root: number): void => {
+      if (roots.length < mostRoots && !roots.includes(root)) roots.push(root);
+    };
     let last = -1;
     for (const { op, at } of this.#uses.get(value) ?? []) {
       last = Math.max(last, at);
       const through = op !== undefined && this.#isInPlace(op) ? op.results[0] : undefined;
-      if (through === undefined) roots.add(at);
+      if (through === undefined) add(at);
       else {
         last = Math.max(last, this.#lastRead.get(through) ?? at);
-        for (const root of this.#roots.get(through) ?? []) if (roots.size < 8) roots.add(root);
+        for (const root of this.#roots.get(through) ?? []) add(root);
       }
     }
     this.#lastRead.set(value, last);
@@ -199,11 +199,11 @@ class Planner {
     );
   }
 
-  #wantsMemory(op: TileOp, result: Tile, roots: ReadonlySet<number>): boolean {
+  #wantsMemory(op: TileOp, result: Tile, roots: readonly number[]): boolean {
     const cost = this.#costs.get(result) ?? 0;
     const uses = this.#uses.get(result) ?? [];
     if (uses.length === 0) return false;
-    if (roots.size > 1 && cost >= 4) return true;
+    if (roots.length > 1 && cost >= 4) return true;
     if (cost >= 2 && uses.some((use) => use.isRepeated)) return true;
     if (op.kind === 'transpose' && turns(op) && !uses.every((use) => absorbsTranspose(use.op)))
       return true;
@@ -228,10 +228,20 @@ class Planner {
   }
 }
 
-function joined(op: TileOp, sets: readonly ReadonlySet<TileOp>[]): Set<TileOp> {
+function joined(
+  op: TileOp,
+  operands: readonly { readonly ops: ReadonlySet<TileOp> }[],
+): Set<TileOp> {
   const ops = new Set<TileOp>([op]);
-  for (const set of sets) for (const other of set) if (ops.size < countedOps) ops.add(other);
+  for (const operand of operands)
+    for (const other of operand.ops) if (ops.size < countedOps) ops.add(other);
   return ops;
+}
+
+function costOf(ops: ReadonlySet<TileOp>): number {
+  let cost = 0;
+  for (const op of ops) cost += ownCost(op);
+  return cost;
 }
 
 function ownCost(op: TileOp): number {

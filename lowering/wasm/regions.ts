@@ -40,7 +40,11 @@ export function walkRegion(program: Program, region: TileRegion, choose?: Choose
     enter: (inner, chooseInner) => walkRegion(program, inner, chooseInner),
   };
   const ends = new Map<number, TileValue[]>();
-  for (const [value, last] of plan.lastRead) ends.set(last, [...(ends.get(last) ?? []), value]);
+  for (const [value, last] of plan.lastRead) {
+    const ending = ends.get(last);
+    if (ending === undefined) ends.set(last, [value]);
+    else ending.push(value);
+  }
   const own = new Set<TileValue>();
   region.ops.forEach((op, at) => {
     if (!walk.done.has(op)) emitOp(walk, op);
