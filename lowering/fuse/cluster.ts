@@ -24,6 +24,7 @@ import {
 } from './axes.ts';
 import { Bits } from './bits.ts';
 import { captured, roleOf, windowOperands } from './classify.ts';
+import { joinOf, settled, type DotAxes, type Join } from './join.ts';
 
 /** Limits of a fusion, from the target. */
 export interface Limits {
@@ -75,16 +76,6 @@ export class Cluster {
   }
 }
 
-/** Axes of the parts of a dot. */
-export interface DotAxes {
-  readonly lhs: Dims;
-  readonly rhs: Dims;
-  readonly batch: readonly Axis[];
-  readonly m: readonly Axis[];
-  readonly n: readonly Axis[];
-  readonly k: readonly Axis[];
-}
-
 /** The value under reshapes: where the memory of an alias comes from. */
 export function rootOf(value: HloValue): HloValue {
   let v = value;
@@ -127,70 +118,6 @@ export function trace(
     v = def.operands[0];
     at = below;
   }
-}
-
-/** Axes of the operands of an op, given those of its result (made fresh for reductions and dots). */
-export interface Join {
-  readonly result: Dims;
-  readonly operands: readonly (Dims | undefined)[];
-  readonly reduced?: readonly Axis[];
-  readonly space?: readonly Axis[];
-  readonly dot?: DotAxes;
-}
-
-function joinOf(op: HloOp): Join {
-  const shape = op.results[0].type.shape;
-  if (op.kind === 'reduce') {
-    const space = freshDims(op.operands[0].type.shape);
-    const axes = op.attrs.dims;
-    const n = op.operands.length / 2;
-    return {
-      result: space.filter((_, i) => !axes.includes(i)),
-      operands: op.operands.map((_, i) => (i < n ? space : [])),
-      reduced: space.flatMap((dim, i) => (axes.includes(i) ? dim : [])),
-      space: space.flat(),
-    };
-  }
-  if (op.kind === 'dot_general') return joinOfDot(op);
-  const result = freshDims(shape);
-  if (roleOf(op) === 'window')
-    return {
-      result,
-      operands: op.operands.map((x) => (windowOperands(op).includes(x) ? undefined : [])),
-    };
-  return {
-    result,
-    operands: op.operands.map((x) => (x.type.shape.length === 0 && shape.length > 0 ? [] : result)),
-  };
-}
-
-function joinOfDot(op: HloOp<'dot_general'>): Join {
-  const { dims } = op.attrs;
-  const lhs = freshDims(op.operands[0].type.shape);
-  const rhsFresh = freshDims(op.operands[1].type.shape);
-  const rhs = rhsFresh.map((axes, i) => {
-    const batch = dims.rhsBatch.indexOf(i);
-    const contract = dims.rhsContract.indexOf(i);
-    if (batch >= 0) return lhs[dims.lhsBatch[batch]];
-    return contract >= 0 ? lhs[dims.lhsContract[contract]] : axes;
-  });
-  const free = (all: Dims, batch: readonly number[], contract: readonly number[]): Dims =>
-    all.filter((_, i) => !batch.includes(i) && !contract.includes(i));
-  const batch = dims.lhsBatch.map((i) => lhs[i]);
-  const m = free(lhs, dims.lhsBatch, dims.lhsContract);
-  const n = free(rhs, dims.rhsBatch, dims.rhsContract);
-  return {
-    result: [...batch, ...m, ...n],
-    operands: [lhs, rhs],
-    dot: {
-      lhs,
-      rhs,
-      batch: batch.flat(),
-      m: m.flat(),
-      n: n.flat(),
-      k: dims.lhsContract.flatMap((i) => [...lhs[i]]),
-    },
-  };
 }
 
 const workOf = (op: HloOp): number =>
@@ -388,15 +315,10 @@ export class Clustering {
     for (const other of into.slice(1)) this.#absorb(cluster, other);
     cluster.ops.push(op);
     cluster.work += workOf(op);
-    // What was unified stays so: the axes as they are now need not be followed again.
-    const result = resolveDims(join.result);
-    const operands = join.operands.map((dims) => {
-      if (dims === undefined) return undefined;
-      return dims === join.result ? result : resolveDims(dims);
-    });
-    cluster.joins.set(op, { ...join, result, operands });
+    const kept = settled(join);
+    cluster.joins.set(op, kept);
     for (const r of op.results) {
-      cluster.dims.set(r, result);
+      cluster.dims.set(r, kept.result);
       this.#owner.set(r, cluster);
     }
     for (const axes of [flatAxes(join.result), resolve(join.space ?? [])])
