@@ -21,6 +21,7 @@ import { emitOnOneDevice } from '../hlo/one-device.ts';
 import { simplifyOp } from '../hlo/simplify.ts';
 import type { Combiner } from '../scalar.ts';
 import { kernelComposite } from './alone.ts';
+import { bitcastByShifts } from './bitcast.ts';
 import { namedCombiner, roleOf } from './classify.ts';
 
 /** Elements that one program reduces when a long reduction is cut. */
@@ -222,6 +223,7 @@ const rules: readonly Rule[] = [
   emitOnOneDevice,
   withoutEmpty,
   simplifyOp,
+  bitcastByShifts,
   dotOfVectors,
   oneContraction,
   cutReduction,

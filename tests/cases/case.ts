@@ -27,7 +27,7 @@ export interface ArgumentSpec {
 }
 
 /** Names of the laws. */
-export type Law = 'jit' | 'jvp' | 'vjp' | 'vmap' | 'second' | 'fused';
+export type Law = 'jit' | 'jvp' | 'vjp' | 'vmap' | 'second';
 
 /** One case. */
 export interface Case {

@@ -49,7 +49,6 @@ const floats: readonly (readonly [string, Unary, ArgumentSpec, (x: number) => nu
 ];
 
 const x34 = real([3, 4]);
-const widths = 'bitcasts between widths have no kernel: compiled devices say so';
 
 /** Cases of elementwise operations. */
 export const elementwiseCases: readonly Case[] = [
@@ -148,13 +147,17 @@ export const elementwiseCases: readonly Case[] = [
     meaning: (x) => x,
   }),
   make('bitcast', [int([6], 0, 9)], (x) => lax.bitcastConvertType(x, 'f32')),
-  make('bitcast to halves', [int([3], 0, 99999)], (x) => lax.bitcastConvertType(x, 'u16'), {
-    limits: { fused: widths },
-  }),
-  make(
-    'bitcast from halves',
-    [int([3, 2], 0, 99, 'u16')],
-    (x) => lax.bitcastConvertType(x, 'u32'),
-    { limits: { fused: widths } },
+  make('bitcast to halves', [int([3], 0, 99999)], (x) => lax.bitcastConvertType(x, 'u16')),
+  make('bitcast from halves', [int([3, 2], 0, 99, 'u16')], (x) => lax.bitcastConvertType(x, 'u32')),
+  make('bitcast of floats to bytes', [real([2, 3], -9, 9)], (x) => lax.bitcastConvertType(x, 'i8')),
+  make('bitcast of bytes to floats', [int([2, 3, 4], -127, 127, 'i8')], (x) =>
+    lax.bitcastConvertType(x, 'f32'),
+  ),
+  make('bitcast of a scalar to halves', [real([], 1, 9)], (x) => lax.bitcastConvertType(x, 'i16')),
+  make('bitcast of bytes to halves', [int([2], 0, 99, 'u8')], (x) =>
+    lax.bitcastConvertType(x, 'f16'),
+  ),
+  make('bitcast of halves to bytes', [real([3], -9, 9)], (x) =>
+    lax.bitcastConvertType(lax.convertElementType(x, 'bf16'), 'u8'),
   ),
 ];
