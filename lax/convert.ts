@@ -9,7 +9,7 @@ import { DTypeError, ShapeError } from '../core/errors.ts';
 import type { None, Primitive } from '../core/primitive.ts';
 import type { Value } from '../core/value.ts';
 import { definePrimitive, dtypeText, flagText, none } from './define.ts';
-import { operand } from './operand.ts';
+import { isScalar, operand } from './operand.ts';
 import { batchToFront, broadcastInDim } from './structure.ts';
 
 /** Parameters of `convert_element_type`. */
@@ -103,7 +103,7 @@ export const copyP: Primitive<None> = definePrimitive<None>('copy', {
  */
 export function convertElementType(x: ArrayLike, dtype: DType, weakType = false): Value {
   const newDtype = canonicalDType(dtype);
-  if (isHostScalar(x)) return NDArray.fromScalar(convertScalar(x, newDtype), newDtype, weakType);
+  if (isScalar(x)) return NDArray.fromScalar(convertScalar(x, newDtype), newDtype, weakType);
   const value = operand('convertElementType', x);
   if (value.dtype === newDtype && value.weakType === weakType) return value;
   if (newDtype === 'float0') return broadcastInDim(NDArray.float0([]), value.shape, []);
@@ -138,9 +138,6 @@ export function stopGradient(x: ArrayLike): Value {
   const value = operand('stopGradient', x);
   return isInexact(value.dtype) ? stopGradientP.bind1([value], none) : value;
 }
-
-const isHostScalar = (x: ArrayLike): x is number | bigint | boolean =>
-  typeof x === 'number' || typeof x === 'bigint' || typeof x === 'boolean';
 
 function convertScalar(x: number | bigint | boolean, dtype: DType): number | bigint | boolean {
   const { kind, bits } = dtypeInfo[dtype];

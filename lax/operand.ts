@@ -49,7 +49,8 @@ export function operands(op: string, ...xs: readonly ArrayLike[]): Value[] {
   return values.map((v) => (v instanceof Value ? v : scalarBeside(op, v, lead.dtype)));
 }
 
-const isScalar = (x: ArrayLike): x is number | bigint | boolean =>
+/** Whether an argument is a JavaScript number, bigint or boolean. */
+export const isScalar = (x: ArrayLike): x is number | bigint | boolean =>
   typeof x === 'number' || typeof x === 'bigint' || typeof x === 'boolean';
 
 /** One argument as an operand. @throws ArgumentError when it is no array and no number. */

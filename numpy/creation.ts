@@ -10,11 +10,13 @@ import { add, div, floor, mul, sub } from '../lax/arithmetic.ts';
 import { eq, ge, select } from '../lax/comparison.ts';
 import { convertElementType } from '../lax/convert.ts';
 import { broadcastedIota, full as laxFull, iota } from '../lax/creation.ts';
+import { isScalar } from '../lax/operand.ts';
 import { concatenate } from '../lax/slicing.ts';
 import { reshape } from '../lax/structure.ts';
 import { isArrayLike } from '../transforms/flat-function.ts';
 import {
   asArray,
+  asArrayOf,
   asInteger,
   checkConcrete,
   dtypeOf,
@@ -174,7 +176,12 @@ export const empty = (shape: ShapeLike, dtype: DTypeLike = 'f64'): Value => zero
  * String(np.full(3, 7)); // → [7. 7. 7.]
  */
 export function full(shape: ShapeLike, value: ArrayLike, dtype?: DTypeLike): Value {
-  const filled = dtype === undefined ? asArray('full', value, 'value') : array(value, dtype);
+  const filled =
+    dtype === undefined
+      ? asArray('full', value, 'value')
+      : isScalar(value)
+        ? asArrayOf('full', value, dtypeOf(dtype))
+        : array(value, dtype);
   return spreadTo('full', filled, shapeOf('full', shape));
 }
 
@@ -191,11 +198,10 @@ export function fullLike(
   { dtype, shape }: LikeOptions = {},
 ): Value {
   const like = asArray('fullLike', x);
-  const filled = convertElementType(
-    asArray('fullLike', value, 'value'),
-    dtypeOf(dtype ?? like.dtype),
-    dtype === undefined && like.weakType,
-  );
+  const filled = asArrayOf('fullLike', value, dtypeOf(dtype ?? like.dtype), {
+    argument: 'value',
+    weakType: dtype === undefined && like.weakType,
+  });
   return spreadTo(
     'fullLike',
     filled,

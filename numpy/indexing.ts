@@ -17,7 +17,7 @@ import {
   type Index,
   type ResultAxis,
 } from './index-syntax.ts';
-import { asArray, leadingOnes, oneAxis, promoteDTypes, spreadTo } from './promote.ts';
+import { asArray, asArrayOf, leadingOnes, oneAxis, promoteDTypes, spreadTo } from './promote.ts';
 import { ravel } from './shape.ts';
 import { divide, power } from './ufuncs.ts';
 
@@ -302,8 +302,7 @@ export class IndexRef {
   }
 
   #cast(op: string, values: ArrayLike): Value {
-    const given = asArray(op, values, 'values');
-    return lax.convertElementType(given, this.#x.dtype);
+    return asArrayOf(op, values, this.#x.dtype, { argument: 'values' });
   }
 
   #write(

@@ -12,6 +12,7 @@ import { checkOptions } from '../core/options.ts';
 import { canonicalAxes, canonicalAxis, showShape, type Shape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
 import { convertElementType } from '../lax/convert.ts';
+import { isScalar } from '../lax/operand.ts';
 import { broadcastInDim, expandDims } from '../lax/structure.ts';
 
 /** A dtype, or something that has one: `'f32'`, `np.float32`, an array. */
@@ -79,9 +80,6 @@ export const reducedAxes = (op: string, axis: Axis | undefined, x: Value): numbe
 /** One axis. @throws ShapeError when it is out of range. */
 export const oneAxis = (op: string, axis: number, x: Value): number =>
   canonicalAxis(op, axis, x.ndim);
-
-const isScalar = (x: ArrayLike): x is Scalar =>
-  typeof x === 'number' || typeof x === 'bigint' || typeof x === 'boolean';
 
 /** How a JavaScript scalar takes part in promotion beside arrays: integers are weak ints there, other numbers weak floats. */
 function scalarType(x: Scalar): Typed {
@@ -224,6 +222,19 @@ export function spreadTo(op: string, x: Value, shape: Shape): Value {
 /** An argument as a value; a number alone is a weak float. */
 export const asArray = (op: string, x: ArrayLike, argument = 'x'): Value =>
   x instanceof Value ? x : asValue(op, x, argument);
+
+/** An argument as an array of this dtype; a JavaScript number converts as such: integers wrap around. */
+export const asArrayOf = (
+  op: string,
+  x: ArrayLike,
+  dtype: DType,
+  options: { readonly argument?: string; readonly weakType?: boolean } = {},
+): Value =>
+  convertElementType(
+    isScalar(x) ? x : asArray(op, x, options.argument),
+    dtype,
+    options.weakType ?? false,
+  );
 
 /** One argument as a float. */
 export const asInexact = (op: string, x: ArrayLike): Value => promoteInexact(op, x)[0];

@@ -105,3 +105,16 @@ test('running sums keep small integers, those of the array API widen them', () =
   ]);
   expect(np.cumsum(np.array([true, true])).jsSync()).toEqual([1, 2]);
 });
+
+test('JavaScript integers wrap around where they fill or replace elements, as in JAX', () => {
+  const x = np.zeros([2], 'u8');
+  expect(String(np.fullLike(x, 300))).toBe('[44 44]');
+  expect(String(np.fullLike(x, -1))).toBe('[255 255]');
+  expect(String(np.full([2], 300, 'u8'))).toBe('[44 44]');
+  expect(String(np.full([2], 2.7, 'u8'))).toBe('[2 2]');
+  expect(String(np.full([2], true, 'i32'))).toBe('[1 1]');
+  expect(String(np.at(x, 0).set(300))).toBe('[44  0]');
+  expect(String(np.at(x, 0).set(-1))).toBe('[255   0]');
+  expect(String(np.at(x, 0).add(300))).toBe('[44  0]');
+  expect(String(np.at(x, 0).set(2.7))).toBe('[2 0]');
+});
