@@ -1,10 +1,10 @@
 /** `dot_general`: contraction with batch axes, the one primitive behind matrix products. Bilinear: its duals are dots again. */
-import type { ArrayLike } from '../core/array.ts';
+import { describe, type ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { dtypeInfo, isInteger, type DType } from '../core/dtype.ts';
-import { DTypeError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { LinearArg, type Primitive } from '../core/primitive.ts';
-import { refuseFloat0 } from '../core/promotion.ts';
+import { refuseFloat0, resultType } from '../core/promotion.ts';
 import { canonicalAxis, showShape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { Precision } from '../lowering/hlo/ir.ts';
@@ -226,10 +226,23 @@ export const dotGeneralP: Primitive<DotGeneralParams> = definePrimitive<DotGener
   },
 );
 
+const isAxes = (x: unknown): boolean =>
+  Array.isArray(x) && x.every((axis) => Number.isInteger(axis));
+const isPair = (x: unknown, isEach: (part: unknown) => boolean): boolean =>
+  Array.isArray(x) && x.length === 2 && x.every(isEach);
+
+function checkNumbers(numbers: unknown): void {
+  if (!isPair(numbers, (lists) => isPair(lists, isAxes)))
+    throw new ArgumentError(
+      `dotGeneral: dimensionNumbers must be two pairs of lists of axes; got ${describe(numbers)}. Write [[contractX, contractY], [batchX, batchY]].`,
+    );
+}
+
 /**
  * Contract axes of `x` with axes of `y`, for each index of the batch axes. Result axes: batch, free axes of `x`, free axes of `y`.
+ * Operands of two dtypes are brought to a common one first.
  *
- * @throws ShapeError when the axes do not fit; DTypeError when the dtypes differ.
+ * @throws ShapeError when the axes do not fit; ArgumentError when `dimensionNumbers` are no lists of axes.
  * @example
  * const [x, y] = [lax.ones([2, 3]), lax.ones([3, 4])];
  * lax.dotGeneral(x, y, [[[1], [0]], [[], []]]).shape; // → [ 2, 4 ]
@@ -240,7 +253,13 @@ export function dotGeneral(
   dimensionNumbers: DotDimensionNumbers,
   options: DotOptions = {},
 ): Value {
-  const [left, right] = operands('dotGeneral', x, y);
+  checkNumbers(dimensionNumbers);
+  const given = operands('dotGeneral', x, y);
+  const common = given[0].dtype === given[1].dtype ? undefined : resultType(...given);
+  const [left, right] =
+    common === undefined
+      ? given
+      : given.map((value) => convertElementType(value, common.dtype, common.weakType));
   const [[xc, yc], [xb, yb]] = dimensionNumbers;
   const axesOf = (value: Value, axes: readonly number[]): number[] =>
     axes.map((axis) => canonicalAxis('dotGeneral', axis, value.ndim));

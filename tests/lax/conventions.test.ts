@@ -176,6 +176,25 @@ describe('values at the edges', () => {
         'starts must be a list with one number or scalar per axis; got i32[1]. Write [i, j].',
       );
   });
+  test('operands of two dtypes are contracted in their common one, as in JAX', () => {
+    const of = (a: DType, b: DType, preferredElementType?: DType): Value =>
+      lax.dotGeneral(
+        lax.full([2, 3], 1, a),
+        lax.full([3], 1, b),
+        [
+          [[1], [0]],
+          [[], []],
+        ],
+        preferredElementType === undefined ? {} : { preferredElementType },
+      );
+    expect(String(of('f32', 'i32'))).toBe('[3. 3.]');
+    expect(of('bf16', 'f32').dtype).toBe('f32');
+    expect(of('i8', 'f32').dtype).toBe('f32');
+    expect(of('bool', 'f32').dtype).toBe('f32');
+    expect(of('u8', 'i8', 'i32').dtype).toBe('i32');
+    expect(of('f32', 'f32', 'bf16').dtype).toBe('bf16');
+  });
+
   test('JavaScript integers of 32 bits wrap around, as integers do', () => {
     for (const dtype of ['i32', 'u8', 'i8', 'u32', 'i16', 'bool'] as const)
       for (const v of [300, -1, -129, 128, 65_536, 2 ** 31 - 1, -0])

@@ -67,6 +67,8 @@ const messages: Readonly<Record<string, () => Value>> = {
   'full of an array': () => lax.full([2], v),
   'a key of another shape': () => lax.randomBits(v, 32, [1]),
   'sort with too many keys': () => lax.sortMany([v], { numKeys: 2 })[0],
+  'dot without lists of axes': () => lax.dotGeneral(x, v, [[1], [0]] as never),
+  'dot with named axes': () => lax.dotGeneral(x, v, { contract: [[1], [0]] } as never),
   'bitcast of the wrong width': () => lax.bitcastConvertType(arrayOf([1, 2, 3], [3], 'u16'), 'u32'),
 };
 
@@ -164,6 +166,10 @@ test('messages', () => {
       ShapeError: randomBits: a key is u32[2]; got f32[2]. Make one with random.key(seed), and use vmap over many keys.
     sort with too many keys
       ArgumentError: sort: the number of keys must lie between 1 and the number of arrays; got 2 keys and 1 arrays. Change numKeys.
+    dot without lists of axes
+      ArgumentError: dotGeneral: dimensionNumbers must be two pairs of lists of axes; got a JavaScript array of 2. Write [[contractX, contractY], [batchX, batchY]].
+    dot with named axes
+      ArgumentError: dotGeneral: dimensionNumbers must be two pairs of lists of axes; got an object of class Object. Write [[contractX, contractY], [batchX, batchY]].
     bitcast of the wrong width
       ShapeError: bitcastConvertType: the last axis must hold the 2 parts of one uint32; got u16[3]. Reshape it first."
   `);
