@@ -3,7 +3,7 @@ import { asValue, NDArray } from '../core/array.ts';
 import { dtypeInfo, isInteger } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, TreeError } from '../core/errors.ts';
 import { normalScalar } from '../core/host.ts';
-import { checkOptions } from '../core/options.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { flatten, unflatten } from '../core/tree.ts';
 import { avalsOf } from '../core/trace.ts';
 import type { Value } from '../core/value.ts';
@@ -84,6 +84,7 @@ export function foriLoop<C>(
   init: Input<C>,
   options: ForiOptions = {},
 ): Output<C> {
+  checkFunction('foriLoop', body);
   checkOptions('foriLoop', options, ['unroll']);
   const [from, to] = bounds(lower, upper);
   const [start, end] = [knownInteger(from), knownInteger(to)];

@@ -30,7 +30,7 @@ export const showShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 export function canonicalAxis(op: string, axis: number, ndim: number): number {
   if (!Number.isInteger(axis) || axis < -ndim || axis >= ndim)
     throw new ShapeError(
-      `${op}: axis must be an integer in [${-ndim}, ${ndim}); got ${axis} for an array of ${ndim} axes. Choose an axis that exists.`,
+      `${op}: axis must be an integer in [${-ndim}, ${ndim}); got ${String(axis)} for an array of ${ndim} axes. Choose an axis that exists.`,
     );
   return axis < 0 ? axis + ndim : axis;
 }

@@ -11,6 +11,7 @@ import { Aval } from '../core/aval.ts';
 import { boundAxisSize } from '../core/axis-env.ts';
 import { isInexact } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
+import { checkList } from '../core/options.ts';
 import type { JvpResult, Primitive, Rules, Tangent } from '../core/primitive.ts';
 import { toInexact } from '../core/promotion.ts';
 import { canonicalAxis } from '../core/shape.ts';
@@ -171,6 +172,7 @@ function checkAxes(
   { axisIndexGroups }: GroupOptions,
 ): { readonly axes: readonly ReducedAxis[]; readonly members: number } {
   const list = typeof axes === 'string' || typeof axes === 'number' ? [axes] : axes;
+  checkList(op, 'axisName', list, 'names or positions');
   const names = namesOf(
     op,
     list.filter((axis): axis is string => typeof axis !== 'number'),

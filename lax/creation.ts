@@ -1,6 +1,7 @@
 /** Arrays out of nothing: `iota` is the primitive; full, zeros and ones are broadcast scalars. */
 import { NDArray, type ArrayLike } from '../core/array.ts';
 import { Aval } from '../core/aval.ts';
+import { checkNumberLists } from '../core/options.ts';
 import { canonicalDType } from '../core/promotion.ts';
 import type { DType } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
@@ -125,6 +126,7 @@ const zeroFor = (dtype: DType): number | bigint | boolean =>
   dtype === 'bool' ? false : dtype === 'i64' || dtype === 'u64' ? 0n : 0;
 
 function checkShape(op: string, shape: Shape): void {
+  checkNumberLists(op, { shape });
   if (shape.some((n) => !Number.isInteger(n) || n < 0))
     throw new ShapeError(
       `${op}: shape must hold non-negative integers; got ${showShape(shape)}. Compute it with JavaScript numbers.`,

@@ -2,9 +2,11 @@
  * Dimension numbers of `gather` and `scatter`: StableHLO's, with the index vector always on the last axis of the indices, as in JAX.
  * Checked here, once; the rules in `indexing.ts` only shift axes.
  */
+import { describe } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { dtypeInfo, isBig, isInteger } from '../core/dtype.ts';
-import { DTypeError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { checkNumberLists } from '../core/options.ts';
 import { showShape, withoutAxes, type Shape } from '../core/shape.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
 import type { GatherDims, HloValue, ScatterDims } from '../lowering/hlo/ir.ts';
@@ -46,19 +48,36 @@ export type FullGatherNumbers = Required<GatherDimensionNumbers>;
 /** Scatter dimension numbers with every field. */
 export type FullScatterNumbers = Required<ScatterDimensionNumbers>;
 
-/** Fill in the fields that may be left out. */
-export const fullGather = (dims: GatherDimensionNumbers): FullGatherNumbers => ({
-  ...dims,
-  operandBatchingDims: dims.operandBatchingDims ?? [],
-  startIndicesBatchingDims: dims.startIndicesBatchingDims ?? [],
-});
+/** Refuse what is no record of lists of axes. @throws ArgumentError naming the field. */
+function checkFields(op: string, dims: unknown, fields: readonly string[]): void {
+  if (typeof dims !== 'object' || dims === null)
+    throw new ArgumentError(
+      `${op}: dimensionNumbers must be an object with ${fields.join(', ')}; got ${describe(dims)}. Write a list of axes for each.`,
+    );
+  const given = dims as Readonly<Record<string, unknown>>;
+  for (const field of fields) checkNumberLists(op, { [`dimensionNumbers.${field}`]: given[field] });
+}
 
-/** Fill in the fields that may be left out. */
-export const fullScatter = (dims: ScatterDimensionNumbers): FullScatterNumbers => ({
-  ...dims,
-  operandBatchingDims: dims.operandBatchingDims ?? [],
-  scatterIndicesBatchingDims: dims.scatterIndicesBatchingDims ?? [],
-});
+/** Fill in the fields that may be left out. @throws ArgumentError when a field is no list of axes. */
+export function fullGather(dims: GatherDimensionNumbers): FullGatherNumbers {
+  checkFields('gather', dims, ['offsetDims', 'collapsedSliceDims', 'startIndexMap']);
+  return {
+    ...dims,
+    operandBatchingDims: dims.operandBatchingDims ?? [],
+    startIndicesBatchingDims: dims.startIndicesBatchingDims ?? [],
+  };
+}
+
+/** Fill in the fields that may be left out. @throws ArgumentError when a field is no list of axes. */
+export function fullScatter(dims: ScatterDimensionNumbers): FullScatterNumbers {
+  const needed = ['updateWindowDims', 'insertedWindowDims', 'scatterDimsToOperandDims'];
+  checkFields('scatter', dims, needed);
+  return {
+    ...dims,
+    operandBatchingDims: dims.operandBatchingDims ?? [],
+    scatterIndicesBatchingDims: dims.scatterIndicesBatchingDims ?? [],
+  };
+}
 
 /** A gather's dimension numbers in StableHLO. */
 export const gatherHlo = (dims: FullGatherNumbers, indicesNdim: number): GatherDims => ({

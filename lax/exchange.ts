@@ -3,6 +3,7 @@
  * exchange of all with all. Reductions stand in `collectives.ts`, what all share in `named-axis.ts`.
  */
 import { ArgumentError, LoweringError, ShapeError } from '../core/errors.ts';
+import { checkList, checkNumberLists } from '../core/options.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { canonicalAxis } from '../core/shape.ts';
 import type { Output } from '../core/signature.ts';
@@ -135,6 +136,8 @@ export function ppermute<T>(x: T, axisName: AxisNames, perm: Permutation): Outpu
 }
 
 function checkPermutation(op: string, perm: Permutation, size: number): void {
+  checkList(op, 'perm', perm, 'pairs [source, destination]');
+  perm.forEach((pair, i) => checkNumberLists(op, { [`perm[${i}]`]: pair }));
   const isIndex = (i: number): boolean => Number.isInteger(i) && i >= 0 && i < size;
   const isDistinct = (indices: readonly number[]): boolean =>
     new Set(indices).size === indices.length && indices.every(isIndex);

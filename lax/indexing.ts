@@ -7,6 +7,7 @@ import { Aval } from '../core/aval.ts';
 import { isInexact, kindOf, type DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { Jaxpr, Var } from '../core/jaxpr.ts';
+import { checkNumberLists } from '../core/options.ts';
 import {
   LinearArg,
   type BatchResult,
@@ -505,6 +506,7 @@ export function gather(
   sliceSizes: Shape,
   options: GatherOptions = {},
 ): Value {
+  checkNumberLists('gather', { sliceSizes });
   return gatherP.bind1([asOperand('gather', x), asOperand('gather', indices, 'indices')], {
     dimensionNumbers: fullGather(dimensionNumbers),
     sliceSizes: [...sliceSizes],

@@ -7,7 +7,7 @@ import type { Aval } from '../core/aval.ts';
 import { isInexact, isInteger, kindOf, type DType, type Kind } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import type { JvpResult, Primitive, Rules, Tangent } from '../core/primitive.ts';
-import { refuseFloat0 } from '../core/promotion.ts';
+import { canonicalDType, refuseFloat0 } from '../core/promotion.ts';
 import { canonicalAxes, canonicalAxis } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import type { HloBuilder } from '../lowering/hlo/build.ts';
@@ -231,7 +231,7 @@ function defineArg(name: string, which: 'max' | 'min'): Primitive<ArgExtremumPar
 }
 
 function checkArg(name: string, x: Aval, axis: number, indexDtype: DType): Aval {
-  if (!isInteger(indexDtype))
+  if (!isInteger(canonicalDType(indexDtype)))
     throw new DTypeError(
       `${name}: indices are integers; got dtype ${indexDtype}. Choose an integer dtype.`,
     );

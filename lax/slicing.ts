@@ -2,10 +2,11 @@
  * Cutting and joining at known places, and at one computed place: slice and its dual pad, concatenate, dynamic_slice and its dual
  * dynamic_update_slice. Reads and writes at many computed places stand in `indexing.ts`.
  */
-import { describe, type ArrayLike } from '../core/array.ts';
+import type { ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { isInteger, kindOf } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { DTypeError, ShapeError } from '../core/errors.ts';
+import { checkList, checkNumberLists } from '../core/options.ts';
 import {
   LinearArg,
   type BatchDim,
@@ -208,12 +209,9 @@ export function slice(
   strides?: readonly number[],
 ): Value {
   const value = operand('slice', x);
-  const isWhole =
-    strides === undefined &&
-    sameShape(limits, value.shape) &&
-    starts.length === value.ndim &&
-    starts.every((n) => n === 0);
-  if (isWhole) return value;
+  checkNumberLists('slice', { starts, limits, strides: strides ?? [] });
+  const isFromStart = starts.length === value.ndim && starts.every((n) => n === 0);
+  if (strides === undefined && isFromStart && sameShape(limits, value.shape)) return value;
   return sliceP.bind1([value], { startIndices: starts, limitIndices: limits, strides });
 }
 
@@ -271,6 +269,8 @@ export function indexInDim(x: ArrayLike, index: number, axis = 0, keepdims = fal
  */
 export function pad(x: ArrayLike, value: ArrayLike, config: readonly PaddingConfig[]): Value {
   const [array, filler] = operands('pad', x, value);
+  checkList('pad', 'config', config, 'triples [low, high, interior]');
+  config.forEach((triple, i) => checkNumberLists('pad', { [`config[${i}]`]: triple }));
   if (config.length === array.ndim && config.every((c) => c.every((n) => n === 0))) return array;
   return padP.bind1([array, filler], { paddingConfig: config });
 }
@@ -328,6 +328,7 @@ export const concatenateP: Primitive<ConcatenateParams> = definePrimitive<Concat
  * String(lax.concatenate([lax.iota('i32', 2), lax.iota('i32', 3)], 0)); // → [0 1 0 1 2]
  */
 export function concatenate(xs: readonly ArrayLike[], dimension: number): Value {
+  checkList('concatenate', 'xs', xs);
   if (xs.length === 0)
     throw new ShapeError(
       'concatenate: at least one array is needed; got none. Pass a list of arrays.',
@@ -491,10 +492,7 @@ function startOperands(
   shape: Shape,
   { allowNegativeIndices = true }: StartOptions,
 ): Value[] {
-  if (!Array.isArray(starts))
-    throw new ArgumentError(
-      `${op}: starts must be a list with one number or scalar per axis; got ${describe(starts)}. Write [i, j].`,
-    );
+  checkList(op, 'starts', starts, 'numbers or scalars');
   const traced = starts.find((s) => typeof s !== 'number' && typeof s !== 'bigint');
   const dtype = traced === undefined ? 'i32' : operand(op, traced, 'start').dtype;
   return starts.map((s, i) => {
@@ -527,6 +525,7 @@ export function dynamicSlice(
 ): Value {
   const value = operand('dynamicSlice', x);
   const at = startOperands('dynamicSlice', starts, value.shape, options);
+  checkNumberLists('dynamicSlice', { sizes });
   return dynamicSliceP.bind1([value, ...at], { sliceSizes: sizes });
 }
 

@@ -2,6 +2,7 @@
 import type { ArrayLike } from '../core/array.ts';
 import { isInexact, kindOf } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { checkList } from '../core/options.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { canonicalAxis, sameShape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
@@ -131,6 +132,7 @@ export function sortMany(
     numKeys = 1,
   }: SortOptions & { readonly numKeys?: number } = {},
 ): readonly Value[] {
+  checkList('sortMany', 'xs', xs);
   const values = xs.map((x, i) => operand('sort', x, `operand ${i}`));
   if (values.length === 0 || numKeys < 1 || numKeys > values.length)
     throw new ArgumentError(

@@ -5,6 +5,7 @@
 import type { ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { invariant, ShapeError } from '../core/errors.ts';
+import { checkNumberLists } from '../core/options.ts';
 import type { BatchDim, Primitive } from '../core/primitive.ts';
 import { refuseFloat0 } from '../core/promotion.ts';
 import {
@@ -147,6 +148,7 @@ export const reduceSumP: Primitive<ReduceParams> = definePrimitive<ReduceParams>
  */
 export function broadcastInDim(x: ArrayLike, shape: Shape, dims: readonly number[]): Value {
   const value = operand('broadcastInDim', x);
+  checkNumberLists('broadcastInDim', { shape, dims });
   if (sameShape(value.shape, shape) && dims.every((d, i) => d === i)) return value;
   return broadcastInDimP.bind1([value], { shape, broadcastDimensions: dims });
 }
@@ -160,6 +162,7 @@ export function broadcastInDim(x: ArrayLike, shape: Shape, dims: readonly number
  */
 export function broadcast(x: ArrayLike, sizes: Shape): Value {
   const value = operand('broadcast', x);
+  checkNumberLists('broadcast', { sizes });
   const dims = value.shape.map((_, i) => i + sizes.length);
   return broadcastInDim(value, [...sizes, ...value.shape], dims);
 }
@@ -291,6 +294,7 @@ export const revP: Primitive<DimensionsParams> = definePrimitive<DimensionsParam
  */
 export function reshape(x: ArrayLike, newSizes: Shape): Value {
   const value = operand('reshape', x);
+  checkNumberLists('reshape', { newSizes });
   const sizes = inferSize(value, newSizes);
   return sameShape(value.shape, sizes) ? value : reshapeP.bind1([value], { newSizes: sizes });
 }
@@ -331,6 +335,7 @@ export function squeeze(x: ArrayLike, axes?: number | readonly number[]): Value 
  */
 export function expandDims(x: ArrayLike, axes: number | readonly number[]): Value {
   const value = operand('expandDims', x);
+  if (typeof axes !== 'number') checkNumberLists('expandDims', { axes });
   const count = typeof axes === 'number' ? 1 : axes.length;
   const ndim = value.ndim + count;
   const added = canonicalAxes('expandDims', axes, ndim);
@@ -350,6 +355,7 @@ export function expandDims(x: ArrayLike, axes: number | readonly number[]): Valu
  */
 export function transpose(x: ArrayLike, permutation?: readonly number[]): Value {
   const value = operand('transpose', x);
+  if (permutation !== undefined) checkNumberLists('transpose', { permutation });
   const axes = permutation ?? value.shape.map((_, i) => value.ndim - 1 - i);
   if (axes.length === value.ndim && axes.every((axis, i) => axis === i)) return value;
   return transposeP.bind1([value], { permutation: axes });
@@ -371,6 +377,7 @@ export function moveAxis(x: Value, from: number, to: number): Value {
  */
 export function rev(x: ArrayLike, axes: number | readonly number[]): Value {
   const value = operand('rev', x);
+  if (typeof axes !== 'number') checkNumberLists('rev', { axes });
   const dimensions = (typeof axes === 'number' ? [axes] : axes).map((axis) =>
     canonicalAxis('rev', axis, value.ndim),
   );

@@ -3,6 +3,7 @@ import { asValue, describe, NDArray, type ArrayLike } from '../core/array.ts';
 import { isInteger, type DType } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { typedArrayDType, type HostData, type Scalar, type TypedArray } from '../core/host.ts';
+import { checkList } from '../core/options.ts';
 import { canonicalDType } from '../core/promotion.ts';
 import { showShape, type Shape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
@@ -358,6 +359,7 @@ export function meshgrid(
   vectors: readonly ArrayLike[],
   { indexing = 'xy' }: MeshgridOptions = {},
 ): Value[] {
+  checkList('meshgrid', 'vectors', vectors);
   const values = vectors.map((v) => asArray('meshgrid', v, 'a vector'));
   const bad = values.find((v) => v.ndim > 1);
   if (bad !== undefined)

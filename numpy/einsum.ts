@@ -2,7 +2,7 @@
  * `einsum`: sums of products by named axes. The operands are contracted pairwise from the left; every step is one dot product
  * or one sum, so that compilers see matrix products.
  */
-import type { ArrayLike } from '../core/array.ts';
+import { describe, type ArrayLike } from '../core/array.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -148,6 +148,10 @@ function contract(a: Term, b: Term, needed: ReadonlySet<string>, options: Produc
  * np.einsum('bij,bjk->bik', np.ones([2, 3, 4]), np.ones([2, 4, 5])).shape; // → [ 2, 3, 5 ]
  */
 export function einsum(spec: string, ...operands: readonly (ArrayLike | ProductOptions)[]): Value {
+  if (typeof spec !== 'string')
+    throw new ArgumentError(
+      `einsum: the specification must be a string like 'ij,jk->ik'; got ${describe(spec)}. Put it first.`,
+    );
   const last = operands.at(-1);
   const options = isOptions(last) ? last : {};
   const arrays = (isOptions(last) ? operands.slice(0, -1) : operands) as readonly ArrayLike[];

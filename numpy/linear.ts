@@ -1,6 +1,7 @@
 /** Products of vectors, matrices and tensors. Factorisations stand in `linalg/`, `einsum` in `einsum.ts`. */
 import type { ArrayLike } from '../core/array.ts';
 import { ShapeError } from '../core/errors.ts';
+import { checkList } from '../core/options.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -8,6 +9,7 @@ import {
   asArray,
   broadcastShapes,
   dtypeOf,
+  listOf,
   oneAxis,
   promote,
   promoteDTypes,
@@ -200,8 +202,9 @@ export function tensordot(
       options,
     );
   }
+  checkList('tensordot', 'axes', axes, 'two lists of axes');
   const list = (of: number | readonly number[], v: Value): number[] =>
-    (typeof of === 'number' ? [of] : of).map((i) => oneAxis('tensordot', i, v));
+    listOf('tensordot', of, 'axes').map((i) => oneAxis('tensordot', i, v));
   return contract('tensordot', a, b, [list(axes[0], a), list(axes[1], b)], options);
 }
 

@@ -8,7 +8,7 @@ import { dtypeInfo, isFloat, isInexact, isUnsigned, type DType } from '../core/d
 import { ArgumentError, ConcretizationError, ShapeError } from '../core/errors.ts';
 import { checkRange, type Scalar } from '../core/host.ts';
 import { canonicalDType, resultType, toInexact, type Typed } from '../core/promotion.ts';
-import { checkOptions } from '../core/options.ts';
+import { checkNumberLists, checkOptions } from '../core/options.ts';
 import { canonicalAxes, canonicalAxis, showShape, type Shape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
 import { convertElementType } from '../lax/convert.ts';
@@ -21,9 +21,12 @@ export type DTypeLike = DType | { readonly dtype: DType };
 /** The sizes of the axes, or the size of the only one. */
 export type ShapeLike = Shape | number;
 
+const hasDType = (like: DTypeLike): like is { readonly dtype: DType } =>
+  (typeof like === 'object' || typeof like === 'function') && like !== null;
+
 /** The dtype that is meant, with 64-bit types narrowed while they are off. */
 export const dtypeOf = (like: DTypeLike): DType =>
-  canonicalDType(typeof like === 'string' ? like : like.dtype);
+  canonicalDType(hasDType(like) ? like.dtype : like);
 
 /**
  * Refuse traced values where JavaScript numbers are needed.
@@ -46,12 +49,24 @@ export function shapeOf(op: string, like: ShapeLike): Shape {
     like,
     ...(Array.isArray(like) ? (like as readonly unknown[]) : []),
   );
-  const shape = typeof like === 'number' ? [like] : [...like];
+  const shape = typeof like === 'number' ? [like] : like;
+  checkNumberLists(op, { shape });
   if (!shape.every((n) => Number.isInteger(n) && n >= 0))
     throw new ShapeError(
       `${op}: sizes must be non-negative integers; got ${showShape(shape)}. Compute the shape with JavaScript numbers.`,
     );
   return shape;
+}
+
+/** A number or a list of them, as a list. @throws ArgumentError for anything else; ConcretizationError for traced values. */
+export function listOf(
+  op: string,
+  given: number | readonly number[],
+  argument: string,
+): readonly number[] {
+  const list = typeof given === 'number' ? [given] : given;
+  checkNumberLists(op, { [argument]: list });
+  return list;
 }
 
 /** Axes of a reduction: one, several, or all (null or left out). */

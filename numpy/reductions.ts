@@ -8,6 +8,7 @@ import * as lax from '../lax/index.ts';
 import {
   asArray,
   asBool,
+  asInteger,
   axisOptions,
   broadcastShapes,
   convertTo,
@@ -503,9 +504,11 @@ function nanExtremum(
  */
 export function bincount(
   x: ArrayLike,
-  { length, weights }: { readonly length: number; readonly weights?: ArrayLike },
+  options: { readonly length: number; readonly weights?: ArrayLike },
 ): Value {
   const value = asArray('bincount', x);
+  const length = asInteger('bincount', options?.length, 'length');
+  const { weights } = options;
   if (value.ndim !== 1 || !isInteger(value.dtype))
     throw new ArgumentError(
       `bincount: the array must be a vector of integers; got ${value.aval.toString()}. Ravel or convert it.`,

@@ -2,6 +2,7 @@
 import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
 import { isFloat, type DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
+import { checkList } from '../core/options.ts';
 import { showShape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -106,6 +107,8 @@ export function select(
   choices: readonly ArrayLike[],
   defaultValue: ArrayLike = 0,
 ): Value {
+  checkList('select', 'conditions', conditions);
+  checkList('select', 'choices', choices);
   if (conditions.length !== choices.length || choices.length === 0)
     throw new ArgumentError(
       `select: there must be one choice per condition; got ${conditions.length} conditions and ${choices.length} choices. Pair them up.`,

@@ -1,8 +1,9 @@
 /** Functions that move elements: shapes, axes, joining, splitting, repeating. */
 import type { ArrayLike } from '../core/array.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { checkList, checkNumberLists } from '../core/options.ts';
 import { canonicalAxis, showShape, type Shape } from '../core/shape.ts';
-import type { Value } from '../core/value.ts';
+import { Value } from '../core/value.ts';
 import {
   concatenate as laxConcatenate,
   pad as laxPad,
@@ -23,6 +24,7 @@ import {
   axisOptions,
   broadcastShapes as shapesTogether,
   leadingOnes,
+  listOf,
   oneAxis,
   promoteDTypes,
   reducedAxes,
@@ -60,7 +62,7 @@ export function size(x: ArrayLike, axis?: number): number {
  */
 export function reshape(x: ArrayLike, newShape: ShapeLike): Value {
   const value = asArray('reshape', x);
-  const wanted = typeof newShape === 'number' ? [newShape] : [...newShape];
+  const wanted = [...listOf('reshape', newShape, 'shape')];
   const free = wanted.indexOf(-1);
   const known = wanted.filter((n) => n !== -1).reduce((a, b) => a * b, 1);
   if (free >= 0) {
@@ -92,7 +94,7 @@ export function transpose(x: ArrayLike, axes?: readonly number[]): Value {
   const order = axes ?? value.shape.map((_, i) => value.ndim - 1 - i);
   return laxTranspose(
     value,
-    order.map((a) => oneAxis('transpose', a, value)),
+    listOf('transpose', order, 'axes').map((a) => oneAxis('transpose', a, value)),
   );
 }
 
@@ -126,7 +128,7 @@ export function moveaxis(
 ): Value {
   const value = asArray('moveaxis', x);
   const list = (axes: number | readonly number[]): number[] =>
-    (typeof axes === 'number' ? [axes] : axes).map((a) => oneAxis('moveaxis', a, value));
+    listOf('moveaxis', axes, 'axes').map((a) => oneAxis('moveaxis', a, value));
   const [from, to] = [list(source), list(destination)];
   if (
     from.length !== to.length ||
@@ -164,7 +166,7 @@ export function squeeze(x: ArrayLike, options?: Axis | AxisOptions): Value {
  */
 export function expandDims(x: ArrayLike, axis: number | readonly number[]): Value {
   const value = asArray('expandDims', x);
-  const places = typeof axis === 'number' ? [axis] : axis;
+  const places = listOf('expandDims', axis, 'axis');
   const total = value.ndim + places.length;
   return laxExpandDims(
     value,
@@ -207,7 +209,18 @@ export interface JoinOptions {
 const joinOptions = (options: number | JoinOptions): JoinOptions =>
   typeof options === 'number' ? { axis: options } : options;
 
-function several(op: string, xs: readonly ArrayLike[], dtype: DTypeLike | undefined): Value[] {
+/** Several arrays: a list of them, or an array, whose rows are meant. */
+export type Arrays = readonly ArrayLike[] | Value;
+
+/** The arrays of a list, or the rows of an array. @throws ArgumentError when it is neither. */
+function rowsOf(op: string, xs: Arrays): readonly ArrayLike[] {
+  if (xs instanceof Value && xs.ndim > 0) return unstack(xs);
+  checkList(op, 'xs', xs);
+  return xs as readonly ArrayLike[];
+}
+
+function several(op: string, list: Arrays, dtype: DTypeLike | undefined): Value[] {
+  const xs = rowsOf(op, list);
   if (xs.length === 0)
     throw new ArgumentError(
       `${op}: at least one array is needed; got none. Give a list of arrays.`,
@@ -223,7 +236,7 @@ function several(op: string, xs: readonly ArrayLike[], dtype: DTypeLike | undefi
  * @example
  * String(np.concatenate([np.arange(2), np.arange(3)])); // → [0 1 0 1 2]
  */
-export function concatenate(xs: readonly ArrayLike[], options: number | JoinOptions = {}): Value {
+export function concatenate(xs: Arrays, options: number | JoinOptions = {}): Value {
   const { axis = 0, dtype } = joinOptions(options);
   const values = several('concatenate', xs, dtype);
   if (axis === null) return laxConcatenate(values.map(ravel), 0);
@@ -231,7 +244,7 @@ export function concatenate(xs: readonly ArrayLike[], options: number | JoinOpti
 }
 
 /** `concatenate` under its name in the array API standard. @throws as `concatenate`. */
-export const concat = (xs: readonly ArrayLike[], options: number | JoinOptions = {}): Value =>
+export const concat = (xs: Arrays, options: number | JoinOptions = {}): Value =>
   concatenate(xs, options);
 
 /**
@@ -241,7 +254,7 @@ export const concat = (xs: readonly ArrayLike[], options: number | JoinOptions =
  * @example
  * np.stack([np.zeros(3), np.ones(3)], 1).shape; // → [ 3, 2 ]
  */
-export function stack(xs: readonly ArrayLike[], options: number | JoinOptions = {}): Value {
+export function stack(xs: Arrays, options: number | JoinOptions = {}): Value {
   const { axis = 0, dtype } = joinOptions(options);
   const values = several('stack', xs, dtype);
   const bad = values.find((v) => showShape(v.shape) !== showShape(values[0].shape));
@@ -279,18 +292,20 @@ export function atleast3d(x: ArrayLike): Value {
 }
 
 /** Join along the second axis; vectors along their only one. @throws as `concatenate`. */
-export function hstack(xs: readonly ArrayLike[]): Value {
-  const values = xs.map(atleast1d);
+export function hstack(xs: Arrays): Value {
+  const values = rowsOf('hstack', xs).map(atleast1d);
   return concatenate(values, values[0]?.ndim === 1 ? 0 : 1);
 }
 /** Join along the first axis; vectors are rows. @throws as `concatenate`. */
-export const vstack = (xs: readonly ArrayLike[]): Value => concatenate(xs.map(atleast2d), 0);
+export const vstack = (xs: Arrays): Value => concatenate(rowsOf('vstack', xs).map(atleast2d), 0);
 /** Join along the third axis. @throws as `concatenate`. */
-export const dstack = (xs: readonly ArrayLike[]): Value => concatenate(xs.map(atleast3d), 2);
+export const dstack = (xs: Arrays): Value => concatenate(rowsOf('dstack', xs).map(atleast3d), 2);
 /** Join vectors as columns of a matrix. @throws as `concatenate`. */
-export const columnStack = (xs: readonly ArrayLike[]): Value =>
+export const columnStack = (xs: Arrays): Value =>
   concatenate(
-    xs.map((x) => (ndim(x) < 2 ? laxReshape(asArray('columnStack', x), [size(x), 1]) : x)),
+    rowsOf('columnStack', xs).map((x) =>
+      ndim(x) < 2 ? laxReshape(asArray('columnStack', x), [size(x), 1]) : x,
+    ),
     1,
   );
 
@@ -315,7 +330,9 @@ function cut(
   } else
     bounds = [
       0,
-      ...sections.map((i) => Math.max(0, Math.min(length, i < 0 ? i + length : i))),
+      ...listOf(op, sections, 'sections').map((i) =>
+        Math.max(0, Math.min(length, i < 0 ? i + length : i)),
+      ),
       length,
     ];
   return bounds
@@ -359,10 +376,7 @@ export function roll(x: ArrayLike, shift: number | readonly number[], axis?: Axi
   const value = asArray('roll', x);
   if (axis === undefined || axis === null)
     return laxReshape(roll(ravel(value), shift, 0), value.shape);
-  const [axes, shifts] = together(
-    typeof axis === 'number' ? [axis] : axis,
-    typeof shift === 'number' ? [shift] : shift,
-  );
+  const [axes, shifts] = together(listOf('roll', axis, 'axis'), listOf('roll', shift, 'shift'));
   return axes.reduce((out, a, i) => {
     const at = oneAxis('roll', a, value);
     const length = value.shape[at];
@@ -396,7 +410,7 @@ function together(
 /** Rotate a matrix (two axes) by 90 degrees, `k` times. @throws ShapeError when an axis is out of range. */
 export function rot90(x: ArrayLike, k = 1, axes: readonly [number, number] = [0, 1]): Value {
   const value = asArray('rot90', x);
-  const [a, b] = axes.map((i) => oneAxis('rot90', i, value));
+  const [a, b] = listOf('rot90', axes, 'axes').map((i) => oneAxis('rot90', i, value));
   switch (((k % 4) + 4) % 4) {
     case 1:
       return swapaxes(flip(value, b), a, b);
@@ -418,7 +432,7 @@ export function rot90(x: ArrayLike, k = 1, axes: readonly [number, number] = [0,
  */
 export function tile(x: ArrayLike, reps: number | readonly number[]): Value {
   const value = asArray('tile', x);
-  const list = typeof reps === 'number' ? [reps] : [...reps];
+  const list = listOf('tile', reps, 'reps');
   const rank = Math.max(list.length, value.ndim);
   const counts = [...Array.from({ length: rank - list.length }, () => 1), ...list].map((n) =>
     asInteger('tile', n, 'a count'),
@@ -491,9 +505,11 @@ export function pad(
 
 function widthsOf(width: PadWidth, x: Value): readonly (readonly [number, number])[] {
   if (typeof width === 'number') return x.shape.map(() => [width, width]);
+  checkList('pad', 'width', width, 'pairs [before, after]');
   if (width.length === 2 && typeof width[0] === 'number')
     return x.shape.map(() => width as readonly [number, number]);
   const list = width as readonly (readonly [number, number])[];
+  list.forEach((pair, i) => checkNumberLists('pad', { [`width[${i}]`]: pair }));
   if (list.length !== x.ndim)
     throw new ShapeError(
       `pad: there must be one pair of widths per axis; got ${list.length} pairs for ${x.aval.toString()}. Give [before, after] for each axis.`,

@@ -173,7 +173,7 @@ describe('values at the edges', () => {
     const starts: unknown = ints([1]);
     for (const f of [lax.dynamicSlice, lax.dynamicUpdateSlice] as ((...args: unknown[]) => Value)[])
       expect(() => f(ints([0, 1, 2]), starts, starts)).toThrow(
-        'starts must be a list with one number or scalar per axis; got i32[1]. Write [i, j].',
+        'starts must be a list of numbers or scalars; got i32[1]. Put it in brackets.',
       );
   });
   test('operands of two dtypes are contracted in their common one, as in JAX', () => {
