@@ -121,6 +121,10 @@ const isListed = (allowed: Allowed): allowed is readonly unknown[] => Array.isAr
 
 /** Run `body` with some flags changed; they come back also after an error. @throws ArgumentError for a flag or value that does not exist. */
 export function withConfig<T>(changes: Partial<Config>, body: () => T): T {
+  if (typeof changes !== 'object' || changes === null || typeof body !== 'function')
+    throw new ArgumentError(
+      `withConfig: there must be an object of flags and a function to run with them; got ${typeof changes} and ${typeof body}. Write withConfig({ flag: value }, () => …).`,
+    );
   for (const [flag, value] of Object.entries(changes)) {
     const allowed: Allowed | undefined = values[flag as keyof Config];
     if (allowed === undefined) throw unknownFlag('withConfig', flag);

@@ -11,8 +11,12 @@ export function checkFunction(op: string, f: unknown): void {
     );
 }
 
-/** Refuse options that do not exist, which would be ignored silently. @throws ArgumentError naming the first. */
-export function checkOptions(op: string, options: object, known: readonly string[]): void {
+/** Refuse what is no object of options, and options that do not exist, which would be ignored silently. @throws ArgumentError naming the first. */
+export function checkOptions(op: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw new ArgumentError(
+      `${op}: options must be an object with ${known.join(', ')}; got ${describe(options)}. Put them in braces.`,
+    );
   for (const name in options)
     if (!known.includes(name))
       throw new ArgumentError(

@@ -218,7 +218,7 @@ const staticLeaf = (value: unknown): CallKind['leaves'][number] => ({
 export function exportFunction<A extends readonly unknown[], R>(
   jitted: Exportable<A, R>,
 ): (...args: unknown[]) => Exported<A, R> {
-  if (typeof (jitted as Partial<Exportable<A, R>>).trace !== 'function')
+  if (typeof (jitted as Partial<Exportable<A, R>> | undefined)?.trace !== 'function')
     throw new ArgumentError(
       `exportFunction: the function must be jitted; got ${typeof jitted === 'function' ? 'a function that is not' : typeof jitted}. Pass jit(f).`,
     );

@@ -1,5 +1,6 @@
 /** Structures of trees, and static values, as data that JSON can hold. */
 import { ArgumentError, ParseError } from '../core/errors.ts';
+import { checkFunction, checkOptions } from '../core/options.ts';
 import { flatten, type TreeDef } from '../core/tree.ts';
 
 /** What JSON holds. */
@@ -46,6 +47,8 @@ export function registerSerialization<T extends object>(
   ctor: abstract new (...args: never[]) => T,
   how: NodeSerialization<T>,
 ): void {
+  checkFunction('registerSerialization', ctor);
+  checkOptions('registerSerialization', how, ['name', 'toTree', 'fromTree']);
   const proto = ctor.prototype as object;
   if (byPrototype.has(proto) || byName.has(how.name))
     throw new ArgumentError(

@@ -1,5 +1,5 @@
 /** Comparing trees of arrays, with an error that names the worst element. */
-import { PalladiaError, tree, type NDArray } from '../index.ts';
+import { ArgumentError, NDArray, PalladiaError, tree } from '../index.ts';
 
 /** A law that does not hold: a derivative, a batched or a jitted result that differs from what it must equal. */
 export class LawError extends PalladiaError {
@@ -51,6 +51,14 @@ export async function assertClose(
     });
 }
 
+function arrayOf(what: string, leaf: unknown): NDArray {
+  if (leaf instanceof NDArray) return leaf;
+  if (typeof leaf === 'number') return NDArray.fromHost([leaf], [], 'f32');
+  throw new ArgumentError(
+    `${what}: leaves must be arrays or numbers; got ${String(leaf)}. Return arrays.`,
+  );
+}
+
 const typeOf = ({ aval }: NDArray): string => aval.strong().toString();
 
 async function compareLeaves(
@@ -58,7 +66,7 @@ async function compareLeaves(
   leaves: readonly unknown[],
   { atol, rtol }: Required<Tolerance>,
 ): Promise<void> {
-  const [x, y] = leaves as NDArray[];
+  const [x, y] = leaves.map((leaf) => arrayOf(what, leaf));
   if (typeOf(x) !== typeOf(y))
     throw new LawError(
       `${what}: types must be equal; got ${typeOf(x)} for ${typeOf(y)}. Compare shapes and dtypes.`,

@@ -78,6 +78,10 @@ export async function checkKernel(
   kernel: KernelOfBlocks,
   options: CheckKernelOptions,
 ): Promise<void> {
+  if (typeof kernel !== 'function' || !Array.isArray(options?.blocks))
+    throw new ArgumentError(
+      `checkKernel: there must be a function from blocks to functions, and options with blocks; got ${String(kernel)}. Write checkKernel((block) => f, { args, blocks: [[8]] }).`,
+    );
   const {
     args,
     blocks,

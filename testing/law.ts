@@ -59,6 +59,10 @@ export async function overArguments(
   check: (args: readonly unknown[], seed: number) => Promise<void>,
 ): Promise<void> {
   const { name, f, parameters = 'f, args', written = {}, hasDirections = false } = law;
+  if (typeof f !== 'function')
+    throw new ArgumentError(
+      `${name}: there must be a function whose law is checked; got ${String(f)}. Pass the function itself.`,
+    );
   if (!isArbitrary(args) && !Array.isArray(args))
     throw new ArgumentError(
       `${name}: the arguments must be a list, or an arbitrary of lists; got ${String(args)}. Write [x] for one argument.`,

@@ -1,4 +1,5 @@
 /** Computing while a program is traced: what does not depend on traced values becomes a constant of the program. */
+import { checkFunction } from '../core/options.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { RefCell } from '../core/ref-cell.ts';
 import { currentTrace, Trace, Tracer, withEagerTrace, withTrace } from '../core/trace.ts';
@@ -30,6 +31,7 @@ class CompileTimeTrace extends Trace {
  * String(f(2)); // → 20.0
  */
 export function ensureCompileTimeEval<T>(body: () => T): T {
+  checkFunction('ensureCompileTimeEval', body);
   const trace = new CompileTimeTrace();
   try {
     return withTrace(trace, body);

@@ -1,6 +1,7 @@
 /** Types of arrays as leaves of trees: what `evalShape` gives, and what the stages of `jit` take instead of arrays. */
 import { Aval } from '../core/aval.ts';
 import { dtypeInfo, type DType } from '../core/dtype.ts';
+import { checkNumberLists } from '../core/options.ts';
 import type { Shape } from '../core/shape.ts';
 import { canonicalDType } from '../core/promotion.ts';
 import { Typed } from '../core/typed.ts';
@@ -11,6 +12,7 @@ export class ShapeDtypeStruct extends Typed {
 
   constructor(shape: Shape, dtype: DType = 'f32', options: { readonly weakType?: boolean } = {}) {
     super();
+    checkNumberLists('shapeDtypeStruct', { shape });
     this.aval = new Aval([...shape], canonicalDType(dtype), options.weakType ?? false);
   }
 

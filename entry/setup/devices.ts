@@ -122,9 +122,12 @@ export async function devicePut<T>(
       treedef,
       leaves.map((leaf) => layLeaf(leaf, device)),
     ) as Put<T>;
-  const to = typeof device === 'object' ? device : findDevice(checkKind('devicePut', device));
+  const to = isDevice(device) ? device : findDevice(checkKind('devicePut', device as DeviceKind));
   return unflatten(treedef, await Promise.all(leaves.map((leaf) => putLeaf(leaf, to)))) as Put<T>;
 }
+
+const isDevice = (x: unknown): x is Device =>
+  typeof x === 'object' && x !== null && 'supports' in x && typeof x.supports === 'function';
 
 /** A tree whose numbers and typed arrays have become arrays. */
 export type Put<T> = T extends Value
