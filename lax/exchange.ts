@@ -155,6 +155,7 @@ function checkPermutation(op: string, perm: Permutation, size: number): void {
  * String(vmap((x: Value) => lax.pshuffle(x, 'i', [2, 0, 1]), { axisName: 'i' })(np.array([1, 2, 3]))); // → [3. 1. 2.]
  */
 export function pshuffle<T>(x: T, axisName: AxisNames, perm: readonly number[]): Output<T> {
+  checkNumberLists('pshuffle', { perm });
   const size = sizeOfNames('pshuffle', namesOf('pshuffle', axisName));
   if (perm.length !== size)
     throw new ArgumentError(

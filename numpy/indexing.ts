@@ -17,7 +17,15 @@ import {
   type Index,
   type ResultAxis,
 } from './index-syntax.ts';
-import { asArray, asArrayOf, leadingOnes, oneAxis, promoteDTypes, spreadTo } from './promote.ts';
+import {
+  asArray,
+  asArrayOf,
+  asInteger,
+  leadingOnes,
+  oneAxis,
+  promoteDTypes,
+  spreadTo,
+} from './promote.ts';
 import { ravel } from './shape.ts';
 import { divide, power } from './ufuncs.ts';
 
@@ -392,7 +400,7 @@ export interface TakeOptions {
 
 function integers(op: string, indices: ArrayLike): Value {
   const value = asArray(op, indices, 'indices');
-  if (typeof indices === 'number') return index32(indices);
+  if (typeof indices === 'number') return index32(asInteger(op, indices, 'an index'));
   if (!isInteger(value.dtype))
     throw new DTypeError(
       `${op}: indices must be integers; got ${value.aval.toString()}. Convert with x.astype('i32').`,

@@ -7,6 +7,7 @@ import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import {
   asArray,
+  asInteger,
   broadcastShapes,
   dtypeOf,
   listOf,
@@ -269,7 +270,8 @@ export function diagonal(
 ): Value {
   const value = moveaxis(asArray('diagonal', x), [axis1, axis2], [-2, -1]);
   const [rows, columns] = value.shape.slice(-2);
-  const [low, right] = [Math.max(0, -offset), Math.max(0, offset)];
+  const by = asInteger('diagonal', offset, 'offset');
+  const [low, right] = [Math.max(0, -by), Math.max(0, by)];
   const size = Math.max(0, Math.min(rows - low, columns - right));
   const steps = lax.iota('i32', size);
   return place(value, '...', lax.add(steps, low), lax.add(steps, right)).get();
@@ -289,7 +291,7 @@ export function diag(x: ArrayLike, k = 0): Value {
     throw new ShapeError(
       `diag: the array must be a vector or a matrix; got ${value.aval.toString()}. Use np.diagonal for more axes.`,
     );
-  const n = value.size + Math.abs(k);
+  const n = value.size + Math.abs(asInteger('diag', k, 'k'));
   // Element i stands at (i, i + k) or (i - k, i): columns or rows are counted by the longer side.
   const padded = lax.pad(value, lax.convertElementType(0, value.dtype), [
     [k > 0 ? k : 0, k < 0 ? -k : 0, 0],

@@ -185,8 +185,11 @@ export const broadcastTo = (x: ArrayLike, newShape: ShapeLike): Value =>
   spreadTo('broadcastTo', asArray('broadcastTo', x), shapeOf('broadcastTo', newShape));
 
 /** The shape that arrays of these shapes broadcast to. @throws ShapeError when they do not. */
-export const broadcastShapes = (...shapes: readonly Shape[]): Shape =>
-  shapesTogether('broadcastShapes', shapes);
+export const broadcastShapes = (...shapes: readonly ShapeLike[]): Shape =>
+  shapesTogether(
+    'broadcastShapes',
+    shapes.map((like) => shapeOf('broadcastShapes', like)),
+  );
 
 /** Repeat arrays into the shape that they have together. @throws ShapeError when they do not broadcast. */
 export function broadcastArrays(...xs: readonly ArrayLike[]): Value[] {
@@ -321,7 +324,13 @@ function cut(
   const length = value.shape[at];
   let bounds: number[];
   if (typeof sections === 'number') {
-    if (!Number.isInteger(sections) || sections < 1 || (even && length % sections !== 0))
+    const most = 2 ** 24;
+    if (
+      !Number.isInteger(sections) ||
+      sections < 1 ||
+      sections > most ||
+      (even && length % sections !== 0)
+    )
       throw new ShapeError(
         `${op}: the axis must divide into equal parts; got ${length} elements and ${sections} parts (axis ${at}). Use np.arraySplit, or give the places to cut.`,
       );
@@ -411,7 +420,7 @@ function together(
 export function rot90(x: ArrayLike, k = 1, axes: readonly [number, number] = [0, 1]): Value {
   const value = asArray('rot90', x);
   const [a, b] = listOf('rot90', axes, 'axes').map((i) => oneAxis('rot90', i, value));
-  switch (((k % 4) + 4) % 4) {
+  switch (((asInteger('rot90', k, 'k') % 4) + 4) % 4) {
     case 1:
       return swapaxes(flip(value, b), a, b);
     case 2:

@@ -4,7 +4,7 @@
  */
 import { scalarFor, NDArray, type ArrayLike } from '../core/array.ts';
 import { dtypeInfo, isFloat, isInexact, isInteger, isUnsigned, type DType } from '../core/dtype.ts';
-import { DTypeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError } from '../core/errors.ts';
 import { canonicalDType } from '../core/promotion.ts';
 import { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -13,6 +13,7 @@ import {
   asArray,
   asBool,
   asInexact,
+  asInteger,
   promote,
   promoteDTypes,
   promoteInexactShapes,
@@ -413,6 +414,7 @@ export const rint: Unary = onFloats('rint', (x) => lax.round(x, 'toNearestEven')
  */
 export function round(x: ArrayLike, decimals = 0): Value {
   const value = asArray('round', x);
+  asInteger('round', decimals, 'decimals');
   if (isBool(value) || (isInteger(value.dtype) && decimals < 0))
     throw new DTypeError(
       `round: only floats can be rounded${isBool(value) ? '' : ' to tens, hundreds, …'}; got ${value.aval.toString()} and ${decimals} decimals. Convert with x.astype('f32').`,
@@ -487,6 +489,11 @@ export const isneginf: Unary = floatTest('isneginf', false, (x) => lax.eq(x, bes
 export const nextafter: Binary = floatPair('nextafter', lax.nextafter);
 
 /** The dtype of elementwise results of these arguments, as `np.resultType` tells it. @throws DTypeError when there is none. */
-export const resultType = (...xs: readonly (ArrayLike | DType)[]): DType =>
-  promoteDTypes('resultType', ...xs.map((x) => (typeof x === 'string' ? lax.full([], 0, x) : x)))[0]
-    .dtype;
+export function resultType(...xs: readonly (ArrayLike | DType)[]): DType {
+  if (xs.length === 0)
+    throw new ArgumentError(
+      'resultType: at least one array or dtype is needed; got none. Give the operands.',
+    );
+  const values = xs.map((x) => (typeof x === 'string' ? lax.full([], 0, x) : x));
+  return promoteDTypes('resultType', ...values)[0].dtype;
+}

@@ -10,6 +10,7 @@ import { searchsorted, take } from '../numpy/indexing.ts';
 import {
   asArray,
   asInexact,
+  asInteger,
   dtypeOf,
   oneAxis,
   shapeOf,
@@ -149,7 +150,7 @@ export function permutation(
   x: number | ArrayLike,
   { axis = 0, independent = false }: PermutationOptions = {},
 ): Value {
-  if (typeof x === 'number') return shuffleAlong(key, arange(x), 0);
+  if (typeof x === 'number') return shuffleAlong(key, arange(asInteger('permutation', x, 'x')), 0);
   const value = asArray('permutation', x);
   const at = oneAxis('permutation', axis, value);
   if (independent || value.ndim === 1) return shuffleAlong(key, value, at);
