@@ -122,7 +122,7 @@ export async function devicePut<T>(
       treedef,
       leaves.map((leaf) => layLeaf(leaf, device)),
     ) as Put<T>;
-  const to = isDevice(device) ? device : findDevice(checkKind('devicePut', device as DeviceKind));
+  const to = isDevice(device) ? device : findDevice(checkKind('devicePut', device));
   return unflatten(treedef, await Promise.all(leaves.map((leaf) => putLeaf(leaf, to)))) as Put<T>;
 }
 
