@@ -24,6 +24,16 @@ export function checkOptions(op: string, options: unknown, known: readonly strin
       );
 }
 
+/** Options that are none but these. @throws ArgumentError as `checkOptions`. */
+export function knownOptions<T extends object>(
+  op: string,
+  options: T,
+  known: readonly (keyof T & string)[],
+): T {
+  checkOptions(op, options, known);
+  return options;
+}
+
 /** Refuse what is no list. @throws ArgumentError naming what was given. */
 export function checkList(op: string, argument: string, list: unknown, of = 'arrays'): void {
   if (!Array.isArray(list))

@@ -11,7 +11,7 @@ import { Aval } from '../core/aval.ts';
 import { boundAxisSize } from '../core/axis-env.ts';
 import { isInexact } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
-import { checkList } from '../core/options.ts';
+import { checkList, knownOptions } from '../core/options.ts';
 import type { JvpResult, Primitive, Rules, Tangent } from '../core/primitive.ts';
 import { toInexact } from '../core/promotion.ts';
 import { canonicalAxis } from '../core/shape.ts';
@@ -169,10 +169,11 @@ export type ReducedAxes = AxisNames | number | readonly ReducedAxis[];
 function checkAxes(
   op: string,
   axes: ReducedAxes,
-  { axisIndexGroups }: GroupOptions,
+  options: GroupOptions,
 ): { readonly axes: readonly ReducedAxis[]; readonly members: number } {
   const list = typeof axes === 'string' || typeof axes === 'number' ? [axes] : axes;
   checkList(op, 'axisName', list, 'names or positions');
+  const { axisIndexGroups } = knownOptions(op, options, ['axisIndexGroups']);
   const names = namesOf(
     op,
     list.filter((axis): axis is string => typeof axis !== 'number'),

@@ -3,6 +3,7 @@ import { describe, type ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { dtypeInfo, isInteger, type DType } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { LinearArg, type Primitive } from '../core/primitive.ts';
 import { refuseFloat0, resultType } from '../core/promotion.ts';
 import { canonicalAxis, showShape } from '../core/shape.ts';
@@ -254,6 +255,7 @@ export function dotGeneral(
   options: DotOptions = {},
 ): Value {
   checkNumbers(dimensionNumbers);
+  checkOptions('dotGeneral', options, ['precision', 'preferredElementType']);
   const given = operands('dotGeneral', x, y);
   const common = given[0].dtype === given[1].dtype ? undefined : resultType(...given);
   const [left, right] =

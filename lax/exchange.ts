@@ -3,7 +3,7 @@
  * exchange of all with all. Reductions stand in `collectives.ts`, what all share in `named-axis.ts`.
  */
 import { ArgumentError, LoweringError, ShapeError } from '../core/errors.ts';
-import { checkList, checkNumberLists } from '../core/options.ts';
+import { checkList, checkNumberLists, checkOptions } from '../core/options.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { canonicalAxis } from '../core/shape.ts';
 import type { Output } from '../core/signature.ts';
@@ -366,11 +366,9 @@ export interface AllGatherOptions extends GroupOptions {
  * const f = (x: Value) => lax.allGather(x, 'i');
  * String(vmap(f, { axisName: 'i', outAxes: null })(np.array([1, 2]))); // → [1. 2.]
  */
-export function allGather<T>(
-  x: T,
-  axisName: AxisNames,
-  { axis = 0, tiled = false, axisIndexGroups }: AllGatherOptions = {},
-): Output<T> {
+export function allGather<T>(x: T, axisName: AxisNames, options: AllGatherOptions = {}): Output<T> {
+  checkOptions('allGather', options, ['axis', 'tiled', 'axisIndexGroups']);
+  const { axis = 0, tiled = false, axisIndexGroups } = options;
   const names = namesOf('allGather', axisName);
   const count = memberCount('allGather', names, axisIndexGroups);
   return onLeaves('allGather', x, (leaf) =>
@@ -406,8 +404,10 @@ export interface PsumScatterOptions extends GroupOptions {
 export function psumScatter<T>(
   x: T,
   axisName: AxisNames,
-  { scatterDimension = 0, tiled = false, axisIndexGroups }: PsumScatterOptions = {},
+  options: PsumScatterOptions = {},
 ): Output<T> {
+  checkOptions('psumScatter', options, ['scatterDimension', 'tiled', 'axisIndexGroups']);
+  const { scatterDimension = 0, tiled = false, axisIndexGroups } = options;
   const names = namesOf('psumScatter', axisName);
   const count = memberCount('psumScatter', names, axisIndexGroups);
   return onLeaves('psumScatter', x, (leaf) => {
@@ -541,15 +541,13 @@ export function allToAll<T>(
   axisName: AxisNames,
   splitAxis: number,
   concatAxis: number,
-  { tiled = false, axisIndexGroups }: AllToAllOptions = {},
+  options: AllToAllOptions = {},
 ): Output<T> {
+  checkOptions('allToAll', options, ['tiled', 'axisIndexGroups']);
+  const { tiled = false, axisIndexGroups } = options;
   const names = namesOf('allToAll', axisName);
-  const params = {
-    axisName,
-    axisIndexGroups,
-    axisSize: memberCount('allToAll', names, axisIndexGroups),
-    tiled,
-  };
+  const axisSize = memberCount('allToAll', names, axisIndexGroups);
+  const params = { axisName, axisIndexGroups, axisSize, tiled };
   return onLeaves('allToAll', x, (leaf) => {
     if (names.length === 0) return leaf;
     const from = canonicalAxis('allToAll', splitAxis, leaf.ndim);

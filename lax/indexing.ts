@@ -7,7 +7,7 @@ import { Aval } from '../core/aval.ts';
 import { isInexact, kindOf, type DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { Jaxpr, Var } from '../core/jaxpr.ts';
-import { checkNumberLists } from '../core/options.ts';
+import { checkNumberLists, checkOptions } from '../core/options.ts';
 import {
   LinearArg,
   type BatchResult,
@@ -67,6 +67,8 @@ export interface GatherOptions extends IndexOptions {
   /** What out-of-bounds slices hold in mode `'fill'`: NaN, the least signed or greatest unsigned integer, true when left out. */
   readonly fillValue?: number;
 }
+
+const indexOptions = ['mode', 'indicesAreSorted', 'uniqueIndices'];
 
 /** Parameters of `gather`. */
 export interface GatherParams {
@@ -507,6 +509,7 @@ export function gather(
   options: GatherOptions = {},
 ): Value {
   checkNumberLists('gather', { sliceSizes });
+  checkOptions('gather', options, [...indexOptions, 'fillValue']);
   return gatherP.bind1([asOperand('gather', x), asOperand('gather', indices, 'indices')], {
     dimensionNumbers: fullGather(dimensionNumbers),
     sliceSizes: [...sliceSizes],
@@ -529,6 +532,7 @@ export type ScatterOp = (
 const scatterOp =
   (prim: Primitive<ScatterParams>, op: string): ScatterOp =>
   (x, indices, updates, dimensionNumbers, options = {}) => {
+    checkOptions(op, options, indexOptions);
     const [value, news] = operands(op, x, updates);
     return prim.bind1([value, asOperand(op, indices, 'indices'), news], {
       dimensionNumbers: fullScatter(dimensionNumbers),

@@ -6,7 +6,7 @@ import type { ArrayLike } from '../core/array.ts';
 import type { Aval } from '../core/aval.ts';
 import { isInteger, kindOf } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
-import { checkList, checkNumberLists } from '../core/options.ts';
+import { checkList, checkNumberLists, checkOptions, knownOptions } from '../core/options.ts';
 import {
   LinearArg,
   type BatchDim,
@@ -229,6 +229,7 @@ export function sliceInDim(
   options: { readonly stride?: number; readonly axis?: number } = {},
 ): Value {
   const value = operand('sliceInDim', x);
+  checkOptions('sliceInDim', options, ['stride', 'axis']);
   const axis = canonicalAxis('sliceInDim', options.axis ?? 0, value.ndim);
   const size = value.shape[axis];
   const place = (n: number): number => (n < 0 ? n + size : n);
@@ -490,9 +491,10 @@ function startOperands(
   op: string,
   starts: readonly ArrayLike[],
   shape: Shape,
-  { allowNegativeIndices = true }: StartOptions,
+  options: StartOptions,
 ): Value[] {
   checkList(op, 'starts', starts, 'numbers or scalars');
+  const { allowNegativeIndices = true } = knownOptions(op, options, ['allowNegativeIndices']);
   const traced = starts.find((s) => typeof s !== 'number' && typeof s !== 'bigint');
   const dtype = traced === undefined ? 'i32' : operand(op, traced, 'start').dtype;
   return starts.map((s, i) => {

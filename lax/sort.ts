@@ -2,7 +2,7 @@
 import type { ArrayLike } from '../core/array.ts';
 import { isInexact, kindOf } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
-import { checkList } from '../core/options.ts';
+import { checkList, knownOptions } from '../core/options.ts';
 import type { Primitive } from '../core/primitive.ts';
 import { canonicalAxis, sameShape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
@@ -126,12 +126,10 @@ export const sort = (x: ArrayLike, options: SortOptions = {}): Value => sortMany
  */
 export function sortMany(
   xs: readonly ArrayLike[],
-  {
-    dimension = -1,
-    isStable = true,
-    numKeys = 1,
-  }: SortOptions & { readonly numKeys?: number } = {},
+  options: SortOptions & { readonly numKeys?: number } = {},
 ): readonly Value[] {
+  const known = ['dimension', 'isStable', 'numKeys'] as const;
+  const { dimension = -1, isStable = true, numKeys = 1 } = knownOptions('sort', options, known);
   checkList('sortMany', 'xs', xs);
   const values = xs.map((x, i) => operand('sort', x, `operand ${i}`));
   if (values.length === 0 || numKeys < 1 || numKeys > values.length)

@@ -3,9 +3,10 @@ import { asValue, describe, NDArray, type ArrayLike } from '../core/array.ts';
 import { isInteger, type DType } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { typedArrayDType, type HostData, type Scalar, type TypedArray } from '../core/host.ts';
-import { checkList } from '../core/options.ts';
+import { checkList, knownOptions } from '../core/options.ts';
 import { canonicalDType } from '../core/promotion.ts';
 import { showShape, type Shape } from '../core/shape.ts';
+import { Typed } from '../core/typed.ts';
 import { Value } from '../core/value.ts';
 import { add, div, floor, mul, sub } from '../lax/arithmetic.ts';
 import { eq, ge, select } from '../lax/comparison.ts';
@@ -59,10 +60,13 @@ export function array(x: NestedArrayLike, options: DTypeLike | ArrayOptions = {}
   return shape === undefined ? value : reshape(value, shapeOf('array', shape));
 }
 
-const optionsOf = (options: DTypeLike | ArrayOptions): ArrayOptions =>
-  typeof options === 'string' || typeof options === 'function' || options instanceof Value
-    ? { dtype: options }
-    : options;
+function optionsOf(options: DTypeLike | ArrayOptions): ArrayOptions {
+  const isDType =
+    typeof options === 'string' || typeof options === 'function' || options instanceof Typed;
+  return isDType
+    ? { dtype: options as DTypeLike }
+    : knownOptions<ArrayOptions>('array', options, ['dtype', 'shape']);
+}
 
 /** `array` under its other name. @throws as `array`. */
 export const asarray = (x: NestedArrayLike, dtype?: DTypeLike): Value =>
@@ -193,11 +197,8 @@ export interface LikeOptions {
 }
 
 /** An array like `x`, filled with a value. @throws ShapeError when the value does not broadcast. */
-export function fullLike(
-  x: ArrayLike,
-  value: ArrayLike,
-  { dtype, shape }: LikeOptions = {},
-): Value {
+export function fullLike(x: ArrayLike, value: ArrayLike, options: LikeOptions = {}): Value {
+  const { dtype, shape } = knownOptions('fullLike', options, ['dtype', 'shape']);
   const like = asArray('fullLike', x);
   const filled = asArrayOf('fullLike', value, dtypeOf(dtype ?? like.dtype), {
     argument: 'value',
@@ -271,7 +272,7 @@ export function linspace(
   num = 50,
   options: LinspaceOptions = {},
 ): Value {
-  const { endpoint = true, dtype } = options;
+  const { endpoint = true, dtype } = knownOptions('linspace', options, ['endpoint', 'dtype']);
   if (asInteger('linspace', num, 'num') < 0)
     throw new ArgumentError(`linspace: num must not be negative; got ${num}. Give a count.`);
   const [low, high] = promoteInexactShapes('linspace', start, stop);
@@ -355,10 +356,8 @@ export interface MeshgridOptions {
  * @example
  * np.meshgrid([np.arange(2), np.arange(3)])[0].shape; // → [ 3, 2 ]
  */
-export function meshgrid(
-  vectors: readonly ArrayLike[],
-  { indexing = 'xy' }: MeshgridOptions = {},
-): Value[] {
+export function meshgrid(vectors: readonly ArrayLike[], options: MeshgridOptions = {}): Value[] {
+  const { indexing = 'xy' } = knownOptions('meshgrid', options, ['indexing']);
   checkList('meshgrid', 'vectors', vectors);
   const values = vectors.map((v) => asArray('meshgrid', v, 'a vector'));
   const bad = values.find((v) => v.ndim > 1);

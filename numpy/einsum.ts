@@ -4,6 +4,7 @@
  */
 import { describe, type ArrayLike } from '../core/array.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import { at } from './indexing.ts';
@@ -133,7 +134,7 @@ function contract(a: Term, b: Term, needed: ReadonlySet<string>, options: Produc
       [axes(x, summed), axes(y, summed)],
       [axes(x, batch), axes(y, batch)],
     ],
-    dotOptions(options, x.value),
+    dotOptions('einsum', options, x.value),
   );
   const free = (t: Term): string[] => t.names.filter((n) => !shared.includes(n));
   return { value, names: [...batch, ...free(x), ...free(y)] };
@@ -154,6 +155,7 @@ export function einsum(spec: string, ...operands: readonly (ArrayLike | ProductO
     );
   const last = operands.at(-1);
   const options = isOptions(last) ? last : {};
+  checkOptions('einsum', options, ['precision', 'preferredElementType']);
   const arrays = (isOptions(last) ? operands.slice(0, -1) : operands) as readonly ArrayLike[];
   if (arrays.length === 0)
     throw new ArgumentError(

@@ -5,6 +5,7 @@
 import { NDArray, type ArrayLike } from '../core/array.ts';
 import { dtypeInfo, isInteger } from '../core/dtype.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
+import { checkOptions, knownOptions } from '../core/options.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -259,6 +260,7 @@ export class IndexRef {
 
   /** The elements. Out of bounds, indices clamp unless the mode says otherwise. @throws ShapeError when the index does not fit. */
   get(options: GetOptions = {}): Value {
+    checkOptions('at.get', options, ['mode', 'fillValue']);
     return read('at.get', this.#x, this.#indices, options);
   }
 
@@ -320,6 +322,7 @@ export class IndexRef {
     scatter: ScatterOp,
     combine: (old: Value, news: Value) => Value,
   ): Value {
+    checkOptions(op, options, ['mode', 'uniqueIndices', 'indicesAreSorted']);
     const x = this.#x;
     const index = alignIndex(op, x.shape, this.#indices);
     const axes = resultAxes(op, index);
@@ -436,7 +439,9 @@ export function take(
     axis = null,
     mode = 'fill',
     fillValue,
-  } = typeof options === 'number' || options === null ? { axis: options } : options;
+  } = typeof options === 'number' || options === null
+    ? { axis: options }
+    : knownOptions('take', options, ['axis', 'mode', 'fillValue']);
   const given = asArray('take', x);
   const value = axis === null ? ravel(given) : given;
   const place = oneAxis('take', axis ?? 0, value);
@@ -478,6 +483,7 @@ export function takeAlongAxis(
   options: Omit<TakeOptions, 'axis'> = {},
 ): Value {
   const given = asArray('takeAlongAxis', x);
+  checkOptions('takeAlongAxis', options, ['mode', 'fillValue']);
   if (axis === null) return take(given, ravel(integers('takeAlongAxis', indices)), options);
   const positions = integers('takeAlongAxis', indices);
   const place = oneAxis('takeAlongAxis', axis, given);
@@ -517,11 +523,8 @@ export interface SearchOptions {
  * @example
  * String(np.searchsorted(np.arange(4), 2)); // → 2
  */
-export function searchsorted(
-  sorted: ArrayLike,
-  x: ArrayLike,
-  { side = 'left' }: SearchOptions = {},
-): Value {
+export function searchsorted(sorted: ArrayLike, x: ArrayLike, options: SearchOptions = {}): Value {
+  const { side = 'left' } = knownOptions('searchsorted', options, ['side']);
   const [bounds, values] = promoteDTypes('searchsorted', asArray('searchsorted', sorted), x);
   if (bounds.ndim !== 1)
     throw new ShapeError(

@@ -1,7 +1,7 @@
 /** Products of vectors, matrices and tensors. Factorisations stand in `linalg/`, `einsum` in `einsum.ts`. */
 import type { ArrayLike } from '../core/array.ts';
 import { ShapeError } from '../core/errors.ts';
-import { checkList } from '../core/options.ts';
+import { checkList, knownOptions } from '../core/options.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -30,14 +30,15 @@ export interface ProductOptions {
 }
 
 /** Options of the dot product that stands behind all functions of this file; the printed form names the result type, as in JAX. */
-export const dotOptions = (
-  { precision, preferredElementType }: ProductOptions,
-  x: Value,
-): lax.DotOptions => ({
-  ...(precision === undefined ? {} : { precision }),
-  preferredElementType:
-    preferredElementType === undefined ? x.dtype : dtypeOf(preferredElementType),
-});
+export function dotOptions(op: string, options: ProductOptions, x: Value): lax.DotOptions {
+  const known = ['precision', 'preferredElementType'] as const;
+  const { precision, preferredElementType } = knownOptions(op, options, known);
+  return {
+    ...(precision === undefined ? {} : { precision }),
+    preferredElementType:
+      preferredElementType === undefined ? x.dtype : dtypeOf(preferredElementType),
+  };
+}
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
@@ -62,7 +63,7 @@ export function matmul(x: ArrayLike, y: ArrayLike, options: ProductOptions = {})
     throw new ShapeError(
       `matmul: the last axis of the first must match the ${b.ndim > 1 ? 'second-last' : 'only'} axis of the second; got ${facts}. Transpose one of them.`,
     );
-  const given = dotOptions(options, a);
+  const given = dotOptions('matmul', options, a);
   if (a.ndim <= 2 && b.ndim <= 2)
     return lax.dotGeneral(
       a,
@@ -133,7 +134,7 @@ function contract(
       [left, right],
       [[], []],
     ],
-    dotOptions(options, a),
+    dotOptions(op, options, a),
   );
 }
 
@@ -149,7 +150,8 @@ export interface VecdotOptions {
 }
 
 /** The dot product of vectors along an axis; the other axes broadcast. @throws ShapeError when the shapes do not broadcast. */
-export function vecdot(x: ArrayLike, y: ArrayLike, { axis = -1 }: VecdotOptions = {}): Value {
+export function vecdot(x: ArrayLike, y: ArrayLike, options: VecdotOptions = {}): Value {
+  const { axis = -1 } = knownOptions('vecdot', options, ['axis']);
   const [a, b] = promote('vecdot', x, y);
   const product = lax.mul(a, b);
   return sum(product, { axis: oneAxis('vecdot', axis, product), dtype: product.dtype });
@@ -229,7 +231,8 @@ export function kron(x: ArrayLike, y: ArrayLike): Value {
 }
 
 /** The vector product along the last axis, of 3 elements. @throws ShapeError for other sizes. */
-export function cross(x: ArrayLike, y: ArrayLike, { axis = -1 }: VecdotOptions = {}): Value {
+export function cross(x: ArrayLike, y: ArrayLike, options: VecdotOptions = {}): Value {
+  const { axis = -1 } = knownOptions('cross', options, ['axis']);
   const [a, b] = promote('cross', x, y).map((v) => moveaxis(v, axis, 0));
   if (a.shape[0] !== 3 || b.shape[0] !== 3)
     throw new ShapeError(
@@ -264,10 +267,12 @@ export interface DiagonalOptions {
  * @example
  * String(np.diagonal(np.reshape(np.arange(4), [2, 2]))); // → [0 3]
  */
-export function diagonal(
-  x: ArrayLike,
-  { offset = 0, axis1 = 0, axis2 = 1 }: DiagonalOptions = {},
-): Value {
+export function diagonal(x: ArrayLike, options: DiagonalOptions = {}): Value {
+  const {
+    offset = 0,
+    axis1 = 0,
+    axis2 = 1,
+  } = knownOptions('diagonal', options, ['offset', 'axis1', 'axis2']);
   const value = moveaxis(asArray('diagonal', x), [axis1, axis2], [-2, -1]);
   const [rows, columns] = value.shape.slice(-2);
   const by = asInteger('diagonal', offset, 'offset');

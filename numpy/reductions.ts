@@ -2,6 +2,7 @@
 import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
 import { dtypeInfo, isInexact, isInteger, type DType } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { knownOptions } from '../core/options.ts';
 import { toInexact } from '../core/promotion.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -508,7 +509,7 @@ export function bincount(
 ): Value {
   const value = asArray('bincount', x);
   const length = asInteger('bincount', options?.length, 'length');
-  const { weights } = options;
+  const { weights } = knownOptions('bincount', options, ['length', 'weights']);
   if (value.ndim !== 1 || !isInteger(value.dtype))
     throw new ArgumentError(
       `bincount: the array must be a vector of integers; got ${value.aval.toString()}. Ravel or convert it.`,

@@ -2,7 +2,7 @@
 import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
 import { isFloat, type DType } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
-import { checkList } from '../core/options.ts';
+import { checkList, checkOptions, knownOptions } from '../core/options.ts';
 import { showShape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -138,6 +138,7 @@ export function clip(
   max?: ArrayLike | null,
 ): Value {
   const bounds: ClipOptions = isBounds(min) ? min : { min: min ?? null, max: max ?? null };
+  checkOptions('clip', bounds, ['min', 'max']);
   let out = asArray('clip', x);
   if (bounds.min !== null && bounds.min !== undefined) out = maximum(bounds.min, out);
   if (bounds.max !== null && bounds.max !== undefined) out = minimum(bounds.max, out);
@@ -160,11 +161,12 @@ export interface CloseOptions {
  *
  * @throws ShapeError when the shapes do not broadcast.
  */
-export function isclose(
-  x: ArrayLike,
-  y: ArrayLike,
-  { rtol = 1e-5, atol = 1e-8, equalNan = false }: CloseOptions = {},
-): Value {
+export function isclose(x: ArrayLike, y: ArrayLike, options: CloseOptions = {}): Value {
+  const {
+    rtol = 1e-5,
+    atol = 1e-8,
+    equalNan = false,
+  } = knownOptions('isclose', options, ['rtol', 'atol', 'equalNan']);
   const [a, b] = together('isclose', promoteInexact('isclose', x, y));
   const limit = lax.add(constant(atol, b), lax.mul(constant(rtol, b), lax.abs(b)));
   const near = lax.and(lax.le(lax.abs(lax.sub(a, b)), limit), lax.isFinite(b));
@@ -203,7 +205,12 @@ const largest: Partial<Record<DType, number>> = {
 };
 
 /** Replace NaN and infinities by numbers. */
-export function nanToNum(x: ArrayLike, { nan = 0, posinf, neginf }: NanToNumOptions = {}): Value {
+export function nanToNum(x: ArrayLike, options: NanToNumOptions = {}): Value {
+  const {
+    nan = 0,
+    posinf,
+    neginf,
+  } = knownOptions('nanToNum', options, ['nan', 'posinf', 'neginf']);
   const value = asArray('nanToNum', x);
   if (!isFloat(value.dtype)) return value;
   const limit = largest[value.dtype] ?? Number.MAX_VALUE;

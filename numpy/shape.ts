@@ -1,7 +1,7 @@
 /** Functions that move elements: shapes, axes, joining, splitting, repeating. */
 import type { ArrayLike } from '../core/array.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
-import { checkList, checkNumberLists } from '../core/options.ts';
+import { checkList, checkNumberLists, knownOptions } from '../core/options.ts';
 import { canonicalAxis, showShape, type Shape } from '../core/shape.ts';
 import { Value } from '../core/value.ts';
 import {
@@ -209,8 +209,8 @@ export interface JoinOptions {
   readonly dtype?: DTypeLike;
 }
 
-const joinOptions = (options: number | JoinOptions): JoinOptions =>
-  typeof options === 'number' ? { axis: options } : options;
+const joinOptions = (op: string, options: number | JoinOptions): JoinOptions =>
+  typeof options === 'number' ? { axis: options } : knownOptions(op, options, ['axis', 'dtype']);
 
 /** Several arrays: a list of them, or an array, whose rows are meant. */
 export type Arrays = readonly ArrayLike[] | Value;
@@ -240,7 +240,7 @@ function several(op: string, list: Arrays, dtype: DTypeLike | undefined): Value[
  * String(np.concatenate([np.arange(2), np.arange(3)])); // → [0 1 0 1 2]
  */
 export function concatenate(xs: Arrays, options: number | JoinOptions = {}): Value {
-  const { axis = 0, dtype } = joinOptions(options);
+  const { axis = 0, dtype } = joinOptions('concatenate', options);
   const values = several('concatenate', xs, dtype);
   if (axis === null) return laxConcatenate(values.map(ravel), 0);
   return laxConcatenate(values, oneAxis('concatenate', axis, values[0]));
@@ -258,7 +258,7 @@ export const concat = (xs: Arrays, options: number | JoinOptions = {}): Value =>
  * np.stack([np.zeros(3), np.ones(3)], 1).shape; // → [ 3, 2 ]
  */
 export function stack(xs: Arrays, options: number | JoinOptions = {}): Value {
-  const { axis = 0, dtype } = joinOptions(options);
+  const { axis = 0, dtype } = joinOptions('stack', options);
   const values = several('stack', xs, dtype);
   const bad = values.find((v) => showShape(v.shape) !== showShape(values[0].shape));
   if (bad !== undefined)
@@ -494,11 +494,11 @@ export interface PadOptions {
  * @example
  * String(np.pad(np.arange(2), [1, 2])); // → [0 0 1 0 0]
  */
-export function pad(
-  x: ArrayLike,
-  padWidth: PadWidth,
-  { mode = 'constant', constantValues = 0 }: PadOptions = {},
-): Value {
+export function pad(x: ArrayLike, padWidth: PadWidth, options: PadOptions = {}): Value {
+  const { mode = 'constant', constantValues = 0 } = knownOptions('pad', options, [
+    'mode',
+    'constantValues',
+  ]);
   const value = asArray('pad', x);
   const widths = widthsOf(padWidth, value);
   if (mode === 'constant') {

@@ -1,6 +1,7 @@
 /** Sorting along an axis, and the order that sorts. NaN comes last; equal elements keep their order. */
 import type { ArrayLike } from '../core/array.ts';
 import { ArgumentError } from '../core/errors.ts';
+import { knownOptions } from '../core/options.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import { asArray, asInexact, axisOptions, oneAxis, reducedAxes, type Axis } from './promote.ts';
@@ -15,8 +16,10 @@ export interface SortOptions {
   readonly descending?: boolean;
 }
 
-const options = (given: number | null | SortOptions): SortOptions =>
-  typeof given === 'number' || given === null ? { axis: given } : given;
+const options = (op: string, given: number | null | SortOptions): SortOptions =>
+  typeof given === 'number' || given === null
+    ? { axis: given }
+    : knownOptions(op, given, ['axis', 'descending']);
 
 /**
  * Sort along an axis.
@@ -26,7 +29,7 @@ const options = (given: number | null | SortOptions): SortOptions =>
  * String(np.sort(np.array([3, 1, 2]))); // → [1. 2. 3.]
  */
 export function sort(x: ArrayLike, given: number | null | SortOptions = {}): Value {
-  const { axis = -1, descending = false } = options(given);
+  const { axis = -1, descending = false } = options('sort', given);
   const value = axis === null ? ravel(x) : asArray('sort', x);
   const dimension = oneAxis('sort', axis ?? 0, value);
   const sorted = lax.sort(value, { dimension });
@@ -41,7 +44,7 @@ export function sort(x: ArrayLike, given: number | null | SortOptions = {}): Val
  * String(np.argsort(np.array([3, 1, 2]))); // → [1 2 0]
  */
 export function argsort(x: ArrayLike, given: number | null | SortOptions = {}): Value {
-  const { axis = -1, descending = false } = options(given);
+  const { axis = -1, descending = false } = options('argsort', given);
   const value = axis === null ? ravel(x) : asArray('argsort', x);
   const dimension = oneAxis('argsort', axis ?? 0, value);
   const positions = lax.broadcastedIota('i32', value.shape, dimension);
