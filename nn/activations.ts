@@ -1,6 +1,7 @@
 /** Activation functions: elementwise, with the derivatives that JAX gives them at corners. Integers become floats. */
-import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
-import { ShapeError } from '../core/errors.ts';
+import { describe, NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
+import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { knownOptions } from '../core/options.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import { asArray, asInexact, oneAxis } from '../numpy/promote.ts';
@@ -90,10 +91,21 @@ export const hardSilu: Activation = activation('hardSilu', (x) => lax.mul(x, har
 export const hardSwish: Activation = (x) => hardSilu(x);
 /** x · tanh(softplus(x)). */
 export const mish: Activation = activation('mish', (x) => lax.mul(x, lax.tanh(softplus(x))));
+/** A number that an activation takes beside its argument. @throws ArgumentError when it is none. */
+function parameter(op: string, name: string, x: number): number {
+  if (typeof x !== 'number')
+    throw new ArgumentError(
+      `${op}: ${name} must be a number; got ${describe(x)}. Pass a JavaScript number.`,
+    );
+  return x;
+}
+
 /** (x + √(x² + b)) / 2: a smooth `relu`. */
 export const squareplus = (x: ArrayLike, b = 4): Value => {
   const value = asInexact('squareplus', x);
-  const root = lax.sqrt(lax.add(lax.square(value), constant(b, value)));
+  const root = lax.sqrt(
+    lax.add(lax.square(value), constant(parameter('squareplus', 'b', b), value)),
+  );
   return lax.mul(lax.add(value, root), constant(0.5, value));
 };
 /** x where positive, slope · x elsewhere. */
@@ -102,7 +114,7 @@ export const leakyRelu = (x: ArrayLike, negativeSlope = 0.01): Value => {
   return lax.select(
     lax.ge(value, constant(0, value)),
     value,
-    lax.mul(value, constant(negativeSlope, value)),
+    lax.mul(value, constant(parameter('leakyRelu', 'negativeSlope', negativeSlope), value)),
   );
 };
 
@@ -113,11 +125,12 @@ const negativePart = (x: Value, alpha: number): Value =>
 /** x where positive, α (eˣ - 1) elsewhere. */
 export const elu = (x: ArrayLike, alpha = 1): Value => {
   const value = asInexact('elu', x);
-  return whenPositive(value, negativePart(value, alpha));
+  return whenPositive(value, negativePart(value, parameter('elu', 'alpha', alpha)));
 };
 /** x where positive, α (e^(x/α) - 1) elsewhere. */
 export const celu = (x: ArrayLike, alpha = 1): Value => {
   const value = asInexact('celu', x);
+  parameter('celu', 'alpha', alpha);
   const safe = lax.div(whenPositive(value, value, zero(value)), constant(alpha, value));
   return whenPositive(value, lax.mul(constant(alpha, value), lax.expm1(safe)));
 };
@@ -140,7 +153,8 @@ export interface GeluOptions {
  * @example
  * String(nn.gelu(np.array([0, 1]), { approximate: false })); // → [0. 0.8413447]
  */
-export function gelu(x: ArrayLike, { approximate = true }: GeluOptions = {}): Value {
+export function gelu(x: ArrayLike, options: GeluOptions = {}): Value {
+  const { approximate = true } = knownOptions('gelu', options, ['approximate']);
   const value = asInexact('gelu', x);
   if (approximate) {
     const cube = lax.integerPow(value, 3);

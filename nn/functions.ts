@@ -2,6 +2,7 @@
 import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
 import { canonicalAxis, showShape } from '../core/shape.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { checkOptions, knownOptions } from '../core/options.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
 import { einsum } from '../numpy/einsum.ts';
@@ -202,11 +203,8 @@ export interface OneHotOptions {
  * @example
  * String(nn.oneHot(np.array([1, 0], 'i32'), 3)); // → [[0. 1. 0.] [1. 0. 0.]]
  */
-export function oneHot(
-  x: ArrayLike,
-  numClasses: number,
-  { dtype = 'f64', axis = -1 }: OneHotOptions = {},
-): Value {
+export function oneHot(x: ArrayLike, numClasses: number, options: OneHotOptions = {}): Value {
+  const { dtype = 'f64', axis = -1 } = knownOptions('oneHot', options, ['dtype', 'axis']);
   if (!Number.isInteger(numClasses) || numClasses < 0)
     throw new ArgumentError(
       `oneHot: the number of classes must be a non-negative integer; got ${numClasses}. It is a size: compute it with JavaScript numbers.`,
@@ -253,6 +251,7 @@ export function dotProductAttention(
   value: ArrayLike,
   options: AttentionOptions = {},
 ): Value {
+  checkOptions('dotProductAttention', options, ['bias', 'mask', 'isCausal', 'scale']);
   const given = promoteInexact('dotProductAttention', query, key, value);
   const [q, fewKeys, fewValues] = given.map((x) => (x.ndim === 3 ? lax.expandDims(x, 0) : x));
   checkAttention(q, fewKeys, fewValues);

@@ -64,7 +64,7 @@ function optionsOf(options: DTypeLike | ArrayOptions): ArrayOptions {
   const isDType =
     typeof options === 'string' || typeof options === 'function' || options instanceof Typed;
   return isDType
-    ? { dtype: options as DTypeLike }
+    ? { dtype: options }
     : knownOptions<ArrayOptions>('array', options, ['dtype', 'shape']);
 }
 

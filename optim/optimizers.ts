@@ -1,6 +1,7 @@
 /** The usual optimizers, as optax composes them: sgd, momentum, adam (Kingma and Ba, 2015), adamw (Loshchilov and Hutter, 2019). */
-import { NDArray } from '../core/array.ts';
+import { describe, NDArray } from '../core/array.ts';
 import { ArgumentError } from '../core/errors.ts';
+import { knownOptions } from '../core/options.ts';
 import type { Value } from '../core/value.ts';
 import { add, div, mul, square, sub } from '../lax/arithmetic.ts';
 import { convertElementType } from '../lax/convert.ts';
@@ -50,8 +51,14 @@ export function trace(decay: number, nesterov = false): GradientTransformation {
  */
 export function sgd(
   learningRate: number | Schedule,
-  { momentum: decay, nesterov = false }: SgdOptions = {},
+  options: SgdOptions = {},
 ): GradientTransformation {
+  const known = ['momentum', 'nesterov'] as const;
+  const { momentum: decay, nesterov = false } = knownOptions('sgd', options, known);
+  if (decay !== undefined && typeof decay !== 'number')
+    throw new ArgumentError(
+      `sgd: momentum must be a number; got ${describe(decay)}. Give one, for example 0.9.`,
+    );
   const descent = scaleByLearningRate(learningRate);
   return decay === undefined ? descent : chain(trace(decay, nesterov), descent);
 }
@@ -82,11 +89,8 @@ interface AdamState {
 }
 
 /** Divide the running mean of gradients by the root of the running mean of their squares, both without bias. @throws ArgumentError for rates outside [0, 1). */
-export function scaleByAdam({
-  b1 = 0.9,
-  b2 = 0.999,
-  eps = 1e-8,
-}: AdamOptions = {}): GradientTransformation {
+export function scaleByAdam(options: AdamOptions = {}): GradientTransformation {
+  const { b1 = 0.9, b2 = 0.999, eps = 1e-8 } = knownOptions('adam', options, ['b1', 'b2', 'eps']);
   for (const [name, rate] of Object.entries({ b1, b2 }))
     if (!(rate >= 0 && rate < 1))
       throw new ArgumentError(`adam: ${name} must be in [0, 1); got ${rate}.`);

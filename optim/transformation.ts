@@ -2,7 +2,7 @@
  * Gradient transformations after optax: pairs of pure functions `init(params) → state` and `update(updates, state, params) → [updates, state]`.
  * State is a tree of arrays, so that a jitted step takes and gives it without tracing again.
  */
-import { describe, NDArray } from '../core/array.ts';
+import { asValue, describe, NDArray } from '../core/array.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { flatten, map } from '../core/tree.ts';
 import type { Value } from '../core/value.ts';
@@ -136,4 +136,8 @@ export function clipByGlobalNorm(maxNorm: number): GradientTransformation {
  * String(optim.applyUpdates(np.float32(1), np.float32(2))); // → 3.0
  */
 export const applyUpdates = <P>(params: P, updates: Tree): P =>
-  mapTrees((p, u) => add(p, convertElementType(u, p.dtype)), params, updates) as P;
+  mapTrees(
+    (p, u) => add(p, convertElementType(u, asValue('applyUpdates', p).dtype)),
+    params,
+    updates,
+  ) as P;

@@ -2,6 +2,7 @@
 import { NDArray, type ArrayLike } from '../core/array.ts';
 import { dtypeInfo, isInteger, isUnsigned, type DType } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { knownOptions } from '../core/options.ts';
 import { sizeOf, type Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -148,8 +149,10 @@ function shuffleAlong(key: Value, x: Value, axis: number): Value {
 export function permutation(
   key: Value,
   x: number | ArrayLike,
-  { axis = 0, independent = false }: PermutationOptions = {},
+  options: PermutationOptions = {},
 ): Value {
+  const known = ['axis', 'independent'] as const;
+  const { axis = 0, independent = false } = knownOptions('permutation', options, known);
   if (typeof x === 'number') return shuffleAlong(key, arange(asInteger('permutation', x, 'x')), 0);
   const value = asArray('permutation', x);
   const at = oneAxis('permutation', axis, value);
@@ -187,7 +190,7 @@ export function choice(
   shape: ShapeLike = [],
   options: ChoiceOptions = {},
 ): Value {
-  const { replace = true, p, axis = 0 } = options;
+  const { replace = true, p, axis = 0 } = knownOptions('choice', options, ['replace', 'p', 'axis']);
   const sizes = shapeOf('choice', shape);
   const pool = typeof a === 'number' ? undefined : asArray('choice', a);
   const at = pool === undefined ? 0 : oneAxis('choice', axis, pool);

@@ -54,6 +54,10 @@ export const keyData = (of: Value): Value => of;
 
 /** A key out of stored words. @throws ShapeError or DTypeError when they are not `u32[…, 2]`. */
 export function wrapKeyData(words: Value): Value {
+  if (!(words instanceof Value))
+    throw new ArgumentError(
+      `wrapKeyData: words must be an array; got ${describe(words)}. Pass what keyData gave.`,
+    );
   if (words.dtype !== 'u32')
     throw new DTypeError(
       `wrapKeyData: words must be uint32; got ${words.aval.toString()}. Convert with x.astype('u32').`,

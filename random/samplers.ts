@@ -2,6 +2,7 @@
 import { NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
 import { dtypeInfo, isFloat, type DType } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { checkOptions, knownOptions } from '../core/options.ts';
 import { canonicalAxis, showShape, type Shape } from '../core/shape.ts';
 import type { Value } from '../core/value.ts';
 import * as lax from '../lax/index.ts';
@@ -35,7 +36,12 @@ export interface UniformOptions extends SampleOptions {
 const isBare = (options: unknown): options is DTypeLike =>
   typeof options === 'string' || typeof options === 'function';
 
-function floatType(op: string, options: DTypeLike | SampleOptions): DType {
+function floatType(
+  op: string,
+  options: DTypeLike | SampleOptions,
+  known: readonly string[] = ['dtype'],
+): DType {
+  if (!isBare(options)) checkOptions(op, options, known);
   const dtype = dtypeOf(isBare(options) ? options : (options.dtype ?? 'f64'));
   if (!isFloat(dtype))
     throw new DTypeError(
@@ -84,7 +90,7 @@ export function uniform(
   shape: ShapeLike = [],
   options: DTypeLike | UniformOptions = {},
 ): Value {
-  const dtype = floatType('uniform', options);
+  const dtype = floatType('uniform', options, ['dtype', 'minval', 'maxval']);
   const { minval = 0, maxval = 1 } = isBare(options) ? {} : options;
   const sizes = shapeOf('uniform', shape);
   const floats = unit('uniform', key, sizes, dtype);
@@ -251,8 +257,9 @@ export interface CategoricalOptions {
 export function categorical(
   key: Value,
   logits: ArrayLike,
-  { axis = -1, shape = null }: CategoricalOptions = {},
+  options: CategoricalOptions = {},
 ): Value {
+  const { axis = -1, shape = null } = knownOptions('categorical', options, ['axis', 'shape']);
   const value = asInexact('categorical', logits);
   const at = canonicalAxis('categorical', axis, value.ndim);
   const batch = value.shape.toSpliced(at, 1);

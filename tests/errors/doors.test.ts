@@ -5,6 +5,8 @@ import { PalladiaError, setDefaultDevice } from 'palladia';
 import * as lax from 'palladia/lax';
 import * as nn from 'palladia/nn';
 import * as np from 'palladia/numpy';
+import * as optim from 'palladia/optim';
+import * as random from 'palladia/random';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 type Door = (...args: unknown[]) => unknown;
@@ -47,6 +49,8 @@ for (const [entry, doors] of Object.entries({
   lax: doorsOf(lax),
   numpy: doorsOf(np),
   nn: doorsOf(nn),
+  random: doorsOf(random),
+  optim: doorsOf(optim),
 }))
   describe(`bad arguments of ${entry}`, () => {
     beforeAll(() => setDefaultDevice('wasm'));
