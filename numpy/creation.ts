@@ -1,6 +1,6 @@
 /** Arrays out of JavaScript values and out of nothing. Sizes and bounds are JavaScript numbers; elements may be traced. */
 import { asValue, describe, NDArray, type ArrayLike } from '../core/array.ts';
-import { isInteger, type DType } from '../core/dtype.ts';
+import { isComplex, isInteger, type DType } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { typedArrayDType, type HostData, type Scalar, type TypedArray } from '../core/host.ts';
 import { checkList, knownOptions } from '../core/options.ts';
@@ -81,7 +81,8 @@ function fromLeaf(x: ArrayLike, dtype: DType | undefined): Value {
     return typedArrayDType(x) === undefined
       ? asValue('array', x)
       : NDArray.fromHost(x, [x.length], dtype);
-  return NDArray.fromHost([x], [], dtype);
+  // A real scalar stays on the host: programs that capture it (kernels above all) have it as a literal.
+  return isComplex(dtype) ? NDArray.fromHost([x], [], dtype) : NDArray.fromScalar(x, dtype);
 }
 
 /** Lists of scalars and typed arrays are copied at once; lists that hold arrays are stacked. */
