@@ -22,7 +22,7 @@ export class Slice {
 /**
  * `size` elements from `start`, every `stride`: an index for refs.
  *
- * @throws ArgumentError when size or stride is no positive integer.
+ * @throws ArgumentError when size or stride is no positive integer, or the start no integer.
  * @example
  * // In a kernel: `ref.get(pl.ds(0, 4))`.
  * pl.ds(0, 4).size; // → 4
@@ -31,6 +31,10 @@ export function ds(start: number | Value, size: number, stride = 1): Slice {
   if (!Number.isInteger(size) || size < 0 || !Number.isInteger(stride) || stride < 1)
     throw new ArgumentError(
       `ds: size must be a non-negative and stride a positive integer; got size ${size}, stride ${stride}. Write pl.ds(start, size).`,
+    );
+  if (!Number.isInteger(start) && !(start instanceof Value))
+    throw new ArgumentError(
+      `ds: the start must be an integer, or an integer scalar that is computed; got ${describe(start)}. Write pl.ds(start, size).`,
     );
   return new Slice(start, size, stride);
 }
@@ -125,9 +129,10 @@ function axisOf(index: RefIndex, size: number, axis: number): WindowAxis {
   }
   if (Array.isArray(index) && index.length === 2) {
     const [start, stop] = index as readonly [number, number];
-    if (!(start >= 0 && start <= stop && stop <= size))
+    const fits = [start, stop].every((n) => Number.isInteger(n) && n >= 0 && n <= size);
+    if (!fits || start > stop)
       throw new ShapeError(
-        `ref: [start, stop] must lie inside the axis; got [${start}, ${stop}] on axis ${axis} of size ${size}. Use a smaller slice, or a larger ref.`,
+        `ref: [start, stop] must be integers that lie inside the axis; got [${start}, ${stop}] on axis ${axis} of size ${size}. Use a smaller slice, or a larger ref.`,
       );
     return { start, size: stop - start, stride: 1, dropped: false };
   }

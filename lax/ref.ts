@@ -8,12 +8,15 @@ import type { DType } from '../core/dtype.ts';
 import { isFloat, isInteger } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { none } from './define.ts';
+import { checkOptions } from '../core/options.ts';
 import { frozenError, RefCell, RefLike } from '../core/ref-cell.ts';
 import { sameShape, showShape, type Shape } from '../core/shape.ts';
 import { currentTrace, type Trace } from '../core/trace.ts';
-import type { Value } from '../core/value.ts';
+import { Value } from '../core/value.ts';
 import { convertElementType } from './convert.ts';
+import { full } from './creation.ts';
 import { literal } from './operand.ts';
+import { broadcastInDim } from './structure.ts';
 import { addupdateP, freezeP, getP, newRefP, swapP } from './ref-access.ts';
 import {
   indexWindow,
@@ -28,12 +31,12 @@ import type { AccessAxis, AccessParams } from './ref-values.ts';
 /** Options of `load` and `store`. */
 export interface AccessOptions {
   /** bool mask of the window's shape: where it is false nothing is read or written. */
-  readonly mask?: Value;
+  readonly mask?: ArrayLike;
 }
 
 /** Options of `load`. */
 export interface LoadOptions extends AccessOptions {
-  /** What a masked-off position reads as; zero when left out. */
+  /** What a masked-off position reads as: an array of the window's shape, or one value; zero when left out. */
   readonly other?: ArrayLike;
 }
 
@@ -148,10 +151,12 @@ export class Ref extends RefLike {
   }
 
   /** Read the window, where the mask holds. */
-  load({ mask, other }: LoadOptions = {}): Value {
+  load(options: LoadOptions = {}): Value {
+    checkOptions('load', options, ['mask', 'other']);
+    const { mask, other } = options;
     const extra = [
       ...this.#mask('load', mask),
-      ...(other === undefined ? [] : [this.#checked('load', other)]),
+      ...(other === undefined ? [] : [this.#checked('load', this.#spread(other))]),
     ];
     return getP.bind1(
       [this.#alive('get'), ...this.#starts(), ...extra],
@@ -160,7 +165,9 @@ export class Ref extends RefLike {
   }
 
   /** Write the window, where the mask holds. */
-  store(value: ArrayLike, { mask }: AccessOptions = {}): void {
+  store(value: ArrayLike, options: AccessOptions = {}): void {
+    checkOptions('store', options, ['mask']);
+    const { mask } = options;
     const args = [
       this.#written('set'),
       this.#checked('store', value),
@@ -188,8 +195,15 @@ export class Ref extends RefLike {
     return { axes, masked, hasOther };
   }
 
-  #mask(op: string, mask: Value | undefined): Value[] {
-    if (mask === undefined) return [];
+  /** One value as an array of the window's shape. */
+  #spread(x: ArrayLike): ArrayLike {
+    if (typeof x === 'number') return full(this.shape, x, this.dtype);
+    return x instanceof Value && x.ndim === 0 ? broadcastInDim(x, this.shape, []) : x;
+  }
+
+  #mask(op: string, given: ArrayLike | undefined): Value[] {
+    if (given === undefined) return [];
+    const mask = asValue(op, given, 'mask');
     if (mask.dtype !== 'bool' || !sameShape(mask.shape, this.shape))
       throw new ShapeError(
         `${op}: the mask must be bool${showShape(this.shape)}; got ${mask.aval.toString()}. Broadcast it with np.broadcastTo.`,

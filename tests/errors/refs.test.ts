@@ -268,7 +268,7 @@ test('reads and writes', () => {
     an index out of range
       ShapeError: ref: index must be an integer in [-3, 3) on axis 0; got 3. Choose an index inside.
     a slice out of range
-      ShapeError: ref: [start, stop] must lie inside the axis; got [1, 5] on axis 0 of size 3. Use a smaller slice, or a larger ref.
+      ShapeError: ref: [start, stop] must be integers that lie inside the axis; got [1, 5] on axis 0 of size 3. Use a smaller slice, or a larger ref.
     too many indices
       ShapeError: ref: there must not be more indices than axes; got 2 indices for 1 axes. Leave some out.
     a float as index
