@@ -2,6 +2,7 @@
  * StableHLO ops on values that are tiles: what the bodies of user kernels lower to. The elementwise part is `emit-map.ts`, shared with fusions;
  * here are the ops on shapes, the reductions, dots and control flow. What needs addresses goes through scratch memory of the program.
  */
+import { isComplex, type DType } from '../../core/dtype.ts';
 import { LoweringError } from '../../core/errors.ts';
 import type { HloOp, HloValue, Region } from '../hlo/ir.ts';
 import type { TileBuilder } from '../tile/build.ts';
@@ -190,15 +191,38 @@ function shapeOp(b: TileBuilder, op: HloOp, args: readonly Tile[]): Tile[] | und
   }
 }
 
+/** More pieces than this in one tile make kernels that are too long to compile. */
+const mostPieces = 256;
+
+/** Constants of lowering rules (sizes of axes, say): neighbours that are equal are one piece. */
+function constantArray(
+  b: TileBuilder,
+  values: ArrayLike<number> | ArrayLike<bigint>,
+  dtype: DType,
+  shape: readonly number[],
+): Tile {
+  const pieces: { value: number | bigint; count: number }[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    const last = pieces[pieces.length - 1];
+    if (last !== undefined && Object.is(last.value, value)) last.count++;
+    else pieces.push({ value, count: 1 });
+  }
+  if (isComplex(dtype) || pieces.length > mostPieces)
+    throw new LoweringError(
+      `kernel: constant arrays must be real and of at most ${mostPieces} different pieces; got ${dtype} with ${pieces.length}. Pass it as an operand.`,
+    );
+  const tiles = pieces.map(({ value, count }) => b.constant(value, dtype, [count]));
+  return b.reshape(tiles.length === 1 ? tiles[0] : b.concat(tiles, 0), shape);
+}
+
 function emitOp(b: TileBuilder, op: HloOp, env: TileEnv): Tile[] {
   const args = op.operands.map((v) => tileOf(b, v, env));
   if (op.kind === 'constant') {
     const { value } = op.attrs;
     const { dtype, shape } = op.results[0].type;
     if (value.splat) return [splat(b, value.value, dtype, shape)];
-    throw new LoweringError(
-      'kernel: arrays of constants cannot be captured; got a constant array. Pass it as an operand.',
-    );
+    return [constantArray(b, value.values, dtype, shape)];
   }
   if (roleOf(op) === 'map') {
     const { shape } = op.results[0].type;
