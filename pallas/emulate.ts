@@ -2,7 +2,7 @@
  * A tile kernel as plain StableHLO: a loop over the grid with dynamic slices. This is the decomposition that the composite of a kernel carries, so
  * that XLA and the interpreter can run any exported program; compiled devices run the kernel itself.
  *
- * Every buffer is padded on all sides by the largest window that is cut out of it, so that overhanging blocks read zeros (or their fill) and write
+ * Every memory is padded on all sides by the largest window that is cut out of it, so that what reaches out reads zeros (or its fill) and writes
  * into the margin, which is cut off at the end. Programs run in lexicographic order.
  */
 import { InternalError } from '../core/errors.ts';
@@ -46,6 +46,7 @@ class Emulation {
   readonly #kernel: Kernel;
   readonly #ids: readonly HloValue[];
   readonly #about: Memory[];
+  readonly #margins: ReadonlyMap<TileValue, readonly number[]>;
   /** Current values of the memories. */
   values: HloValue[];
   readonly #tiles = new Map<TileValue, HloValue>();
@@ -54,14 +55,18 @@ class Emulation {
   constructor(
     b: HloBuilder,
     kernel: Kernel,
-    about: readonly Memory[],
-    values: readonly HloValue[],
+    memories: {
+      readonly about: readonly Memory[];
+      readonly values: readonly HloValue[];
+      readonly margins: ReadonlyMap<TileValue, readonly number[]>;
+    },
     ids: readonly HloValue[],
   ) {
     this.#b = b;
     this.#kernel = kernel;
-    this.#about = [...about];
-    this.values = [...values];
+    this.#about = [...memories.about];
+    this.values = [...memories.values];
+    this.#margins = memories.margins;
     this.#ids = ids;
   }
 
@@ -298,8 +303,9 @@ class Emulation {
         return [];
       case 'alloc': {
         const { shape, dtype } = op.results[0].type as RefType;
-        this.#about.push({ extent: shape, margin: shape.map(() => 0) });
-        this.values.push(b.constant(0, dtype, shape));
+        const margin = this.#margins.get(op.results[0]) ?? shape.map(() => 0);
+        this.#about.push({ extent: shape, margin });
+        this.values.push(b.constant(0, dtype, padded(shape, margin)));
         this.#refs.set(op.results[0], this.#whole(this.values.length - 1));
         return [];
       }
@@ -503,7 +509,8 @@ class Emulation {
  * @returns one value per operand that is written, in order.
  */
 export function emulate(b: HloBuilder, kernel: Kernel, operands: readonly HloValue[]): HloValue[] {
-  const margin = margins(kernel);
+  const marginOf = margins(kernel);
+  const margin = kernel.body.args.map((ref) => marginOf.get(ref) ?? []);
   let next = 0;
   const about: Memory[] = [];
   const initial = kernel.operands.map((o, i) => {
@@ -513,10 +520,11 @@ export function emulate(b: HloBuilder, kernel: Kernel, operands: readonly HloVal
       ? source
       : b.pad(source, b.constant(0, o.dtype), margin[i], margin[i]);
   });
-  for (const s of kernel.scratch) {
-    initial.push(b.constant(0, s.dtype, s.shape));
-    about.push({ extent: s.shape, margin: s.shape.map(() => 0) });
-  }
+  kernel.scratch.forEach((s, i) => {
+    const around = margin[kernel.operands.length + i];
+    initial.push(b.constant(0, s.dtype, padded(s.shape, around)));
+    about.push({ extent: s.shape, margin: around });
+  });
   const written = initial.flatMap((_, i) =>
     i >= kernel.operands.length || kernel.operands[i].access !== 'read' ? [i] : [],
   );
@@ -525,8 +533,7 @@ export function emulate(b: HloBuilder, kernel: Kernel, operands: readonly HloVal
     const emulation = new Emulation(
       b,
       kernel,
-      about,
-      values,
+      { about, values, margins: marginOf },
       unravel(
         b,
         step,
@@ -558,6 +565,10 @@ export function emulate(b: HloBuilder, kernel: Kernel, operands: readonly HloVal
     return [shape.length === 0 ? outs[k] : b.slice(outs[k], margin[i], limits)];
   });
 }
+
+/** Extents with the margin on both sides. */
+const padded = (shape: readonly number[], margin: readonly number[]): number[] =>
+  shape.map((n, i) => n + 2 * margin[i]);
 
 /** Row-major multi-index of a step. */
 function unravel(b: HloBuilder, step: HloValue, extents: readonly number[]): HloValue[] {
