@@ -4,13 +4,14 @@
  */
 import type { Value } from '../../core/value.ts';
 import { defaultDevice } from '../../core/backend.ts';
-import { ShapeError } from '../../core/errors.ts';
+import { ArgumentError, ShapeError } from '../../core/errors.ts';
+import { checkOptions } from '../../core/options.ts';
 import { add, div, max, min, mul, sub } from '../../lax/arithmetic.ts';
 import { le, lt, select } from '../../lax/comparison.ts';
 import { full, zeros } from '../../lax/creation.ts';
 import { broadcastInDim, reshape } from '../../lax/structure.ts';
 import { exp, log } from '../../lax/transcendental.ts';
-import { asValue, NDArray, type ArrayLike } from '../../core/array.ts';
+import { asValue, describe, NDArray, type ArrayLike } from '../../core/array.ts';
 import { foriLoop } from '../../control/while.ts';
 import { customVjp, type CustomVjp } from '../../transforms/custom.ts';
 import { ShapeDtypeStruct } from '../../transforms/shape-struct.ts';
@@ -18,7 +19,17 @@ import { pallasCall } from '../call.ts';
 import { BlockSpec, cdiv, programId } from '../grid.ts';
 import { ds } from '../../lax/ref-index.ts';
 import type { Ref } from '../../lax/ref.ts';
-import { across, blockOf, positions, product, productT, rowMax, rowsOf, rowSum } from './rows.ts';
+import {
+  across,
+  blockOf,
+  inFloat32,
+  positions,
+  product,
+  productT,
+  rowMax,
+  rowsOf,
+  rowSum,
+} from './rows.ts';
 
 /** Options of `flashAttention`. */
 export interface FlashAttentionOptions {
@@ -46,8 +57,10 @@ interface Plan {
   readonly blockK: number;
 }
 
-/** A score that no real one reaches, finite so that differences stay numbers. */
-const masked = -1e30;
+/** The score of what may not be seen: its weight is 0 whatever the others are. */
+const hiddenScore = -Infinity;
+/** Where running maxima start: finite, so that differences to scores of -Infinity stay numbers. */
+const lowest = -3.4028234663852886e38;
 
 const i32 = (n: number): Value => NDArray.fromScalar(n, 'i32');
 const struct = (rows: number, columns: number): ShapeDtypeStruct =>
@@ -56,7 +69,7 @@ const rowsAt = (rows: number, columns: number): BlockSpec =>
   new BlockSpec([rows, columns], (i) => [i, 0]);
 
 /**
- * Scores of a block, with what may not be seen far below everything: queries are its rows, or its columns where keys are the rows.
+ * Scores of a block, with what may not be seen below everything: queries are its rows, or its columns where keys are the rows.
  */
 function scores(
   plan: Plan,
@@ -69,7 +82,7 @@ function scores(
   const shape = [left.shape[0], right.shape[0]] as const;
   const raw = mul(productT(left, right), plan.scale);
   const key = positions(firstKey, shape, keyAxis);
-  const hidden = full(shape, masked);
+  const hidden = full(shape, hiddenScore);
   const inside = plan.keys % plan.blockK === 0 ? raw : select(lt(key, plan.keys), raw, hidden);
   if (!plan.causal) return inside;
   return select(le(key, positions(firstQuery, shape, keyAxis === 1 ? 0 : 1)), inside, hidden);
@@ -114,7 +127,7 @@ function forward(plan: Plan): (q: Value, k: Value, v: Value) => [Value, Value] {
         add(mul(sum, shrink), rowSum(p)),
       ];
     };
-    const init = [zeros([blockQ, depth]), full([blockQ, 1], masked), zeros([blockQ, 1])];
+    const init = [zeros([blockQ, depth]), full([blockQ, 1], lowest), zeros([blockQ, 1])];
     const [acc, top, sum] = loop(keyBlocks(plan, i), step, init);
     out.set(div(acc, across(sum, depth)));
     lse.set(add(top, log(sum)));
@@ -257,13 +270,15 @@ function attentionFor(plan: Plan, turned: Plan): Attention {
 }
 
 /**
- * Attention of one head: softmax(q · kᵀ · scale) · v, with kernels for the gradient.
+ * Attention of one head: softmax(q · kᵀ · scale) · v, with kernels for the gradient. f16 and bf16 are computed as f32; without keys the result is
+ * zero.
  *
  * shape: q: f32[s,d], k: f32[t,d], v: f32[t,d] → f32[s,d]
  *
  * source: Dao et al., FlashAttention, 2022.
  *
- * @throws ShapeError when the arrays are not three matrices of one depth.
+ * @throws ShapeError when the arrays are not three matrices of one depth; DTypeError for other types than f32, f16 and bf16; ArgumentError for blocks
+ * that are no positive integers and a scale that is no number.
  * @example
  * const x = np.ones([5, 8]);
  * pl.ops.flashAttention(x, x, x).shape; // → 5,8
@@ -274,6 +289,7 @@ export function flashAttention(
   v: ArrayLike,
   options: FlashAttentionOptions = {},
 ): Value {
+  checkOptions('flashAttention', options, ['causal', 'scale', 'blockQ', 'blockK']);
   const [query, key, value] = [
     asValue('flashAttention', q, 'q'),
     asValue('flashAttention', k, 'k'),
@@ -292,19 +308,30 @@ export function flashAttention(
   const [queries, depth] = query.shape;
   const [keys] = key.shape;
   const most = defaultBlocks();
+  const { causal = false, scale = 1 / Math.sqrt(depth) } = options;
+  if (typeof causal !== 'boolean' || typeof scale !== 'number')
+    throw new ArgumentError(
+      `flashAttention: causal must be a boolean and scale a number; got ${describe(causal)} and ${describe(scale)}. Leave out what is not needed.`,
+    );
+  const rows = (extent: number, count: number): number =>
+    blockOf(['flashAttention', 'blockQ', options.blockQ], extent, count);
+  const columns = (extent: number, count: number): number =>
+    blockOf(['flashAttention', 'blockK', options.blockK], extent, count);
   const plan: Plan = {
     queries,
     keys,
     depth,
-    causal: options.causal === true,
-    scale: options.scale ?? 1 / Math.sqrt(depth),
-    blockQ: blockOf(options.blockQ, queries, most.rows),
-    blockK: blockOf(options.blockK, keys, most.steps),
+    causal,
+    scale,
+    blockQ: rows(queries, most.rows),
+    blockK: columns(keys, most.steps),
   };
   const turned: Plan = {
     ...plan,
-    blockQ: blockOf(options.blockQ, queries, most.steps),
-    blockK: blockOf(options.blockK, keys, most.rows),
+    blockQ: rows(queries, most.steps),
+    blockK: columns(keys, most.rows),
   };
-  return attentionFor(plan, turned)(query, key, value);
+  return inFloat32('flashAttention', [query, key, value], (x, y, z) =>
+    queries * keys * depth === 0 ? zeros([queries, depth]) : attentionFor(plan, turned)(x, y, z),
+  );
 }

@@ -1,6 +1,7 @@
 /** Matrix product as a kernel over blocks of rows, columns and the inner axis; the inner axis is sequential and accumulates into the output. */
 import { asValue, type ArrayLike } from '../../core/array.ts';
 import { ShapeError } from '../../core/errors.ts';
+import { checkOptions } from '../../core/options.ts';
 import type { Value } from '../../core/value.ts';
 import { eq, lt, select } from '../../lax/comparison.ts';
 import { mul } from '../../lax/arithmetic.ts';
@@ -12,7 +13,7 @@ import { pallasCall } from '../call.ts';
 import { BlockSpec, cdiv, programId } from '../grid.ts';
 import type { Ref } from '../../lax/ref.ts';
 import { when } from '../when.ts';
-import { blockOf, positions, product } from './rows.ts';
+import { blockOf, inFloat32, positions, product } from './rows.ts';
 
 /** Block sizes of `matmul`. */
 export interface MatmulOptions {
@@ -79,15 +80,17 @@ function matmulFor(sizes: Sizes): CustomVjp<[Value, Value], Value> {
 }
 
 /**
- * Matrix product by a kernel, for any shape and any block sizes.
+ * Matrix product by a kernel, for any shape and any block sizes. f16 and bf16 are multiplied and summed as f32.
  *
  * shape: x: f32[m,k], y: f32[k,n] → f32[m,n]
  *
- * @throws ShapeError when the inner sizes differ.
+ * @throws ShapeError when the inner sizes differ; DTypeError for other types than f32, f16 and bf16; ArgumentError for blocks that are no positive
+ * integers.
  * @example
  * pl.ops.matmul(np.ones([3, 5]), np.ones([5, 2]), { blockK: 2 }).shape; // → 3,2
  */
 export function matmul(x: ArrayLike, y: ArrayLike, options: MatmulOptions = {}): Value {
+  checkOptions('matmul', options, ['blockM', 'blockN', 'blockK']);
   const [left, right] = [asValue('matmul', x, 'x'), asValue('matmul', y, 'y')];
   if (left.ndim !== 2 || right.ndim !== 2 || left.shape[1] !== right.shape[0])
     throw new ShapeError(
@@ -95,12 +98,10 @@ export function matmul(x: ArrayLike, y: ArrayLike, options: MatmulOptions = {}):
     );
   const [m, k] = left.shape;
   const n = right.shape[1];
-  return matmulFor([
-    m,
-    k,
-    n,
-    blockOf(options.blockM, m, 64),
-    blockOf(options.blockK, k, 64),
-    blockOf(options.blockN, n, 64),
-  ])(left, right);
+  const block = (name: keyof MatmulOptions, extent: number): number =>
+    blockOf(['matmul', name, options[name]], extent, 64);
+  const sizes = [m, k, n, block('blockM', m), block('blockK', k), block('blockN', n)] as const;
+  return inFloat32('matmul', [left, right], (a, b) =>
+    m * k * n === 0 ? zeros([m, n]) : matmulFor(sizes)(a, b),
+  );
 }

@@ -1,6 +1,7 @@
 /** Softmax and layer norm over the last axis as kernels over blocks of rows, forward and backward. */
-import { asValue, type ArrayLike } from '../../core/array.ts';
-import { ShapeError } from '../../core/errors.ts';
+import { asValue, describe, type ArrayLike } from '../../core/array.ts';
+import { ArgumentError, ShapeError } from '../../core/errors.ts';
+import { checkOptions } from '../../core/options.ts';
 import type { Value } from '../../core/value.ts';
 import { add, div, mul, sub } from '../../lax/arithmetic.ts';
 import { exp, rsqrt } from '../../lax/transcendental.ts';
@@ -10,15 +11,15 @@ import { ShapeDtypeStruct } from '../../transforms/shape-struct.ts';
 import { pallasCall } from '../call.ts';
 import { BlockSpec, cdiv } from '../grid.ts';
 import type { Ref } from '../../lax/ref.ts';
-import { across, blockOf, rowMax, rowSum } from './rows.ts';
+import { across, blockOf, inFloat32, rowMax, rowSum } from './rows.ts';
 
 const struct = (...shape: number[]): ShapeDtypeStruct => new ShapeDtypeStruct(shape, 'f32');
 const rowsAt = (rows: number, columns: number): BlockSpec =>
   new BlockSpec([rows, columns], (i) => [i, 0]);
 
 /** Rows of one program. */
-const blockRows = (rows: number, columns: number, asked: number | undefined): number =>
-  blockOf(asked, rows, Math.max(1, Math.min(64, Math.floor(4096 / columns))));
+const blockRows = (op: string, rows: number, columns: number, asked: number | undefined): number =>
+  blockOf([op, 'blockRows', asked], rows, Math.max(1, Math.min(64, Math.floor(4096 / columns))));
 
 /** Options of the kernels over rows. */
 export interface RowsOptions {
@@ -78,25 +79,26 @@ const softmaxFor = memo(([rows, columns, block]): CustomVjp<[Value], Value> => {
 });
 
 /**
- * Softmax over the last axis, one kernel.
+ * Softmax over the last axis, one kernel. f16 and bf16 are computed as f32.
  *
  * shape: x: f32[…,n] → f32[…,n]
  *
- * @throws ShapeError for rank 0.
+ * @throws ShapeError for rank 0; DTypeError for other types than f32, f16 and bf16; ArgumentError for blocks that are no positive integers.
  * @example
  * String(pl.ops.softmax(np.zeros([2]))); // → [0.5 0.5]
  */
 export function softmax(x: ArrayLike, options: RowsOptions = {}): Value {
+  checkOptions('softmax', options, ['blockRows']);
   const value = asValue('softmax', x);
   if (value.ndim === 0)
     throw new ShapeError(`softmax: x must have at least one axis; got ${value.aval.toString()}.`);
-  if (value.size === 0) return value;
   const columns = value.shape[value.ndim - 1];
-  const rows = value.size / columns;
-  const flat = reshape(value, [rows, columns]);
-  return reshape(
-    softmaxFor(rows, columns, blockRows(rows, columns, options.blockRows))(flat),
-    value.shape,
+  const rows = value.size / Math.max(1, columns);
+  const block = blockRows('softmax', rows, columns, options.blockRows);
+  return inFloat32('softmax', [value], (v) =>
+    v.size === 0
+      ? v
+      : reshape(softmaxFor(rows, columns, block)(reshape(v, [rows, columns])), v.shape),
   );
 }
 
@@ -169,11 +171,12 @@ export interface LayerNormOptions extends RowsOptions {
 }
 
 /**
- * Layer norm over the last axis: (x - mean) / √(variance + ε) · scale + shift, one kernel forward, one backward.
+ * Layer norm over the last axis: (x - mean) / √(variance + ε) · scale + shift, one kernel forward, one backward. f16 and bf16 are computed as f32.
  *
  * shape: x: f32[…,n], scale: f32[n], shift: f32[n] → f32[…,n]
  *
- * @throws ShapeError when scale or shift do not have the size of the last axis.
+ * @throws ShapeError when scale or shift do not have the size of the last axis; DTypeError for other types than f32, f16 and bf16; ArgumentError for
+ * an epsilon that is no number and blocks that are no positive integers.
  * @example
  * pl.ops.layerNorm(np.ones([2, 3]), np.ones([3]), np.zeros([3])).shape; // → 2,3
  */
@@ -183,6 +186,12 @@ export function layerNorm(
   shift: ArrayLike,
   options: LayerNormOptions = {},
 ): Value {
+  checkOptions('layerNorm', options, ['blockRows', 'epsilon']);
+  const { epsilon = 1e-5 } = options;
+  if (typeof epsilon !== 'number')
+    throw new ArgumentError(
+      `layerNorm: epsilon must be a number; got ${describe(epsilon)}. Write { epsilon: 1e-5 }.`,
+    );
   const [value, factor, offset] = [
     asValue('layerNorm', x),
     asValue('layerNorm', scale, 'scale'),
@@ -197,13 +206,11 @@ export function layerNorm(
     throw new ShapeError(
       `layerNorm: scale and shift must have the size of the last axis of x; got ${factor.aval.toString()} and ${offset.aval.toString()} for ${value.aval.toString()}.`,
     );
-  if (value.size === 0) return value;
-  const rows = value.size / columns;
-  const f = layerNormFor(
-    rows,
-    columns,
-    blockRows(rows, columns, options.blockRows),
-    options.epsilon ?? 1e-5,
-  );
-  return reshape(f(reshape(value, [rows, columns]), factor, offset), value.shape);
+  const rows = value.size / Math.max(1, columns);
+  const block = blockRows('layerNorm', rows, columns, options.blockRows);
+  return inFloat32('layerNorm', [value, factor, offset], (v, s, t) => {
+    if (v.size === 0) return v;
+    const f = layerNormFor(rows, columns, block, epsilon);
+    return reshape(f(reshape(v, [rows, columns]), s, t), v.shape);
+  });
 }

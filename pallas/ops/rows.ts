@@ -1,5 +1,10 @@
-/** What the kernels of this folder share: keeping reduced axes, masks of rows and columns, default block sizes. */
+/** What the kernels of this folder share: keeping reduced axes, masks of rows and columns, block sizes, types. */
+import { describe } from '../../core/array.ts';
+import type { DType } from '../../core/dtype.ts';
+import { ArgumentError, DTypeError } from '../../core/errors.ts';
 import type { Value } from '../../core/value.ts';
+import { resultType } from '../../core/promotion.ts';
+import { convertElementType } from '../../lax/convert.ts';
 import { lt, select } from '../../lax/comparison.ts';
 import { broadcastedIota, zerosLike } from '../../lax/creation.ts';
 import { add } from '../../lax/arithmetic.ts';
@@ -44,6 +49,38 @@ export function rowsOf(ref: Ref, start: Value, size: number): Value {
   return select(lt(positions(start, [size, columns], 0), rows), block, zerosLike(block));
 }
 
-/** The block of an axis: what was asked for, else at most `most`. */
-export const blockOf = (asked: number | undefined, extent: number, most: number): number =>
-  Math.min(extent, asked ?? most);
+/** The block of an axis: the option `asked` of `op`, else at most `most`. @throws ArgumentError when it is no positive integer. */
+export function blockOf(
+  [op, name, asked]: readonly [op: string, name: string, asked: number | undefined],
+  extent: number,
+  most: number,
+): number {
+  if (asked !== undefined && !(Number.isInteger(asked) && asked > 0))
+    throw new ArgumentError(
+      `${op}: ${name} must be a positive integer; got ${describe(asked)}. Leave it out to let the device choose.`,
+    );
+  return Math.max(1, Math.min(extent, asked ?? most));
+}
+
+/** Types that the kernels compute with: in f32 inside, whatever comes in and goes out. */
+const computed: readonly DType[] = ['f32', 'f16', 'bf16'];
+
+/**
+ * Run a kernel on f32: operands become f32, the result gets their common dtype.
+ *
+ * @throws DTypeError for operands of another type, whose values f32 does not hold.
+ */
+export function inFloat32(
+  op: string,
+  operands: readonly Value[],
+  run: (...xs: Value[]) => Value,
+): Value {
+  const wrong = operands.find((x) => !computed.includes(x.dtype));
+  if (wrong !== undefined)
+    throw new DTypeError(
+      `${op}: operands must be of dtype ${computed.join(', ')}; got ${wrong.aval.toString()}. Convert it with \`x.astype('f32')\`, or use the function of palladia/numpy or palladia/nn.`,
+    );
+  const { dtype } = resultType(...operands);
+  const as = (x: Value, to: DType): Value => (x.dtype === to ? x : convertElementType(x, to));
+  return as(run(...operands.map((x) => as(x, 'f32'))), dtype);
+}

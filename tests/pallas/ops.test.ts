@@ -10,9 +10,10 @@ import { add as plus, div, mul, sub } from '../../lax/arithmetic.ts';
 import { exp, log } from '../../lax/transcendental.ts';
 import { le, select } from '../../lax/comparison.ts';
 import { broadcastedIota, full } from '../../lax/creation.ts';
+import { convertElementType } from '../../lax/convert.ts';
 import { dotGeneral } from '../../lax/dot.ts';
 import { reduceMax } from '../../lax/reduction.ts';
-import { broadcastInDim, reduceSum } from '../../lax/structure.ts';
+import { broadcastInDim, reduceSum, transpose } from '../../lax/structure.ts';
 import { compileModule } from '../../lowering/compile.ts';
 import { parseModule } from '../../lowering/hlo/parse.ts';
 import * as ops from '../../pallas/ops/index.ts';
@@ -161,6 +162,68 @@ describe('rows', () => {
     grad(loss(plain), { argnums: [0, 1, 2] })(x, scale, shift).forEach((g, i) =>
       close(got[i], g, 1e-3),
     );
+  });
+});
+
+describe('flashAttention at the limits of f32', () => {
+  const column = (...xs: number[]): NDArray =>
+    NDArray.fromHost(Float32Array.from(xs), [xs.length, 1], 'f32');
+  const wide = { blockK: 2 };
+  test('scores of -Infinity weigh nothing, and alone they give NaN', () => {
+    const [ones, v] = [column(1, 1, 1), column(5, 6, 7)];
+    const keys = column(-Infinity, -Infinity, 1);
+    expect(values(ops.flashAttention(ones, keys, v, wide))).toEqual([7, 7, 7]);
+    const none = column(-Infinity, -Infinity, -Infinity);
+    expect(values(ops.flashAttention(ones, none, v, wide))).toEqual([NaN, NaN, NaN]);
+  });
+  test('a position whose own score is -Infinity does not see the ones behind it', () => {
+    const [ones, v] = [column(1, 1, 1), column(5, 6, 7)];
+    const keys = column(-Infinity, 1, -Infinity);
+    const seen = ops.flashAttention(ones, keys, v, { causal: true, ...wide });
+    expect(values(seen)).toEqual([NaN, 6, 6]);
+  });
+  test('scores far below those that real arrays have', () => {
+    const q = column(1e16, 1e16);
+    const out = ops.flashAttention(q, column(-2e16, -1e16, -3e16), column(5, 6, 7), wide);
+    expect(values(out)).toEqual([6, 6]);
+  });
+});
+
+describe('types and sizes', () => {
+  test('f16 and bf16 are computed as f32', () => {
+    for (const dtype of ['f16', 'bf16'] as const) {
+      const half = (...shape: number[]): Value => convertElementType(random(...shape), dtype);
+      const as32 = (x: Value): Value => convertElementType(x, 'f32');
+      const [q, k, scale] = [half(5, 4), half(3, 4), half(4)];
+      for (const f of [
+        (a: Value, b: Value) => ops.flashAttention(a, b, b, { causal: true }),
+        (a: Value, b: Value) => ops.matmul(a, transpose(b), { blockK: 2 }),
+        (a: Value) => ops.softmax(a),
+        (a: Value) => ops.layerNorm(a, scale, scale),
+      ]) {
+        const got = f(q, k);
+        expect(got.dtype).toBe(dtype);
+        close(as32(got), as32(convertElementType(f(as32(q), as32(k)), dtype)), 1e-2);
+        const gradient = grad((a: Value) => reduceSum(as32(f(a, k))))(q);
+        expect(gradient.dtype).toBe(dtype);
+        close(as32(gradient), grad((a: Value) => reduceSum(f(a, as32(k))))(as32(q)), 0.05);
+      }
+    }
+  });
+  test('arrays without elements', () => {
+    for (const [m, k, n] of [
+      [0, 3, 2],
+      [3, 0, 2],
+      [3, 2, 0],
+    ]) {
+      const product = ops.matmul(random(m, k), random(k, n));
+      expect(product.shape).toEqual([m, n]);
+      expect(values(product)).toEqual(Array.from({ length: m * n }, () => 0));
+    }
+    expect(ops.softmax(random(3, 0)).shape).toEqual([3, 0]);
+    expect(ops.flashAttention(random(0, 4), random(3, 4), random(3, 4)).shape).toEqual([0, 4]);
+    const none = ops.flashAttention(random(2, 1), random(0, 1), random(0, 1));
+    expect(values(none)).toEqual([0, 0]);
   });
 });
 
