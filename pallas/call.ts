@@ -20,6 +20,7 @@ import { sameShape } from '../core/shape.ts';
 import { avalsOf, isEager } from '../core/trace.ts';
 import { flatten, unflatten } from '../core/tree.ts';
 import { Value } from '../core/value.ts';
+import { convertElementType } from '../lax/convert.ts';
 import { definePrimitive } from '../lax/define.ts';
 import { batchTo } from '../lax/structure.ts';
 import { kernelComposite } from '../lowering/fuse/alone.ts';
@@ -75,11 +76,9 @@ export const pallasCallP: Primitive<PallasParams> = definePrimitive<PallasParams
   }),
 });
 
-const tangentSuffix = '_jvp';
-
 // Linearization needs values and tangents apart, and a differentiated kernel computes both at once.
 definePartialEval(pallasCallP, (trace, args, unknown, params) => {
-  if (params.name.endsWith(tangentSuffix) && unknown.includes(false)) throw noReverse();
+  if (params.isDerivative && unknown.includes(false)) throw noReverse();
   return trace.record(pallasCallP, args, params);
 });
 
@@ -96,12 +95,14 @@ function jvpCall(
   tangents: readonly Tangent[],
   params: PallasParams,
 ): JvpResult {
+  const outs = params.outputs.map((o) => isDifferentiable(o.array));
+  // Integers carry no tangents: the kernel stays as it is, and linearization knows its results.
+  if (!outs.includes(true)) return [pallasCallP.bind(primals, params), outs.map(() => null)];
   if (params.aliases.length > 0)
     throw new ArgumentError(
       'pallasCall: a kernel with input-output aliases has no forward derivative; got one to differentiate. Wrap it in customJvp or customVjp.',
     );
   const nonzero = tangents.map((t) => t !== null);
-  const outs = params.outputs.map((o) => isDifferentiable(o.array));
   const scratch = params.scratch.map((s) => isDifferentiable(s));
   const mask = [...nonzero, ...outs, ...scratch];
   const { jaxpr } = jvpJaxpr(params.jaxpr, mask);
@@ -121,7 +122,8 @@ function jvpCall(
   ];
   const results = pallasCallP.bind([...primals, ...tangents.filter((t) => t !== null)], {
     ...params,
-    name: `${params.name}${tangentSuffix}`,
+    name: `${params.name}_jvp`,
+    isDerivative: true,
     jaxpr: reorder(jaxpr, order, []),
     inputs: [...params.inputs, ...params.inputs.filter((_, i) => nonzero[i])],
     outputs: [...params.outputs, ...params.outputs.filter((_, i) => outs[i])],
@@ -219,10 +221,16 @@ const pallasOptions: readonly (keyof PallasOptions)[] = [
 export type KernelFunction = (...refs: Ref[]) => void;
 
 function gridOf(grid: PallasOptions['grid']): number[] {
-  const extents = grid === undefined ? [] : typeof grid === 'number' ? [grid] : [...grid];
+  const extents = Array.isArray(grid) ? [...(grid as readonly number[])] : [grid as number];
+  if (grid === undefined) return [];
+  const shown = extents.map((n) => (typeof n === 'number' ? String(n) : describe(n))).join(', ');
   if (!extents.every((n) => Number.isInteger(n) && n > 0))
     throw new ArgumentError(
-      `pallasCall: grid must be a list of positive integers; got (${extents.join(', ')}). Return zeros yourself when there is nothing to do.`,
+      `pallasCall: grid must be a list of positive integers; got (${shown}). Return zeros yourself when there is nothing to do.`,
+    );
+  if (extents.reduce((product, n) => product * n, 1) >= 2 ** 31)
+    throw new ArgumentError(
+      `pallasCall: a grid must have fewer than 2 ** 31 programs; got (${shown}). Let each program do more, with larger blocks or a loop.`,
     );
   return extents;
 }
@@ -266,8 +274,9 @@ function traceIndexMap(
 const zero = (): Value => NDArray.fromScalar(0, 'i32');
 
 function scalarIndex(index: Value | number, what: string, axis: number): Value {
-  if (typeof index === 'number' && Number.isInteger(index)) return NDArray.fromScalar(index, 'i32');
-  if (index instanceof Value && index.ndim === 0 && isInteger(index.dtype)) return index;
+  if (typeof index === 'number' && (index | 0) === index) return NDArray.fromScalar(index, 'i32');
+  if (index instanceof Value && index.ndim === 0 && isInteger(index.dtype))
+    return index.dtype === 'i32' ? index : convertElementType(index, 'i32');
   throw new ArgumentError(
     `pallasCall: the index map of ${what} must return integer scalars; got ${describe(index)} for axis ${axis}. Compute it from the grid indices with integer arithmetic.`,
   );
@@ -303,6 +312,10 @@ function specsFor(
   count: number,
 ): readonly (BlockSpec | null)[] {
   if (specs === undefined) return Array.from({ length: count }, () => null);
+  if (!Array.isArray(specs))
+    throw new TreeError(
+      `pallasCall: ${op} must be a list with one BlockSpec or null per array; got ${describe(specs)} for ${count} arrays. Write [new pl.BlockSpec(…)].`,
+    );
   if (specs.length !== count)
     throw new TreeError(
       `pallasCall: ${op} must have one entry per array; got ${specs.length} for ${count} arrays. Write null for a whole array.`,
@@ -315,8 +328,20 @@ function aliasesOf(
   inputs: readonly OperandBlocks[],
   outputs: readonly OperandBlocks[],
 ): (readonly [number, number])[] {
-  return Object.entries(options.inputOutputAliases ?? {}).map(([from, output]) => {
+  const aliases = options.inputOutputAliases ?? {};
+  if (typeof aliases !== 'object')
+    throw new ArgumentError(
+      `pallasCall: inputOutputAliases must be an object from input to output numbers; got ${describe(aliases)}. Write { [input]: output }.`,
+    );
+  const taken = new Map<number, number>();
+  return Object.entries(aliases).map(([from, output]) => {
     const input = Number(from);
+    const other = taken.get(output);
+    if (other !== undefined)
+      throw new ArgumentError(
+        `pallasCall: an output starts with the contents of one input; got inputs ${other} and ${input} for output ${output} in inputOutputAliases. Leave one out.`,
+      );
+    taken.set(output, input);
     const [a, b] = [inputs[input]?.array, outputs[output]?.array];
     if (a === undefined || b === undefined)
       throw new ArgumentError(
@@ -338,12 +363,36 @@ function shapeOf(x: unknown): Aval {
   );
 }
 
+/** What types say of the options, for programs without types. */
+function checkKinds(options: PallasOptions): void {
+  const { name, interpret, scratchShapes, costEstimate, dimensionSemantics } = options;
+  const check = (option: keyof PallasOptions, fits: boolean, what: string): void => {
+    if (options[option] !== undefined && !fits)
+      throw new ArgumentError(
+        `pallasCall: ${option} must be ${what}; got ${describe(options[option])}. Change it, or leave it out.`,
+      );
+  };
+  check('name', typeof name === 'string', 'a string');
+  check('interpret', typeof interpret === 'boolean', 'a boolean');
+  check('scratchShapes', Array.isArray(scratchShapes), 'a list of arrays or ShapeDtypeStructs');
+  check('dimensionSemantics', Array.isArray(dimensionSemantics), 'a list of strings');
+  const cost = costEstimate;
+  const isCost =
+    typeof cost === 'object' &&
+    [cost.flops, cost.transcendentals, cost.bytesAccessed].every((n) => typeof n === 'number');
+  check('costEstimate', isCost, '{ flops, transcendentals, bytesAccessed } of numbers');
+}
+
 function traceKernel(
   kernel: KernelFunction,
   refs: readonly Aval[],
   name: string,
   grid: readonly number[],
 ): Jaxpr {
+  if (kernel.length > refs.length)
+    throw new ArgumentError(
+      `pallasCall: a kernel gets one ref per input, output and scratch memory; got ${refs.length} refs for the ${kernel.length} parameters of ${name}. Pass as many arrays as the kernel reads.`,
+    );
   const jaxpr = traceToJaxpr(
     (tracers) => {
       const returned: unknown = withGrid(grid, () => kernel(...tracers.map((t) => new Ref(t))));
@@ -406,6 +455,7 @@ function paramsFor(
     scratch,
     aliases: aliasesOf(options, inputs, outputs),
     hiddenAxes: 0,
+    isDerivative: false,
     interpret: options.interpret === true,
     cost: options.costEstimate,
   };
@@ -433,6 +483,7 @@ export function pallasCall<R = Value>(
 ): (...args: ArrayLike[]) => R {
   checkFunction('pallasCall', kernel);
   checkOptions('pallasCall', options, pallasOptions);
+  checkKinds(options);
   const { leaves, treedef } = flatten(options.outShape);
   const outAvals = leaves.map(shapeOf);
   const traced = new Map<string, PallasParams>();

@@ -1,5 +1,6 @@
 /** Grids and blocks: which part of every operand a program sees, and where in the grid it is. */
 import { Aval } from '../core/aval.ts';
+import { describe } from '../core/array.ts';
 import { ArgumentError, LoweringError, ShapeError } from '../core/errors.ts';
 import type { Primitive } from '../core/primitive.ts';
 import type { Value } from '../core/value.ts';
@@ -14,6 +15,7 @@ export type IndexMap = (...ids: Value[]) => Value | number | readonly (Value | n
 /**
  * How an operand is cut into blocks. Without a block shape every program sees the whole array; without an index map the block is the first.
  *
+ * @throws ArgumentError when the block shape is no list or the index map no function.
  * @example
  * const spec = new pl.BlockSpec([8, null], (i, j) => [i, j]);
  */
@@ -21,6 +23,14 @@ export class BlockSpec {
   readonly blockShape: readonly BlockSize[] | undefined;
   readonly indexMap: IndexMap | undefined;
   constructor(blockShape?: readonly BlockSize[], indexMap?: IndexMap) {
+    if (blockShape !== undefined && !Array.isArray(blockShape))
+      throw new ArgumentError(
+        `BlockSpec: the block shape must be a list with one size per axis; got ${describe(blockShape)}. Write new pl.BlockSpec([8, 8], (i, j) => [i, j]).`,
+      );
+    if (indexMap !== undefined && typeof indexMap !== 'function')
+      throw new ArgumentError(
+        `BlockSpec: the index map must be a function of the grid indices; got ${describe(indexMap)}. Write new pl.BlockSpec([8, 8], (i, j) => [i, j]).`,
+      );
     this.blockShape = blockShape;
     this.indexMap = indexMap;
   }

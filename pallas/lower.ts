@@ -3,7 +3,7 @@
  * through its ordinary lowering rule to StableHLO, whose ops `lowering/fuse/tile-ops.ts` turns into tile ops: meaning is stated once.
  */
 import type { Aval } from '../core/aval.ts';
-import { InternalError, LoweringError } from '../core/errors.ts';
+import { InternalError, KernelError, LoweringError } from '../core/errors.ts';
 import type { Var } from '../core/jaxpr.ts';
 import { Literal, type Atom, type Eqn, type Jaxpr } from '../core/jaxpr.ts';
 import { HloBuilder } from '../lowering/hlo/build.ts';
@@ -33,14 +33,22 @@ import { addupdateP, getP, swapP } from '../lax/ref-access.ts';
 import type { AccessParams } from '../lax/ref-values.ts';
 import { gridSemantics } from './semantics.ts';
 
+/** What a jaxpr of a call is lowered for. */
+interface Place {
+  /** Index of the running program along an axis of the grid that the user sees. */
+  programId(axis: number): Tile;
+  /** Refs that are not written, and what they are called. */
+  readonly inputs: ReadonlyMap<TileValue, string>;
+}
+
 /** Writes the equations of a jaxpr as tile ops. */
 class KernelLowering {
   readonly #b: TileBuilder;
-  readonly #hiddenAxes: number;
+  readonly #place: Place;
 
-  constructor(b: TileBuilder, hiddenAxes: number) {
+  constructor(b: TileBuilder, place: Place) {
     this.#b = b;
-    this.#hiddenAxes = hiddenAxes;
+    this.#place = place;
   }
 
   /** Emit a jaxpr on given values and give its results. */
@@ -81,7 +89,7 @@ class KernelLowering {
         this.#add(args, eqn.params as AccessParams);
         return [];
       case programIdP.name:
-        return [this.#b.programId((eqn.params as { axis: number }).axis + this.#hiddenAxes)];
+        return [this.#place.programId((eqn.params as { axis: number }).axis)];
       case jitP.name:
         return this.jaxpr((eqn.params as JitParams).jaxpr, args);
       case customJvpCallP.name:
@@ -119,10 +127,12 @@ class KernelLowering {
   #get(args: readonly TileValue[], params: AccessParams): Tile {
     const dynamic = params.axes.filter((a) => a.start === 'dynamic').length;
     const window = this.#window(args, params);
+    if (!params.masked) return this.#b.load(window);
     const [mask, other] = args.slice(1 + dynamic) as Tile[];
+    const { dtype, shape } = window.type;
     return this.#b.load(window, {
-      ...(params.masked ? { mask } : {}),
-      ...(params.hasOther ? { other: params.masked ? other : mask } : {}),
+      mask,
+      other: params.hasOther ? other : this.#b.constant(0, dtype, shape),
     });
   }
 
@@ -130,6 +140,11 @@ class KernelLowering {
     [ref, value, ...rest]: readonly TileValue[],
     params: AccessParams,
   ): { window: Ref; value: Tile; mask: Tile | undefined } {
+    const input = this.#place.inputs.get(ref);
+    if (input !== undefined)
+      throw new KernelError(
+        `pallasCall: a kernel must not write its inputs; got a write to ${input}. Write to an output; with inputOutputAliases it starts with the input's contents.`,
+      );
     const window = this.#window([ref, ...rest], params);
     return {
       window,
@@ -233,6 +248,7 @@ class KernelLowering {
         hlo,
         eqn.inputs.map((a) => a.aval),
         eqn.outputs.map((v) => v.aval),
+        eqn.prim.name,
       ),
     );
     if (region.ops.some((op) => op.kind === 'custom_call'))
@@ -264,6 +280,7 @@ function contextOf(
   b: HloBuilder,
   avalsIn: readonly Aval[],
   avalsOut: readonly Aval[],
+  name: string,
 ): LowerContext {
   const inline = (jaxpr: Jaxpr, args: readonly HloValue[]): HloValue[] => {
     const env = new Map<Var, HloValue>(
@@ -281,6 +298,7 @@ function contextOf(
         b,
         eqn.inputs.map((a) => a.aval),
         eqn.outputs.map((v) => v.aval),
+        eqn.prim.name,
       );
       const results = lowerRules.get(eqn.prim)(b, eqn.inputs.map(read), eqn.params, context);
       eqn.outputs.forEach((v, i) => env.set(v, results[i]));
@@ -288,7 +306,9 @@ function contextOf(
     return jaxpr.outvars.map(read);
   };
   const refuse = (): never => {
-    throw new LoweringError('kernel: functions and composites have no place inside a kernel.');
+    throw new LoweringError(
+      `${name}: this primitive cannot be used inside a kernel: it calls a function of its own, or is a kernel itself. Compute it outside of the kernel and pass the result as an operand.`,
+    );
   };
   return {
     avalsIn,
@@ -312,6 +332,7 @@ function operandSpec(
   name: string,
   blocks: OperandBlocks,
   access: OperandSpec['access'],
+  hiddenAxes: number,
 ): OperandSpec {
   return {
     name,
@@ -319,7 +340,10 @@ function operandSpec(
     shape: blocks.array.shape,
     access,
     dims: blockDims(blocks),
-    indexMap: (b, ids) => new KernelLowering(b, 0).jaxpr(blocks.indexMap, ids) as Tile[],
+    indexMap(b, ids) {
+      const place = { programId: (axis: number) => ids[axis + hiddenAxes], inputs: new Map() };
+      return new KernelLowering(b, place).jaxpr(blocks.indexMap, ids) as Tile[];
+    },
   };
 }
 
@@ -328,24 +352,29 @@ const kernels = new WeakMap<PallasParams, Kernel>();
 /**
  * The tile kernel of a call; the same object for the same parameters.
  *
- * @throws LoweringError for a primitive without a tile form; KernelError for semantics that contradict the index maps.
+ * @throws LoweringError for a primitive without a tile form; KernelError for semantics that contradict the index maps, and for writes to inputs.
  */
 export function kernelOf(params: PallasParams): Kernel {
   const known = kernels.get(params);
   if (known !== undefined) return known;
   const aliased = new Set(params.aliases.map(([, output]) => output));
+  const { hiddenAxes } = params;
   const traced = makeKernel({
     name: params.name.replace(/[^A-Za-z0-9_]/g, '_') || 'kernel',
     grid: params.grid.map((extent) => ({ extent, semantics: 'sequential' })),
     operands: [
-      ...params.inputs.map((blocks, i) => operandSpec(`in${i}`, blocks, 'read')),
+      ...params.inputs.map((blocks, i) => operandSpec(`in${i}`, blocks, 'read', hiddenAxes)),
       ...params.outputs.map((blocks, i) =>
-        operandSpec(`out${i}`, blocks, aliased.has(i) ? 'readwrite' : 'write'),
+        operandSpec(`out${i}`, blocks, aliased.has(i) ? 'readwrite' : 'write', hiddenAxes),
       ),
     ],
     scratch: params.scratch.map(({ dtype, shape }, i) => ({ name: `scratch${i}`, dtype, shape })),
     body: (b, refs) => {
-      new KernelLowering(b, params.hiddenAxes).jaxpr(params.jaxpr, refs);
+      const inputs = new Map(
+        params.inputs.map(({ array }, i) => [refs[i], `input ${i} (${array.toString()})`]),
+      );
+      const programId = (axis: number): Tile => b.programId(axis + hiddenAxes);
+      new KernelLowering(b, { programId, inputs }).jaxpr(params.jaxpr, refs);
     },
   });
   const kernel = { ...traced, grid: gridSemantics(traced, params.semantics) };

@@ -33,6 +33,8 @@ export interface PallasParams {
   readonly aliases: readonly (readonly [input: number, output: number])[];
   /** Leading axes of the grid that vmap added, which the kernel does not see. */
   readonly hiddenAxes: number;
+  /** Whether the kernel computes values and tangents together: what `jvp` made of another. */
+  readonly isDerivative: boolean;
   /** Run in the checking interpreter. */
   readonly interpret: boolean;
   readonly cost: CostEstimate | undefined;
