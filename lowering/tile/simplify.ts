@@ -26,6 +26,9 @@ const stateful: ReadonlySet<TileKind> = new Set<TileKind>([
   'gather',
 ]);
 
+/** Kinds whose regions run where the op stands. Those of others are functions, of which targets make functions: they name nothing from outside. */
+const control: ReadonlySet<TileKind> = new Set<TileKind>(['for', 'while', 'if']);
+
 /** Attributes as text; -0 differs from 0, and an integer from a bigint. */
 function attrKey(attrs: Readonly<Record<string, unknown>>): string {
   let text = '';
@@ -41,7 +44,7 @@ class Simplifier implements Rewriter {
   readonly #map = new Map<TileValue, TileValue>();
   readonly #ids = new Map<TileValue, number>();
   /** Values by what computes them, one table per open region. */
-  readonly #known: Map<string, readonly TileValue[]>[] = [];
+  #known: Map<string, readonly TileValue[]>[] = [];
   readonly #readOnly = new Set<TileValue>();
   #ops: TileOp[] = [];
 
@@ -114,9 +117,12 @@ class Simplifier implements Rewriter {
       this,
     );
     if (reduced !== undefined) return reduced;
+    const around = this.#known;
+    if (!control.has(op.kind)) this.#known = [];
     const regions = op.regions.map((r) =>
       this.region(r, op.kind === 'for' ? (args) => this.#counters(op, operands, args) : undefined),
     );
+    this.#known = around;
     const made = makeOp(op.kind, operands, op.attrs, {
       types: op.results.map((r) => r.type),
       regions,

@@ -103,6 +103,27 @@ describe('what kernels call', () => {
       [4, 5, 2, 3, 0, 1],
     );
   });
+  test('sorts beside constants that their comparators have too', () => {
+    const f = (dtype: 'f32' | 'i32') => (): Value =>
+      pl.pallasCall(
+        (x, out) => {
+          const turned = np.where(np.equal(x.get(0), 0), x.get(), x.get().mul(-1));
+          out.set(np.sort(turned));
+          lax.foriLoop(
+            0,
+            2,
+            (_, sum) => {
+              out.set(np.sort(out.get().mul(-1)));
+              return sum;
+            },
+            0,
+          );
+        },
+        { outShape: struct([4], dtype) },
+      )(np.array([3, -1, 0, 7], dtype));
+    everywhere(f('f32'), [-7, -3, 0, 1]);
+    everywhere(f('i32'), [-7, -3, 0, 1]);
+  });
   test('random bits of a key that is an input', () => {
     const data = random.keyData(random.key(3));
     const f = pl.pallasCall((k, out) => out.set(random.uniform(random.wrapKeyData(k.get()), [4])), {
