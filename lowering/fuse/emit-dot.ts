@@ -1,5 +1,6 @@
 /** A dot inside a fusion: two-dimensional operands straight from memory, the result in the kernel's order of axes. */
 import { dtypeInfo, type DType } from '../../core/dtype.ts';
+import { sameShape } from '../../core/shape.ts';
 import type { HloOp } from '../hlo/ir.ts';
 import type { Tile } from '../tile/ir.ts';
 import type { Dims } from './axes.ts';
@@ -41,7 +42,10 @@ function matrix(
     loops.length === 2 && loops[0] === columns && loops[1] === rows
       ? b.transpose(loaded, [1, 0])
       : loaded;
-  const shape = [rows?.block ?? 1, columns?.block ?? 1];
-  const flat = turned.type.shape.length === 2 ? turned : b.reshape(turned, shape);
+  // An operand that a broadcast made of less does not run along both: it repeats along the other.
+  const given = sides.map((side) => (side !== undefined && loops.includes(side) ? side.block : 1));
+  const shape = sides.map((side) => side?.block ?? 1);
+  const matrix = b.reshape(turned, given);
+  const flat = sameShape(given, shape) ? matrix : b.broadcast(matrix, shape, [0, 1]);
   return flat.type.dtype === dtype ? flat : b.cast(flat, dtype);
 }
