@@ -157,7 +157,12 @@ export interface HloAttrs {
   select_and_scatter: { readonly window: WindowAttrs };
   /** N inputs; region: comparator over 2N rank-0 args (a0, b0, a1, b1, …) → bool. */
   sort: { readonly dim: number; readonly isStable: boolean };
-  dot_general: { readonly dims: DotDims; readonly precision: readonly [Precision, Precision] };
+  dot_general: {
+    readonly dims: DotDims;
+    readonly precision: readonly [Precision, Precision];
+    /** The algorithm that text asks XLA for, as text: devices here compute at least as exactly. */
+    readonly algorithm?: string;
+  };
   /** N carried values; regions: cond (→ bool), body (→ N). */
   while: Empty;
   /** Rank-0 i32 index (clamped to the last branch when out of range); one region without args per branch. */

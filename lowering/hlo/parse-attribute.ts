@@ -24,6 +24,13 @@ export type Attr =
   | { readonly kind: 'dict'; readonly entries: Attributes; readonly text: string }
   /** `#stablehlo<precision HIGHEST>`, bare words. */
   | { readonly kind: 'word'; readonly value: string; readonly text: string }
+  /** `(T, T) -> T`. */
+  | {
+      readonly kind: 'function';
+      readonly operands: readonly TensorType[];
+      readonly results: readonly TensorType[];
+      readonly text: string;
+    }
   | { readonly kind: 'opaque'; readonly text: string };
 
 /** Attributes by name. */
@@ -57,7 +64,7 @@ export function parseTensorType(s: Scanner): TensorType {
       `elements must be of a dtype that we have; got ${name ?? s.here()}. Convert them before exporting.`,
       start,
     );
-  if (!Number.isSafeInteger(sizeOf(shape)))
+  if (!shape.every(Number.isSafeInteger) || !Number.isSafeInteger(sizeOf(shape)))
     throw s.error('a tensor must have fewer than 2^53 elements; got more.', start);
   s.expect('>');
   return { shape, dtype };
@@ -83,6 +90,8 @@ export function parseDictionary(s: Scanner, open = '{', close = '}'): Map<string
   const entries = new Map<string, Attr>();
   s.list(open, close, () => {
     const name = s.sees('"') ? s.string() : s.word('an attribute name');
+    if (entries.has(name))
+      throw s.error(`names in a dictionary must be distinct; got ${name} twice. Remove one.`);
     const start = s.position;
     entries.set(
       name,
@@ -115,6 +124,7 @@ function plainAttribute(s: Scanner): Attr {
     return { kind: 'list', items: s.list('[', ']', () => parseAttribute(s)), ...untyped };
   if (s.sees('{')) return { kind: 'dict', entries: parseDictionary(s), ...untyped };
   if (s.sees('#')) return dialectAttribute(s);
+  if (s.sees('(')) return { kind: 'function', ...parseFunctionType(s), ...untyped };
   if (s.seesWord('dense') || s.sees('dense<')) return denseAttribute(s);
   if (s.take('array<')) return arrayAttribute(s);
   if (s.takeWord('true')) return { kind: 'bool', value: true, ...untyped };
@@ -145,7 +155,7 @@ function symbolPath(s: Scanner): string {
 
 /** `array<i64: 1, 2>`, `array<i1: true>`, `array<i64>`; the opening has been taken. */
 function arrayAttribute(s: Scanner): Attr {
-  s.word('an element type');
+  s.need(/(?:i|f)\d+(?![\w.])/y, 'an element type');
   const items: Attr[] = [];
   if (s.take(':'))
     do items.push(plainAttribute(s));
@@ -192,7 +202,7 @@ function dialectAttribute(s: Scanner): Attr {
 
 /** Skip a type of any dialect. */
 export function skipType(s: Scanner): void {
-  s.match(/!?[A-Za-z_][\w.]*/y);
+  s.need(/!?[A-Za-z_][\w.]*/y, 'a type');
   if (s.sees('<')) s.skipBalanced('<', '>');
 }
 
@@ -204,8 +214,10 @@ export function integersOf(attr: Attr): number[] | undefined {
     );
     return numbers.length === attr.items.length ? numbers : undefined;
   }
-  if (attr.kind !== 'dense') return undefined;
+  // A splat may be of any size, but what counts axes or devices is not.
+  if (attr.kind !== 'dense' || attr.type.shape.some((d) => d > 65_536)) return undefined;
   const size = sizeOf(attr.type.shape);
+  if (size > 65_536 && attr.value.splat) return undefined;
   return Array.from(
     constantElements(attr.value, attr.type.dtype, size) as ArrayLike<number>,
     Number,

@@ -3,20 +3,21 @@ import { rankOf, type RawOp } from './parse-raw.ts';
 import { attributeText } from './attribute-text.ts';
 import { compareKind } from './build.ts';
 import type { CompareFn } from '../scalar.ts';
-import type {
-  Channel,
-  CollectiveAttrs,
-  CompareKind,
-  GatherDims,
-  GlobalCollectiveAttrs,
-  HloAttribute,
-  HloAttrs,
-  HloKind,
-  Precision,
-  ScatterDims,
-  WindowAttrs,
+import {
+  sameTensorType,
+  type Channel,
+  type CollectiveAttrs,
+  type CompareKind,
+  type GatherDims,
+  type GlobalCollectiveAttrs,
+  type HloAttribute,
+  type HloAttrs,
+  type HloKind,
+  type Precision,
+  type ScatterDims,
+  type WindowAttrs,
 } from './ir.ts';
-import { functionOf } from './mnemonics.ts';
+import { functionOf, type NamedFn } from './mnemonics.ts';
 import { integersOf, type Attr, type Attributes } from './parse-attribute.ts';
 import type { Scanner } from './scan.ts';
 
@@ -35,7 +36,8 @@ class Fields {
     this.#attributes = attributes;
   }
 
-  #fail(name: string, what: string): Error {
+  /** The error for an attribute that does not fit. */
+  fail(name: string, what: string): Error {
     const attr = this.#attributes.get(name);
     return this.#s.error(
       `${this.#op.name}: ${name} must be ${what}; got ${attr === undefined ? 'nothing' : attr.text || 'another attribute'}.`,
@@ -46,7 +48,7 @@ class Fields {
   /** Fields of a nested attribute (`#stablehlo.gather<…>`). */
   inner(name: string): Fields {
     const attr = this.#attributes.get(name);
-    if (attr?.kind !== 'dict') throw this.#fail(name, 'an attribute with named fields');
+    if (attr?.kind !== 'dict') throw this.fail(name, 'an attribute with named fields');
     return new Fields(this.#s, this.#op, attr.entries);
   }
 
@@ -56,17 +58,23 @@ class Fields {
     if (attr === undefined && otherwise !== undefined) return otherwise;
     const items = attr === undefined ? undefined : integersOf(attr);
     if (items === undefined || !items.every(Number.isSafeInteger))
-      throw this.#fail(name, 'a list of integers');
+      throw this.fail(name, 'a list of integers');
     return items;
+  }
+
+  /** A tensor that is written out. */
+  dense(name: string): Attr & { readonly kind: 'dense' } {
+    const attr = this.#attributes.get(name);
+    if (attr?.kind !== 'dense') throw this.fail(name, 'a tensor that is written out (dense<…>)');
+    return attr;
   }
 
   /** The rows of a tensor of integers with two axes. */
   rows(name: string): number[][] {
-    const attr = this.#attributes.get(name);
-    if (attr?.kind !== 'dense' || attr.type.shape.length !== 2)
-      throw this.#fail(name, 'a tensor of integers with two axes');
+    const { shape } = this.dense(name).type;
+    if (shape.length !== 2) throw this.fail(name, 'a tensor of integers with two axes');
     const items = this.integers(name);
-    const [count, length] = attr.type.shape;
+    const [count, length] = shape;
     return Array.from({ length: count }, (_, i) => items.slice(i * length, (i + 1) * length));
   }
 
@@ -74,14 +82,14 @@ class Fields {
     const attr = this.#attributes.get(name);
     if (attr === undefined && otherwise !== undefined) return otherwise;
     if (attr?.kind !== 'number' || !Number.isSafeInteger(attr.value))
-      throw this.#fail(name, 'an integer');
+      throw this.fail(name, 'an integer');
     return attr.value;
   }
 
   flag(name: string): boolean {
     const attr = this.#attributes.get(name);
     if (attr === undefined) return false;
-    if (attr.kind !== 'bool') throw this.#fail(name, 'true or false');
+    if (attr.kind !== 'bool') throw this.fail(name, 'true or false');
     return attr.value;
   }
 
@@ -90,13 +98,13 @@ class Fields {
     const attr = this.#attributes.get(name);
     if (attr === undefined && otherwise !== undefined) return otherwise;
     const found = words.find((w) => attr?.kind === 'word' && w === attr.value);
-    if (found === undefined) throw this.#fail(name, `one of ${words.join(', ')}`);
+    if (found === undefined) throw this.fail(name, `one of ${words.join(', ')}`);
     return found;
   }
 
   text(name: string, kind: 'string' | 'symbol'): string {
     const attr = this.#attributes.get(name);
-    if (attr?.kind !== kind) throw this.#fail(name, `a ${kind}`);
+    if (attr?.kind !== kind) throw this.fail(name, `a ${kind}`);
     return attr.value;
   }
 
@@ -140,11 +148,12 @@ const plain =
   () => ({ kind, attrs: {} });
 
 const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
-  constant: (f) => {
-    const value = f.get('value');
-    if (value?.kind !== 'dense')
-      return { kind: 'constant', attrs: { value: { splat: true, value: f.integer('value') } } };
-    return { kind: 'constant', attrs: { value: value.value } };
+  constant: (f, op) => {
+    const { value, type } = f.dense('value');
+    const [result] = op.resultTypes;
+    if (op.resultTypes.length !== 1 || !sameTensorType(type, result))
+      throw f.fail('value', 'a tensor of the type of the result');
+    return { kind: 'constant', attrs: { value } };
   },
   compare: (f, op) => {
     const direction = f.word('comparison_direction', directions).toLowerCase() as CompareFn;
@@ -234,7 +243,7 @@ const readers: Readonly<Record<Exclude<HloKind, 'scalar' | 'call'>, Reader>> = {
     };
     return {
       kind: 'dot_general',
-      attrs: { dims, precision: precisionPair(f.get('precision_config')) },
+      attrs: { dims, precision: precisionPair(f), ...algorithmOf(f) },
     };
   },
   while: plain('while'),
@@ -329,26 +338,35 @@ function scatterDims(f: Fields): ScatterDims {
 }
 
 function windowAttrs(f: Fields, rank: number): WindowAttrs {
-  const padding = f.integers('padding', zeros(2 * rank));
-  // A splat attribute has one value for all.
-  const all = padding.length === 1 ? zeros(2 * rank).fill(padding[0]) : padding;
+  const padding =
+    f.get('padding') === undefined ? zeros(rank).map(() => zeros(2)) : f.rows('padding');
+  if (padding.some((row) => row.length !== 2)) throw f.fail('padding', 'pairs (low, high)');
   return {
     dimensions: f.integers('window_dimensions', ones(rank)),
     strides: f.integers('window_strides', ones(rank)),
     baseDilations: f.integers('base_dilations', ones(rank)),
     windowDilations: f.integers('window_dilations', ones(rank)),
-    padding: Array.from({ length: all.length / 2 }, (_, i): readonly [number, number] => [
-      all[2 * i],
-      all[2 * i + 1],
-    ]),
+    padding: padding.map(([low, high]): readonly [number, number] => [low, high]),
   };
 }
 
-function precisionPair(attr: Attr | undefined): readonly [Precision, Precision] {
-  const items = attr?.kind === 'list' ? attr.items : [];
-  const [a = 'DEFAULT', b = a] = items.flatMap((item) =>
+/** How products are computed, as XLA writes it. */
+function algorithmOf(f: Fields): { readonly algorithm?: string } {
+  const text = f.get('algorithm')?.text;
+  return text === undefined ? {} : { algorithm: text.replace(/^#stablehlo\.dot_algorithm/, '') };
+}
+
+/** None, one for both operands, or one for each. */
+function precisionPair(f: Fields): readonly [Precision, Precision] {
+  const attr = f.get('precision_config');
+  if (attr === undefined) return ['DEFAULT', 'DEFAULT'];
+  const items = attr.kind === 'list' ? attr.items : [attr];
+  const known = items.flatMap((item) =>
     precisions.filter((p) => item.kind === 'word' && item.value === p),
   );
+  if (known.length !== items.length || known.length > 2)
+    throw f.fail('precision_config', `at most two of ${precisions.join(', ')}`);
+  const [a = 'DEFAULT', b = a] = known;
   return [a, b];
 }
 
@@ -372,22 +390,39 @@ function keptAttributes(
   return kept;
 }
 
+/** The scalar function that an op is. */
+const scalarOf = (name: string): NamedFn | undefined =>
+  name.startsWith('palladia.')
+    ? undefined
+    : functionOf.get(name === 'chlo.tan' ? 'stablehlo.tan' : name);
+
+function readerOf(op: string): Reader | undefined {
+  const name = /^stablehlo\.(.*)$/.exec(op)?.[1] ?? '';
+  // The registry door: the name may be any text.
+  return Object.hasOwn(readers, name) ? readers[name as keyof typeof readers] : undefined;
+}
+
+const unknown = (s: Scanner, name: string, position: number): Error =>
+  s.error(
+    `${name} is not an op that palladia has. Decompose it into ops of StableHLO that it has before exporting.`,
+    position,
+  );
+
+/** Refuse ops that we do not have. @throws ParseError */
+export function checkKnown(s: Scanner, name: string, position: number): void {
+  if (scalarOf(name) === undefined && readerOf(name) === undefined)
+    throw unknown(s, name, position);
+}
+
 /** Kind and attributes of what was written. @throws ParseError for ops that we do not have, and attributes that do not fit. */
 export function headOf(s: Scanner, op: RawOp): OpHead {
   const fields = new Fields(s, op);
   if (op.name === 'func.call')
     return { kind: 'call', attrs: { callee: fields.text('callee', 'symbol') } };
-  const fn = functionOf.get(op.name === 'chlo.tan' ? 'stablehlo.tan' : op.name);
-  if (fn !== undefined && !op.name.startsWith('palladia.'))
-    return { kind: 'scalar', attrs: { fn } };
-  const name = /^stablehlo\.(.*)$/.exec(op.name)?.[1] ?? '';
-  // The registry door: the name may be any text.
-  const reader = Object.hasOwn(readers, name) ? readers[name as keyof typeof readers] : undefined;
-  if (reader === undefined)
-    throw s.error(
-      `${op.name} is not an op that palladia has. Decompose it into ops of StableHLO that it has before exporting.`,
-      op.position,
-    );
+  const fn = scalarOf(op.name);
+  if (fn !== undefined) return { kind: 'scalar', attrs: { fn } };
+  const reader = readerOf(op.name);
+  if (reader === undefined) throw unknown(s, op.name, op.position);
   const head = reader(fields, op);
   const scalar = head.kind === 'composite' ? functionOf.get(head.attrs.name) : undefined;
   return scalar === undefined ? head : { kind: 'scalar', attrs: { fn: scalar } };

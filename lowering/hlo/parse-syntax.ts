@@ -17,6 +17,11 @@ export interface Items {
 }
 
 const word = (value: string): Attr => ({ kind: 'word', value, text: value });
+const unknownKey = (s: Scanner, name: string, key: string): never => {
+  throw s.error(
+    `${name}: an attribute in front of the types must be one of the op's own; got ${key}. Put others into {…}.`,
+  );
+};
 const number = (value: number): Attr => ({ kind: 'number', value, text: String(value) });
 const numbers = (values: readonly number[]): Attr => ({
   kind: 'list',
@@ -38,7 +43,12 @@ const propertyNames: Readonly<Record<string, Readonly<Record<string, string>>>> 
   },
   'stablehlo.dynamic_slice': { sizes: 'slice_sizes' },
   'stablehlo.rng_bit_generator': { algorithm: 'rng_algorithm' },
-  'stablehlo.dot_general': { precision: 'precision_config' },
+  'stablehlo.dot_general': {
+    batching_dims: 'batching_dims',
+    contracting_dims: 'contracting_dims',
+    precision: 'precision_config',
+    algorithm: 'algorithm',
+  },
 };
 
 /** Words without a key, in order. */
@@ -50,17 +60,19 @@ const wordNames: Readonly<Record<string, readonly string[]>> = {
 export function parseItems(s: Scanner, name: string, operand: () => HloValue): Items {
   const operands: HloValue[] = [];
   const attributes = new Map<string, Attr>();
-  let words = 0;
-  for (;;) {
+  const words = [...(wordNames[name] ?? [])];
+  const item = (): void => {
     if (s.sees('%')) operands.push(operand());
-    else if (s.sees('[') && name === 'stablehlo.slice') parseRanges(s, attributes);
-    else if (/[A-Za-z_]/.test(s.text[s.position] ?? '')) {
-      const key = s.word();
+    else {
+      const key = s.word('a value or an attribute');
       if (s.take('=')) parseNamed(s, name, key, attributes);
-      else attributes.set(wordNames[name]?.[words++] ?? key, word(key));
-    } else break;
-    s.take(',');
-  }
+      else attributes.set(words.shift() ?? unknownKey(s, name, key), word(key));
+    }
+    if (name === 'stablehlo.slice' && s.sees('[')) parseRanges(s, attributes);
+  };
+  if (!(s.sees(':') || s.sees('{')))
+    do item();
+    while (s.take(','));
   if (s.sees('{')) for (const [key, value] of parseDictionary(s)) attributes.set(key, value);
   if (name === 'stablehlo.dot_general') gatherDotDimensions(attributes);
   return { operands, attributes };
@@ -80,23 +92,26 @@ function parseRanges(s: Scanner, attributes: Map<string, Attr>): void {
 }
 
 function parseNamed(s: Scanner, name: string, key: string, attributes: Map<string, Attr>): void {
-  if (key === 'format') {
+  if (key === 'format' && name === 'stablehlo.reduce_precision') {
     const digits = /^e(\d+)m(\d+)$/.exec(s.word('a format such as e5m10'));
     if (digits === null) throw s.error('reduce_precision: the format must be written as e5m10.');
     attributes.set('exponent_bits', number(Number(digits[1])));
     attributes.set('mantissa_bits', number(Number(digits[2])));
     return;
   }
+  const property = propertyNames[name]?.[key] ?? unknownKey(s, name, key);
   if (s.sees('<')) {
+    const start = s.position;
     s.skipBalanced('<', '>');
+    attributes.set(property, { kind: 'opaque', text: s.text.slice(start, s.position) });
     return;
   }
   // The colon after `dim = 0` begins the types of the op.
   const value = parseAttribute(s, false);
   if (s.takeWord('x')) {
-    attributes.set(`${key} lhs`, value);
-    attributes.set(`${key} rhs`, parseAttribute(s, false));
-  } else attributes.set(propertyNames[name]?.[key] ?? key, value);
+    attributes.set(`${property} lhs`, value);
+    attributes.set(`${property} rhs`, parseAttribute(s, false));
+  } else attributes.set(property, value);
 }
 
 /** `batching_dims = [0] x [0]`, `contracting_dims = [1] x [0]` as the fields of `dot_dimension_numbers`. */

@@ -5,8 +5,10 @@
 import { ArgumentError } from '../../core/errors.ts';
 import { HloBuilder } from './build.ts';
 import { isDecompositionSymbol } from './decompose-text.ts';
-import { functionOf } from './mnemonics.ts';
 import { Module } from './module.ts';
+import { appliedRegion, expand, isExpanded, noFunctions } from './parse-expand.ts';
+import { dictionariesOf, functionFrom } from './parse-function.ts';
+import { Scope } from './parse-scope.ts';
 import {
   sameTensorType,
   type HloFunction,
@@ -25,7 +27,7 @@ import {
   type Attributes,
 } from './parse-attribute.ts';
 import { parseDense, denseConstant } from './parse-dense.ts';
-import { headOf } from './parse-op.ts';
+import { checkKnown, headOf } from './parse-op.ts';
 import { parseItems, parseTypes, type Types } from './parse-syntax.ts';
 import type { RawOp } from './parse-raw.ts';
 import { Scanner } from './scan.ts';
@@ -44,36 +46,12 @@ export function parseModule(text: string): HloModule {
   return new Parser(new Scanner(text)).module();
 }
 
-/** Values by name, region inside region. */
-class Scope {
-  readonly #regions: readonly Map<string, readonly HloValue[]>[];
-
-  constructor(outer?: Scope) {
-    const around = outer === undefined ? [] : outer.#regions;
-    this.#regions = [new Map<string, readonly HloValue[]>(), ...around];
-  }
-
-  /** The results that a name stands for; the innermost region first. */
-  find(name: string): readonly HloValue[] | undefined {
-    for (const values of this.#regions) {
-      const found = values.get(name);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  set(name: string, values: readonly HloValue[]): void {
-    this.#regions[0].set(name, values);
-  }
-}
-
 interface NamedType {
   readonly name: string;
   readonly type: TensorType;
 }
 
 const valueName = /%[\w$.-]+/y;
-const noFunctions = { resultTypes: (): TensorType[] => [] };
 
 class Parser {
   readonly #s: Scanner;
@@ -88,18 +66,7 @@ class Parser {
   module(): HloModule {
     const s = this.#s;
     this.#aliases();
-    const isExplicit = s.takeWord('module') || s.takeWord('builtin.module');
-    const module = new Module(isExplicit && s.sees('@') ? s.symbol() : '');
-    if (isExplicit) {
-      if (s.takeWord('attributes')) this.#partitions(module, parseDictionary(s));
-      s.expect('{');
-    }
-    for (this.#aliases(); !(s.atEnd() || s.sees('}')); this.#aliases())
-      this.#adopt(module, this.#function());
-    if (isExplicit) {
-      s.expect('}');
-      s.skipLocation();
-    }
+    const module = s.sees('"builtin.module"') ? this.#genericModule() : this.#prettyModule();
     this.#aliases();
     if (!s.atEnd())
       throw s.error(`a text must hold one module; got ${s.here()} after it. Split the text.`);
@@ -107,12 +74,61 @@ class Parser {
     return module;
   }
 
-  #partitions(module: Module, attributes: Attributes): void {
-    const count = attributes.get('mhlo.num_partitions');
-    if (count === undefined) return;
-    if (count.kind !== 'number' || !Number.isSafeInteger(count.value) || count.value < 1)
-      throw this.#s.error(`mhlo.num_partitions must be a positive integer; got ${count.text}.`);
-    module.partition(count.value);
+  #prettyModule(): Module {
+    const s = this.#s;
+    const isExplicit = s.takeWord('module') || s.takeWord('builtin.module');
+    const module = new Module(isExplicit && s.sees('@') ? s.symbol() : '');
+    if (isExplicit) {
+      if (s.takeWord('attributes')) this.#devices(module, parseDictionary(s));
+      s.expect('{');
+    }
+    this.#functions(module);
+    if (isExplicit) {
+      s.expect('}');
+      s.skipLocation();
+    }
+    return module;
+  }
+
+  /** `"builtin.module"() <{sym_name = …}> ({ … }) {…} : () -> ()`: every op in its generic form. */
+  #genericModule(): Module {
+    const s = this.#s;
+    const { regions, attributes } = this.#genericOp(() => {
+      s.expect('{');
+      const inner = new Module('');
+      this.#functions(inner);
+      s.expect('}');
+      return inner;
+    });
+    s.skipLocation();
+    const name = attributes.get('sym_name');
+    const module = new Module(name?.kind === 'string' ? name.value : '');
+    this.#devices(module, attributes);
+    for (const fn of regions.flatMap((inner) => inner.functions)) this.#adopt(module, fn);
+    return module;
+  }
+
+  #functions(module: Module): void {
+    const s = this.#s;
+    for (this.#aliases(); !(s.atEnd() || s.sees('}')); this.#aliases())
+      this.#adopt(module, s.sees('"') ? this.#genericFunction() : this.#function());
+  }
+
+  /** How many devices the program is for. */
+  #devices(module: Module, attributes: Attributes): void {
+    const count = (name: string): number => {
+      const attr = attributes.get(name);
+      if (attr === undefined) return 1;
+      if (attr.kind !== 'number' || !Number.isSafeInteger(attr.value) || attr.value < 1)
+        throw this.#s.error(`${name} must be a positive integer; got ${attr.text}.`);
+      return attr.value;
+    };
+    const replicas = count('mhlo.num_replicas');
+    if (replicas !== 1)
+      throw this.#s.error(
+        `mhlo.num_replicas must be 1; got ${replicas}. Export the program for one replica (jit, not pmap).`,
+      );
+    module.partition(count('mhlo.num_partitions'));
   }
 
   #adopt(module: Module, fn: HloFunction): void {
@@ -137,22 +153,15 @@ class Parser {
   #function(): HloFunction {
     const s = this.#s;
     if (!(s.takeWord('func.func') || s.takeWord('func')))
-      throw s.error(`expected func.func; got ${s.here()}.`);
+      throw s.error(
+        `a module must hold functions (func.func); got ${s.here()}. Export the program for one device, without meshes and other dialects.`,
+      );
     const isPrivate = s.takeWord('private');
     if (!isPrivate) s.takeWord('public');
     const name = s.symbol();
     this.#scope = new Scope();
-    const aliases = new Map<number, number>();
-    const args = s
-      .list('(', ')', () => this.#namedType())
-      .map(({ name: arg, type, attributes }, i) => {
-        const alias = attributes.get('tf.aliasing_output');
-        if (alias?.kind === 'number') aliases.set(i, alias.value);
-        return { name: arg, type };
-      });
-    const { types, resultInfo } = s.take('->')
-      ? this.#resultTypes()
-      : { types: [], resultInfo: undefined };
+    const args = s.list('(', ')', () => this.#namedType());
+    const results = s.take('->') ? this.#resultTypes() : [];
     if (s.takeWord('attributes')) parseDictionary(s);
     s.expect('{');
     const body = this.#body(args);
@@ -161,15 +170,47 @@ class Parser {
     this.#check(
       `@${name} returns`,
       body.results.map((r) => r.type),
-      types,
+      results.map((r) => r.type),
     );
-    return {
+    return functionFrom({
       name,
-      visibility: isPrivate ? 'private' : 'public',
+      isPrivate,
       body,
-      ...(aliases.size > 0 ? { aliases } : {}),
-      ...(resultInfo === undefined ? {} : { resultInfo }),
-    };
+      args: args.map((a) => a.attributes),
+      results: results.map((r) => r.attributes),
+    });
+  }
+
+  /** `"func.func"() <{function_type = …, sym_name = …, …}> ({ ^bb0(…): … }) : () -> ()`. */
+  #genericFunction(): HloFunction {
+    const s = this.#s;
+    this.#scope = new Scope();
+    const { name: op, position, regions, attributes } = this.#genericOp(() => this.#blockRegion());
+    s.skipLocation();
+    const [symbol, type, visibility] = ['sym_name', 'function_type', 'sym_visibility'].map((key) =>
+      attributes.get(key),
+    );
+    if (
+      op !== 'func.func' ||
+      symbol?.kind !== 'string' ||
+      type?.kind !== 'function' ||
+      regions.length !== 1
+    )
+      throw s.error(
+        `a function in generic form must have sym_name, function_type and one region; got ${op}. Print the module with MLIR.`,
+        position,
+      );
+    const [body] = regions;
+    const typesOf = (values: readonly HloValue[]): TensorType[] => values.map((v) => v.type);
+    this.#check(`@${symbol.value} takes`, typesOf(body.args), type.operands, position);
+    this.#check(`@${symbol.value} returns`, typesOf(body.results), type.results, position);
+    return functionFrom({
+      name: symbol.value,
+      isPrivate: visibility?.kind === 'string' && visibility.value === 'private',
+      body,
+      args: dictionariesOf(attributes.get('arg_attrs')),
+      results: dictionariesOf(attributes.get('res_attrs')),
+    });
   }
 
   #namedType(): NamedType & { readonly attributes: Attributes } {
@@ -182,20 +223,14 @@ class Parser {
     return { name, type, attributes };
   }
 
-  #resultTypes(): { types: TensorType[]; resultInfo: string[] | undefined } {
+  #resultTypes(): { readonly type: TensorType; readonly attributes: Attributes }[] {
     const s = this.#s;
-    if (!s.sees('(')) return { types: [parseTensorType(s)], resultInfo: undefined };
-    const info: string[] = [];
-    const types = s.list('(', ')', () => {
+    const none: Attributes = new Map<string, Attr>();
+    if (!s.sees('(')) return [{ type: parseTensorType(s), attributes: none }];
+    return s.list('(', ')', () => {
       const type = parseTensorType(s);
-      const written = s.sees('{') ? parseDictionary(s).get('jax.result_info') : undefined;
-      if (written?.kind === 'string') info.push(written.value);
-      return type;
+      return { type, attributes: s.sees('{') ? parseDictionary(s) : none };
     });
-    return {
-      types,
-      resultInfo: types.length > 0 && info.length === types.length ? info : undefined,
-    };
   }
 
   /** Ops up to the terminator, in a scope of their own. */
@@ -208,7 +243,7 @@ class Parser {
     const [outerScope, outerRegion] = [this.#scope, this.#region];
     this.#scope = new Scope(outerScope);
     this.#region = region;
-    args.forEach(({ name }, i) => this.#scope.set(name, [region.args[i]]));
+    args.forEach(({ name }, i) => this.#scope.define(this.#s, name, [region.args[i]]));
     this.#s.nested(() => {
       while (!this.#terminator(region));
     });
@@ -225,7 +260,12 @@ class Parser {
     if (s.match(isQuoted) !== undefined) {
       region.results = s.list('(', ')', () => this.#use());
       s.expect(':');
-      parseFunctionType(s);
+      const { operands } = parseFunctionType(s);
+      this.#check(
+        'return',
+        region.results.map((r) => r.type),
+        operands,
+      );
     } else if (s.match(isBare) !== undefined) {
       region.results = this.#uses();
       const types: TensorType[] = [];
@@ -290,13 +330,19 @@ class Parser {
     const s = this.#s;
     const names: (readonly [name: string, count: number])[] = [];
     if (s.sees('%')) {
-      do names.push([s.need(valueName, 'a name'), s.take(':') ? s.integer() : 1]);
+      do
+        names.push([
+          s.need(valueName, 'a name'),
+          s.take(':') ? s.positive('how many results a name has') : 1,
+        ]);
       while (s.take(','));
       s.expect('=');
     }
     s.skip();
     const { position } = s;
-    const results = this.#emit(s.sees('"') ? this.#generic() : this.#pretty());
+    const results = this.#emit(
+      s.sees('"') ? this.#genericOp(() => this.#blockRegion()) : this.#pretty(),
+    );
     s.skipLocation();
     const count = names.reduce((n, [, k]) => n + k, 0);
     if (count !== results.length && names.length > 0)
@@ -306,53 +352,40 @@ class Parser {
       );
     let next = 0;
     for (const [name, k] of names) {
-      this.#scope.set(name, results.slice(next, next + k));
+      this.#scope.define(s, name, results.slice(next, next + k), position);
       next += k;
     }
   }
 
-  #emit(op: RawOp): HloValue[] {
-    if (op.name === 'chlo.square' && op.operands.length === 1)
-      return this.#emit({
-        ...op,
-        name: 'stablehlo.multiply',
-        operands: [op.operands[0], op.operands[0]],
-      });
-    if (op.name === 'stablehlo.if') return this.#emitIf(op);
-    const { kind, attrs } = headOf(this.#s, op);
+  #emit(op: RawOp): readonly HloValue[] {
     const b = new HloBuilder(this.#region, noFunctions);
+    b.frame = this.#s.place(op.position);
+    const expanded = expand(this.#s, b, op);
+    if (expanded !== undefined) return expanded;
+    const { kind, attrs } = headOf(this.#s, op);
     return b.emit(kind, op.operands, { attrs, regions: op.regions }, op.resultTypes);
   }
 
-  /** `if` is `case` on the predicate as an index: branch 0 is the false one. */
-  #emitIf(op: RawOp): HloValue[] {
-    const [onTrue, onFalse] = op.regions;
-    if (op.operands.length !== 1 || onFalse === undefined)
-      throw this.#s.error('if: takes one predicate and two regions.', op.position);
-    const b = new HloBuilder(this.#region, noFunctions);
-    const index = b.convert(op.operands[0], 'i32');
-    return b.emit('case', [index], { attrs: {}, regions: [onFalse, onTrue] }, op.resultTypes);
-  }
-
-  /** `"stablehlo.add"(%a, %b) <{…}> ({…}) {…} : (T, T) -> T`. */
-  #generic(): RawOp {
+  /** `"stablehlo.add"(%a, %b) <{properties}> ({…}, {…}) {attributes} : (T, T) -> T`. */
+  #genericOp<R>(region: () => R): Omit<RawOp, 'regions'> & { readonly regions: R[] } {
     const s = this.#s;
+    s.skip();
     const { position } = s;
     const name = s.string();
     const operands = s.list('(', ')', () => this.#use());
-    const attributes = s.sees('<') ? this.#properties() : new Map<string, Attr>();
-    const regions = s.sees('(') ? s.list('(', ')', () => this.#blockRegion()) : [];
-    if (s.sees('{')) for (const [key, value] of parseDictionary(s)) attributes.set(key, value);
+    const hasProperties = s.take('<');
+    const attributes = hasProperties ? parseDictionary(s) : new Map<string, Attr>();
+    if (hasProperties) s.expect('>');
+    const regions = s.sees('(') ? s.list('(', ')', region) : [];
+    if (s.sees('{'))
+      for (const [key, value] of parseDictionary(s)) {
+        if (attributes.has(key))
+          throw s.error(`${name}: an attribute must be written once; got ${key} twice.`, position);
+        attributes.set(key, value);
+      }
     s.expect(':');
     const types = parseFunctionType(s);
-    return this.#raw({ name, position, operands, attributes, regions }, types);
-  }
-
-  #properties(): Map<string, Attr> {
-    this.#s.expect('<');
-    const attributes = parseDictionary(this.#s);
-    this.#s.expect('>');
-    return attributes;
+    return { ...this.#raw({ name, position, operands, attributes, regions: [] }, types), regions };
   }
 
   #raw(op: Omit<RawOp, 'resultTypes'>, types: Types): RawOp {
@@ -436,6 +469,8 @@ class Parser {
           resultTypes: [type],
         };
       }
+      case 'chlo.top_k':
+        return this.#topK(position);
       case 'stablehlo.reduce':
         return this.#reduce(position);
       case 'stablehlo.while':
@@ -446,9 +481,8 @@ class Parser {
             `${name} is not an op that palladia has. Lower the program to StableHLO before exporting.`,
             position,
           );
+        if (!isExpanded(name)) checkKnown(s, name, position);
         const { operands, attributes } = parseItems(s, name, () => this.#use());
-        if (!s.sees(':'))
-          headOf(s, { name, position, operands, attributes, regions: [], resultTypes: [] });
         return this.#raw(
           { name, position, operands, attributes, regions: [] },
           parseTypes(s, name, operands),
@@ -464,6 +498,22 @@ class Parser {
     if (s.sees('{')) for (const [key, value] of parseDictionary(s)) op.attributes.set(key, value);
     s.expect(':');
     return this.#raw({ ...op, operands, regions: [] }, parseFunctionType(s));
+  }
+
+  /** `top_k(%a, k = 3) : T -> (T, T)`. */
+  #topK(position: number): RawOp {
+    const s = this.#s;
+    s.expect('(');
+    const operands = [this.#use()];
+    s.expect(',');
+    s.expect('k');
+    s.expect('=');
+    const attributes = new Map([['k', parseAttribute(s)]]);
+    s.expect(')');
+    return this.#raw(
+      { name: 'chlo.top_k', position, operands, attributes, regions: [] },
+      parseTypes(s, 'chlo.top_k', operands),
+    );
   }
 
   /** `reduce(%a init: %z), (…) [applies op] across dimensions = [0] : T -> T [reducer(…) {…}]`. */
@@ -490,7 +540,7 @@ class Parser {
     const region =
       applied === undefined
         ? this.#reducer(inputs.length)
-        : this.#appliedRegion(applied, inits[0].type, position);
+        : appliedRegion(s, applied, inits[0].type, position);
     return this.#raw(
       {
         name: 'stablehlo.reduce',
@@ -501,21 +551,6 @@ class Parser {
       },
       types,
     );
-  }
-
-  #appliedRegion(applied: string, { dtype }: TensorType, position: number): Region {
-    const fn = functionOf.get(applied);
-    if (fn === undefined)
-      throw this.#s.error(`reduce: applies a scalar function; got ${applied}.`, position);
-    const type = { shape: [], dtype };
-    const region: Region = { args: [0, 1].map((index) => ({ type, index })), ops: [], results: [] };
-    region.results = new HloBuilder(region, noFunctions).emit(
-      'scalar',
-      region.args,
-      { attrs: { fn } },
-      [type],
-    );
-    return region;
   }
 
   #reducer(n: number): Region {

@@ -236,14 +236,14 @@ class FunctionPrinter {
   }
 
   #dot(op: HloOp<'dot_general'>): string {
-    const { dims, precision } = op.attrs;
+    const { dims, precision, algorithm } = op.attrs;
     const batching =
       dims.lhsBatch.length === 0
         ? ''
         : ` batching_dims = ${list(dims.lhsBatch)} x ${list(dims.rhsBatch)},`;
     return (
       `stablehlo.dot_general ${this.#list(op.operands)},${batching} contracting_dims = ${list(dims.lhsContract)} x ${list(dims.rhsContract)}, ` +
-      `precision = ${list(precision)} : ${this.#functional(op)}`
+      `precision = ${list(precision)}${algorithm === undefined ? '' : `, algorithm = ${algorithm}`} : ${this.#functional(op)}`
     );
   }
 

@@ -9,6 +9,8 @@ export class Scanner {
   readonly text: string;
   position = 0;
   #depth = 0;
+  /** Where a line starts, and its number: ops ask for their lines one after the other. */
+  #line = { start: 0, number: 1 };
 
   constructor(text: string) {
     this.text = text;
@@ -16,10 +18,20 @@ export class Scanner {
 
   /** The error for what stands here (or at `position`), with line and column. */
   error(message: string, position: number = this.position): ParseError {
-    const before = this.text.slice(0, position);
-    const line = before.split('\n').length;
-    const column = position - before.lastIndexOf('\n');
-    return new ParseError(`parse: ${message} (line ${line}, column ${column})`);
+    return new ParseError(`parse: ${message} (${this.place(position)})`);
+  }
+
+  /** Line and column of a position. */
+  place(position: number): string {
+    let { start, number } = position < this.#line.start ? { start: 0, number: 1 } : this.#line;
+    for (;;) {
+      const end = this.text.indexOf('\n', start);
+      if (end < 0 || end >= position) break;
+      start = end + 1;
+      number++;
+    }
+    this.#line = { start, number };
+    return `line ${number}, column ${position - start + 1}`;
   }
 
   /** What stands here, for errors. */
@@ -116,9 +128,35 @@ export class Scanner {
     return Number(this.need(/-?(?:0x[0-9A-Fa-f]+|\d+)/y, 'an integer'));
   }
 
+  /** A positive integer. */
+  positive(what: string): number {
+    return Number(this.need(/[1-9]\d*/y, what));
+  }
+
+  /** What stands between quotes on one line. Constants are strings of many megabytes: a pattern would run out of stack. */
+  #quoted(): string {
+    this.skip();
+    const { text, position } = this;
+    const start = position + 1;
+    if (text[position] !== '"') throw this.error(`expected a string; got ${this.here()}.`);
+    const line = text.indexOf('\n', start);
+    const limit = line < 0 ? text.length : line;
+    let end = text.indexOf('"', start);
+    for (;;) {
+      if (end < 0 || end >= limit)
+        throw this.error('a string must end on its line; got no closing quote. Add it.');
+      let escapes = 0;
+      while (text[end - 1 - escapes] === '\\' && end - 1 - escapes >= start) escapes++;
+      if (escapes % 2 === 0) break;
+      end = text.indexOf('"', end + 1);
+    }
+    this.position = end + 1;
+    return text.slice(start, end);
+  }
+
   /** A string in quotes; `\HH` is a byte, `\n`, `\t`, `\"`, `\\` what they say. */
   string(): string {
-    const raw = this.need(/"(?:[^"\\\n]|\\.)*"/y, 'a string').slice(1, -1);
+    const raw = this.#quoted();
     if (!raw.includes('\\')) return raw;
     const bytes: number[] = [];
     const encoder = new TextEncoder();

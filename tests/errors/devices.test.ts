@@ -103,7 +103,7 @@ test('programs as text', () => {
     "empty text
       ParseError: parse: a module must have a function; got none. (line 1, column 1)
     no program
-      ParseError: parse: expected func.func; got "hello". (line 1, column 1)
+      ParseError: parse: a module must hold functions (func.func); got "hello". Export the program for one device, without meshes and other dialects. (line 1, column 1)
     a program that ends too early
       ParseError: parse: expected an argument name; got the end of the text. (line 2, column 26)
     an operation that does not exist
@@ -113,7 +113,7 @@ test('programs as text', () => {
     a type that does not exist
       ParseError: parse: elements must be of a dtype that we have; got f33. Convert them before exporting. (line 3, column 33)
     types that do not fit
-      LoweringError: add: the result must be tensor<2xf32>; got tensor<3xf32>.
+      LoweringError: add: the result must be tensor<2xf32>; got tensor<3xf32>. (line 3, column 10)
     a loaded program with other arguments
       ShapeError: load: the arguments must have the types of @main's (f32[2]); got (f32[3]). Convert with x.astype(…) and np.reshape.
     a loaded program with too few arguments

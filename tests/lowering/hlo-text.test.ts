@@ -109,6 +109,64 @@ function denseBytes(literal: string, type: string): string {
   return Buffer.from(elementsToBytes(tensor.data, tensor.type.dtype)).toString('hex');
 }
 
+test('whole modules in generic form', () => {
+  const text = `"builtin.module"() <{sym_name = "jit_f"}> ({
+  "func.func"() <{arg_attrs = [{tf.aliasing_output = 0 : i32}], function_type = (tensor<4xf32>) -> tensor<4xf32>, res_attrs = [{jax.result_info = "result"}], sym_name = "main", sym_visibility = "public"}> ({
+  ^bb0(%arg0: tensor<4xf32>):
+    %0 = "func.call"(%arg0) <{callee = @inner}> : (tensor<4xf32>) -> tensor<4xf32>
+    "func.return"(%0) : (tensor<4xf32>) -> ()
+  }) : () -> ()
+  "func.func"() <{function_type = (tensor<4xf32>) -> tensor<4xf32>, sym_name = "inner", sym_visibility = "private"}> ({
+  ^bb0(%arg0: tensor<4xf32>):
+    %0 = "stablehlo.negate"(%arg0) : (tensor<4xf32>) -> tensor<4xf32>
+    "func.return"(%0) : (tensor<4xf32>) -> ()
+  }) : () -> ()
+}) {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} : () -> ()`;
+  expect(parseModule(text).toString())
+    .toBe(`module @jit_f attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} {
+  func.func public @main(%arg0: tensor<4xf32> {tf.aliasing_output = 0 : i32}) -> (tensor<4xf32> {jax.result_info = "result"}) {
+    %0 = call @inner(%arg0) : (tensor<4xf32>) -> tensor<4xf32>
+    return %0 : tensor<4xf32>
+  }
+  func.func private @inner(%arg0: tensor<4xf32>) -> tensor<4xf32> {
+    %0 = stablehlo.negate %arg0 : tensor<4xf32>
+    return %0 : tensor<4xf32>
+  }
+}
+`);
+  expect(() =>
+    parseModule(text.replace('(tensor<4xf32>) -> tensor<4xf32>, res', '() -> tensor<4xf32>, res')),
+  ).toThrow('@main takes: written types');
+});
+
+test('the algorithm of a dot crosses the text', () => {
+  const algorithm =
+    '<lhs_precision_type = f32, rhs_precision_type = f32, accumulation_type = f32, lhs_component_count = 1, rhs_component_count = 1, num_primitive_operations = 1, allow_imprecise_accumulation = false>';
+  const text = main(
+    `%0 = stablehlo.dot_general %arg0, %arg0, contracting_dims = [0] x [0], precision = [DEFAULT, DEFAULT], algorithm = ${algorithm} : (tensor<4xf32>, tensor<4xf32>) -> tensor<f32>\nreturn %0 : tensor<f32>`,
+    '%arg0: tensor<4xf32>',
+    'tensor<f32>',
+  );
+  expect(parseModule(text).toString()).toContain(`, algorithm = ${algorithm} : `);
+});
+
+// Recorded: jax.lax.top_k of the same row. NaN is above infinity, -NaN below -infinity, equal elements keep their order.
+test('top_k is in descending total order', () => {
+  const text = main(
+    '%values, %indices = chlo.top_k(%arg0, k = 6) : tensor<8xf32> -> (tensor<6xf32>, tensor<6xi32>)\nreturn %values, %indices : tensor<6xf32>, tensor<6xi32>',
+    '%arg0: tensor<8xf32>',
+    '(tensor<6xf32>, tensor<6xi32>)',
+  );
+  const module = parseModule(text);
+  verifyModule(module);
+  const x = Float32Array.of(1, NaN, -0, 0, -Infinity, Infinity, -1, 1);
+  const [values, indices] = interpretModule(module, [
+    { type: { shape: [8], dtype: 'f32' }, data: x },
+  ]);
+  expect([...values.data]).toEqual([NaN, Infinity, 1, 1, 0, -0]);
+  expect([...indices.data]).toEqual([1, 5, 0, 7, 3, 2]);
+});
+
 describe('literals', () => {
   test.each([
     ['dense<0.1>', 'tensor<f32>', 'cdcccc3d'],
@@ -208,6 +266,73 @@ describe('what is refused says where and what to do', () => {
     `);
   });
 
+  test('what MLIR refuses is not guessed', () => {
+    const op = (line: string): string => message(main(`${line}\nreturn %arg0 : tensor<4xf32>`));
+    const constant = '"stablehlo.constant"() <{value = dense<1> : tensor<4xi32>}>';
+    expect({
+      name: op('%arg0 = stablehlo.negate %arg0 : tensor<4xf32>'),
+      inner: op(
+        '%0 = stablehlo.reduce(%arg0 init: %arg0) across dimensions = [0] : (tensor<4xf32>, tensor<4xf32>) -> tensor<f32>\n reducer(%arg0: tensor<f32>, %b: tensor<f32>) {',
+      ),
+      comma: op('%0 = stablehlo.add %arg0 %arg0 : tensor<4xf32>'),
+      word: op('%0 = stablehlo.add %arg0, %arg0, DEFAULT : tensor<4xf32>'),
+      key: op('%0 = stablehlo.reverse %arg0, dim = [0] : tensor<4xf32>'),
+      key2: op(
+        '%0 = stablehlo.custom_call @f(%arg0) {a = 1, a = 2} : (tensor<4xf32>) -> tensor<4xf32>',
+      ),
+      precision: op(
+        '%0 = stablehlo.dot_general %arg0, %arg0, contracting_dims = [0] x [0], precision = [DEFAULT, BEST] : (tensor<4xf32>, tensor<4xf32>) -> tensor<f32>',
+      ),
+      constant: op(`%0 = ${constant} : () -> tensor<4xf32>`),
+      splat: op('%0 = "stablehlo.constant"() <{value = 1 : i64}> : () -> tensor<4xi8>'),
+      predicate: op(
+        '"stablehlo.if"(%arg0) ({ "stablehlo.return"() : () -> () }) : (tensor<4xf32>) -> ()',
+      ),
+      count: op('%0:0, %1 = stablehlo.negate %arg0 : tensor<4xf32>'),
+      size: message('func.func @main(%arg0: tensor<0x99999999999999999999xf32>) {\n return\n}'),
+      replicas: message('module attributes {mhlo.num_replicas = 2 : i32} {}'),
+      mesh: message('module {\n sdy.mesh @mesh = <["x"=2]>\n}'),
+      quote: message('module @"m {\n}'),
+    }).toMatchInlineSnapshot(`
+      {
+        "comma": "parse: expected ":"; got "%arg0 : tensor<4xf32>". (line 2, column 26)",
+        "constant": "parse: stablehlo.constant: value must be a tensor of the type of the result; got dense<1> : tensor<4xi32>. (line 2, column 6)",
+        "count": "parse: expected how many results a name has; got "0, %1 = stablehlo.negate". (line 2, column 4)",
+        "inner": "parse: a name must stand for one value; got %arg0 twice. Rename one of them. (line 3, column 48)",
+        "key": "parse: stablehlo.reverse: an attribute in front of the types must be one of the op's own; got dim. Put others into {…}. (line 2, column 36)",
+        "key2": "parse: names in a dictionary must be distinct; got a twice. Remove one. (line 2, column 47)",
+        "mesh": "parse: a module must hold functions (func.func); got "sdy.mesh @mesh = <[\\"x\\"=2". Export the program for one device, without meshes and other dialects. (line 2, column 2)",
+        "name": "parse: a name must stand for one value; got %arg0 twice. Rename one of them. (line 2, column 9)",
+        "precision": "parse: stablehlo.dot_general: precision_config must be at most two of DEFAULT, HIGH, HIGHEST; got [DEFAULT, BEST]. (line 2, column 6)",
+        "predicate": "parse: if: takes a tensor<i1> and two regions; got others. (line 2, column 1)",
+        "quote": "parse: a string must end on its line; got no closing quote. Add it. (line 1, column 9)",
+        "replicas": "parse: mhlo.num_replicas must be 1; got 2. Export the program for one replica (jit, not pmap). (line 1, column 48)",
+        "size": "parse: a tensor must have fewer than 2^53 elements; got more. (line 1, column 23)",
+        "splat": "parse: stablehlo.constant: value must be a tensor that is written out (dense<…>); got 1 : i64. (line 2, column 6)",
+        "word": "parse: stablehlo.add: an attribute in front of the types must be one of the op's own; got DEFAULT. Put others into {…}. (line 2, column 42)",
+      }
+    `);
+    expect(message(main('"func.return"(%arg0) : (tensor<4xi8>) -> ()'))).toContain(
+      'written types must be those of the values',
+    );
+  });
+
+  test('the verifier says where, too', () => {
+    const text = main(
+      '\n  %0 = stablehlo.slice %arg0 [0:9] : (tensor<4xf32>) -> tensor<9xf32>\nreturn %arg0 : tensor<4xf32>',
+    );
+    expect(() => verifyModule(parseModule(text))).toThrow(
+      'starts and limits must lie in order inside the shape; got [0:9] of [4]. (line 3, column 8)',
+    );
+  });
+
+  test('splat attributes of any size take no memory', () => {
+    const text = main(
+      '%0 = "stablehlo.reduce_window"(%arg0, %arg0) <{padding = dense<0> : tensor<1000000000x2xi64>}> ({}) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>',
+    );
+    expect(message(text)).toMatch(/^parse: /);
+  });
+
   test('nesting is bounded', () => {
     expect(message(`module attributes {a = ${'['.repeat(5000)}`)).toContain('nest deeper');
     expect(
@@ -227,6 +352,15 @@ describe('what is refused says where and what to do', () => {
     for (let i = 0; i < text.length - 2; i++)
       expect(message(text.slice(0, i)), `cut at ${i}`).toMatch(/^parse: /);
   });
+});
+
+test('constants of many megabytes are read', () => {
+  const text = main(
+    `%0 = stablehlo.constant dense<"0x${'0000803F'.repeat(2_499_999)}00000040"> : tensor<2500000xf32>\nreturn %arg0 : tensor<4xf32>`,
+  );
+  const [op] = parseModule(text).functions[0].body.ops;
+  const { data } = constantTensor(op as HloOp<'constant'>, op.results[0].type);
+  expect([data[0], data[2_499_999]]).toEqual([1, 2]);
 });
 
 test('ten thousand operations are printed, parsed, verified and run', () => {
