@@ -1,5 +1,6 @@
-/** Activation functions: elementwise, with the derivatives that JAX gives them at corners. Integers become floats. */
+/** Activation functions: elementwise, with the derivatives that JAX gives them at corners. Integers become floats, but for `relu` and `hardTanh`. */
 import { describe, NDArray, scalarFor, type ArrayLike } from '../core/array.ts';
+import { isUnsigned } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { knownOptions } from '../core/options.ts';
 import type { Value } from '../core/value.ts';
@@ -17,6 +18,12 @@ const activation =
   (op: string, f: (x: Value) => Value): Activation =>
   (x) =>
     f(asInexact(op, x));
+
+/** Truth values count as integers; integers stay what they are. */
+const asNumbers = (op: string, x: ArrayLike): Value => {
+  const value = asArray(op, x);
+  return value.dtype === 'bool' ? lax.convertElementType(value, 'i32') : value;
+};
 
 /** The values of `x` (or `then`) where it is positive, elsewhere `other`: at 0 and NaN values and derivatives are those of `other`. */
 const whenPositive = (x: Value, other: Value, then: Value = x): Value =>
@@ -50,9 +57,9 @@ const gatedRelu6 = gated(
  * @example
  * String(nn.relu(np.array([-1, 2]))); // → [0. 2.]
  */
-export const relu: Activation = (x) => gatedRelu(asArray('relu', x));
+export const relu: Activation = (x) => gatedRelu(asNumbers('relu', x));
 /** min(max(x, 0), 6). The derivative at 0 and at 6 is 0. */
-export const relu6: Activation = (x) => gatedRelu6(asArray('relu6', x));
+export const relu6: Activation = activation('relu6', gatedRelu6);
 /** 1 / (1 + e⁻ˣ). */
 export const sigmoid: Activation = activation('sigmoid', lax.logistic);
 /** x · sigmoid(x). */
@@ -77,10 +84,12 @@ export const softSign: Activation = activation('softSign', (x) =>
 /** The hyperbolic tangent. */
 export const tanh: Activation = activation('tanh', lax.tanh);
 /** x between -1 and 1. */
-export const hardTanh: Activation = activation('hardTanh', (x) => {
-  const low = lax.select(lax.lt(x, constant(-1, x)), lax.fullLike(x, -1), x);
-  return lax.select(lax.gt(x, constant(1, x)), lax.fullLike(x, 1), low);
-});
+export const hardTanh: Activation = (x) => {
+  const value = asNumbers('hardTanh', x);
+  if (isUnsigned(value.dtype)) return lax.min(value, constant(1, value));
+  const low = lax.select(lax.lt(value, constant(-1, value)), lax.fullLike(value, -1), value);
+  return lax.select(lax.gt(value, constant(1, value)), lax.fullLike(value, 1), low);
+};
 /** relu6(x + 3) / 6. */
 export const hardSigmoid: Activation = activation('hardSigmoid', (x) =>
   lax.div(relu6(lax.add(x, constant(3, x))), constant(6, x)),

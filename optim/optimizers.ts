@@ -11,6 +11,7 @@ import {
   mapTrees,
   scaleByLearningRate,
   stateless,
+  stateOf,
   zerosOfTree,
   type GradientTransformation,
   type Schedule,
@@ -33,7 +34,7 @@ export function trace(decay: number, nesterov = false): GradientTransformation {
       const next = mapTrees(
         (u, t) => add(u, mul(t, decay)),
         updates,
-        (state as { trace: Tree }).trace,
+        stateOf<{ trace: Tree }>('trace', state, ['trace']).trace,
       );
       const given = nesterov ? mapTrees((u, t) => add(u, mul(t, decay)), updates, next) : next;
       return [given, { trace: next }];
@@ -101,7 +102,7 @@ export function scaleByAdam(options: AdamOptions = {}): GradientTransformation {
       nu: zerosOfTree(params),
     }),
     update(updates, state) {
-      const { count, mu, nu } = state as AdamState;
+      const { count, mu, nu } = stateOf<AdamState>('adam', state, ['count', 'mu', 'nu']);
       const next = add(count, 1);
       const steps = convertElementType(next, 'f32');
       const first = mapTrees((g, m) => add(mul(g, 1 - b1), mul(m, b1)), updates, mu);

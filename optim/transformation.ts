@@ -45,11 +45,33 @@ export function mapTrees(
 /** Zeros for every array. */
 export const zerosOfTree = (tree: Tree): Tree => mapTrees((x) => zerosLike(x), tree);
 
-/** A transformation without state. */
-export const stateless = (f: (updates: Tree, params: Tree) => Tree): GradientTransformation => ({
-  init: () => [],
-  update: (updates, state, params) => [f(updates, params), state],
-});
+/** The state of a transformation, of which only `init` knows the type. @throws ArgumentError when these parts are not there. */
+export function stateOf<T extends object>(
+  op: string,
+  state: OptState,
+  parts: readonly (keyof T & string)[],
+): T {
+  if (typeof state !== 'object' || state === null || !parts.every((part) => part in state))
+    throw new ArgumentError(
+      `${op}: the state must have ${parts.join(', ')}; got ${describe(state)}. Pass what init(params) or the last update gave.`,
+    );
+  // The door of the states: `init` of the same transformation made it.
+  return state as T;
+}
+
+const checkFunction = (op: string, f: unknown): void => {
+  if (typeof f !== 'function')
+    throw new ArgumentError(`${op}: takes a function; got ${describe(f)}. Pass one.`);
+};
+
+/** A transformation without state. @throws ArgumentError when `f` is no function. */
+export function stateless(f: (updates: Tree, params: Tree) => Tree): GradientTransformation {
+  checkFunction('stateless', f);
+  return {
+    init: () => [],
+    update: (updates, state, params) => [f(updates, params), state],
+  };
+}
 
 /**
  * Apply transformations in order.
@@ -58,6 +80,11 @@ export const stateless = (f: (updates: Tree, params: Tree) => Tree): GradientTra
  * const optimizer = optim.chain(optim.clipByGlobalNorm(1), optim.scale(-0.1));
  */
 export function chain(...parts: readonly GradientTransformation[]): GradientTransformation {
+  for (const part of parts)
+    if (typeof part?.init !== 'function' || typeof part.update !== 'function')
+      throw new ArgumentError(
+        `chain: the parts must be transformations with init and update; got ${describe(part)}. Pass what sgd, scale, … gave.`,
+      );
   return {
     init: (params) => parts.map((part) => part.init(params)),
     update(updates, state, params) {
@@ -81,12 +108,13 @@ export function chain(...parts: readonly GradientTransformation[]): GradientTran
 export const scale = (factor: number): GradientTransformation =>
   stateless((updates) => mapTrees((u) => mul(u, factor), updates));
 
-/** Multiply all updates by a number that depends on how many steps were made. */
+/** Multiply all updates by a number that depends on how many steps were made. @throws ArgumentError when the schedule is no function. */
 export function scaleBySchedule(schedule: Schedule): GradientTransformation {
+  checkFunction('scaleBySchedule', schedule);
   return {
     init: () => ({ count: NDArray.fromHost([0], [], 'i32') }),
     update(updates, state) {
-      const { count } = state as { count: Value };
+      const { count } = stateOf<{ count: Value }>('scaleBySchedule', state, ['count']);
       const factor = schedule(count);
       const scaled = mapTrees(
         (u) => mul(u, typeof factor === 'number' ? factor : convertElementType(factor, u.dtype)),

@@ -16,6 +16,11 @@ function whole(least: number): (text: string) => number {
   };
 }
 
+function folder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must be the name of a folder.');
+  return text;
+}
+
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Infinity))
@@ -40,7 +45,7 @@ function parse(args: readonly string[]): Options {
     .option('--train <n>', 'training images', whole(1), 9000)
     .option('--test <n>', 'held-out images', whole(1), 1000)
     .option('--learning-rate <x>', 'peak learning rate', positive, 0.004)
-    .option('--out <folder>', 'where the report goes', 'out')
+    .option('--out <folder>', 'where the report goes', folder, 'out')
     .parse(args, { from: 'user' });
   return program.opts<Options>();
 }
@@ -54,8 +59,9 @@ async function main(): Promise<void> {
     throw new Error(
       `digits: --train and --test must not exceed the ${digits.count} images together; got ${options.train} + ${options.test}.`,
     );
-  const result = await watch(digits, options);
+  // Before training: a folder that cannot be made is said at once.
   await mkdir(options.out, { recursive: true });
+  const result = await watch(digits, options);
   const file = `${options.out}/digits.html`;
   await writeFile(file, reportOf(digits, result, options));
   console.log(`wrote ${file}`);

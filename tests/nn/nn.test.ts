@@ -90,6 +90,19 @@ describe('activations', () => {
     expect(numbers(jvp(grad(nn.relu), [2], [1])[1])).toEqual([0]);
   });
 
+  test('integers and truth values have the types that JAX gives them', () => {
+    const integers = np.array([-3, 0, 1, 9], 'i32');
+    const truths = np.array([false, true]);
+    const facts = (x: Value): unknown[] => [x.dtype, ...numbers(x)];
+    expect(facts(nn.relu(integers))).toEqual(['i32', 0, 0, 1, 9]);
+    expect(facts(nn.relu(truths))).toEqual(['i32', 0, 1]);
+    expect(facts(nn.relu6(integers))).toEqual(['f32', 0, 0, 1, 6]);
+    expect(facts(nn.relu6(truths))).toEqual(['f32', 0, 1]);
+    expect(facts(nn.hardTanh(integers))).toEqual(['i32', -1, 0, 1, 1]);
+    expect(facts(nn.hardTanh(truths))).toEqual(['i32', 0, 1]);
+    expect(facts(nn.hardTanh(np.array([0, 1, 9], 'u8')))).toEqual(['u8', 0, 1, 1]);
+  });
+
   test('glu', () => {
     expect(numbers(nn.glu(np.array([1, 2, 0, 0])))).toEqual([0.5, 1]);
     expect(nn.glu(np.zeros([4, 3]), 0).shape).toEqual([2, 3]);

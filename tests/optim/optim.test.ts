@@ -79,3 +79,16 @@ test('errors', () => {
     'trees must have the same structure',
   );
 });
+
+test('states and parts of other types are refused', () => {
+  const x = np.ones(2);
+  expect(() => optim.scaleByAdam().update(x, undefined)).toThrow(
+    'adam: the state must have count, mu, nu; got undefined. Pass what init(params) or the last update gave.',
+  );
+  expect(() => optim.scaleByAdam().update(x, { count: 1 })).toThrow('adam: the state must have');
+  expect(() => optim.trace(0.9).update(x, null)).toThrow('trace: the state must have trace');
+  expect(() => optim.scaleBySchedule(() => 1).update(x, 3)).toThrow('scaleBySchedule: the state');
+  expect(() => optim.scaleBySchedule(0.1 as never)).toThrow('scaleBySchedule: takes a function');
+  expect(() => optim.stateless(0.1 as never)).toThrow('stateless: takes a function');
+  expect(() => optim.chain(0.1 as never)).toThrow('chain: the parts must be transformations');
+});
