@@ -1,5 +1,7 @@
 /** `npm run demo`: trains a small vision transformer on real handwritten digits and writes `out/digits.html`. */
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { init, setDefaultDevice } from 'palladia';
 import { loadDigits } from './load.ts';
@@ -50,6 +52,15 @@ function parse(args: readonly string[]): Options {
   return program.opts<Options>();
 }
 
+/** Make a folder and those around it, one by one: Node's own way never ends where the system takes no folders, as in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  const around = dirname(path);
+  if (!existsSync(around)) await makeFolder(around);
+  if (!existsSync(path)) await mkdir(path);
+  else if (!statSync(path).isDirectory())
+    throw new Error(`digits: --out must name a folder; ${path} is a file. Choose another name.`);
+}
+
 async function main(): Promise<void> {
   const options = parse(process.argv.slice(2));
   await init({ device: options.device });
@@ -60,7 +71,7 @@ async function main(): Promise<void> {
       `digits: --train and --test must not exceed the ${digits.count} images together; got ${options.train} + ${options.test}.`,
     );
   // Before training: a folder that cannot be made is said at once.
-  await mkdir(options.out, { recursive: true });
+  await makeFolder(options.out);
   const result = await watch(digits, options);
   const file = `${options.out}/digits.html`;
   await writeFile(file, reportOf(digits, result, options));
