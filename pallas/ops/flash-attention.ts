@@ -7,6 +7,7 @@ import { defaultDevice } from '../../core/backend.ts';
 import { ArgumentError, ShapeError } from '../../core/errors.ts';
 import { checkOptions } from '../../core/options.ts';
 import { add, div, max, min, mul, sub } from '../../lax/arithmetic.ts';
+import { and } from '../../lax/bits.ts';
 import { le, lt, select } from '../../lax/comparison.ts';
 import { full, zeros } from '../../lax/creation.ts';
 import { broadcastInDim, reshape } from '../../lax/structure.ts';
@@ -57,9 +58,10 @@ interface Plan {
   readonly blockK: number;
 }
 
-/** The score of what may not be seen: its weight is 0 whatever the others are. */
-const hiddenScore = -Infinity;
-/** Where running maxima start: finite, so that differences to scores of -Infinity stay numbers. */
+/**
+ * The score of what may not be seen, and where running maxima start: finite, since shaders need not know infinities, and so that
+ * differences to scores of -Infinity stay numbers.
+ */
 const lowest = -3.4028234663852886e38;
 
 const i32 = (n: number): Value => NDArray.fromScalar(n, 'i32');
@@ -68,24 +70,37 @@ const struct = (rows: number, columns: number): ShapeDtypeStruct =>
 const rowsAt = (rows: number, columns: number): BlockSpec =>
   new BlockSpec([rows, columns], (i) => [i, 0]);
 
-/**
- * Scores of a block, with what may not be seen below everything: queries are its rows, or its columns where keys are the rows.
- */
+/** Scores of a block, and which of them may be seen, when not all may. */
+interface Scores {
+  readonly values: Value;
+  readonly seen: Value | undefined;
+}
+
+/** Scores of a block: queries are its rows, or its columns where keys are the rows. */
 function scores(
   plan: Plan,
   block: { readonly q: Value; readonly k: Value; readonly keyAxis: 0 | 1 },
   firstQuery: Value,
   firstKey: Value,
-): Value {
+): Scores {
   const { q, k, keyAxis } = block;
   const [left, right] = keyAxis === 1 ? [q, k] : [k, q];
   const shape = [left.shape[0], right.shape[0]] as const;
   const raw = mul(productT(left, right), plan.scale);
   const key = positions(firstKey, shape, keyAxis);
-  const hidden = full(shape, hiddenScore);
-  const inside = plan.keys % plan.blockK === 0 ? raw : select(lt(key, plan.keys), raw, hidden);
-  if (!plan.causal) return inside;
-  return select(le(key, positions(firstQuery, shape, keyAxis === 1 ? 0 : 1)), inside, hidden);
+  const conditions = [
+    ...(plan.keys % plan.blockK === 0 ? [] : [lt(key, plan.keys)]),
+    ...(plan.causal ? [le(key, positions(firstQuery, shape, keyAxis === 1 ? 0 : 1))] : []),
+  ];
+  if (conditions.length === 0) return { values: raw, seen: undefined };
+  const seen = conditions.reduce((a, b) => and(a, b));
+  return { values: select(seen, raw, full(shape, lowest)), seen };
+}
+
+/** exp(scores - top), where they may be seen: 0 elsewhere, also in rows whose scores are all -Infinity. */
+function weightsOf({ values, seen }: Scores, top: Value): Value {
+  const weights = exp(sub(values, top));
+  return seen === undefined ? weights : select(seen, weights, zeros(values.shape));
 }
 
 /** How many blocks of keys the queries of block `i` see. */
@@ -117,9 +132,9 @@ function forward(plan: Plan): (q: Value, k: Value, v: Value) => [Value, Value] {
       const start = mul(j, blockK);
       const keys = rowsOf(k, start, blockK);
       const s = scores(plan, { q: query, k: keys, keyAxis: 1 }, firstRow, start);
-      const next = max(top, rowMax(s));
+      const next = max(top, rowMax(s.values));
       const shrink = exp(sub(top, next));
-      const p = exp(sub(s, across(next, blockK)));
+      const p = weightsOf(s, across(next, blockK));
       const scaled = mul(acc, across(shrink, depth));
       return [
         add(scaled, product(p, rowsOf(v, start, blockK))),
@@ -152,7 +167,7 @@ function backwardQ(plan: Plan): (...args: Value[]) => Value {
       const start = mul(j, blockK);
       const keys = rowsOf(k, start, blockK);
       const s = scores(plan, { q: query, k: keys, keyAxis: 1 }, firstRow, start);
-      const p = exp(sub(s, across(top, blockK)));
+      const p = weightsOf(s, across(top, blockK));
       const dp = productT(ct, rowsOf(v, start, blockK));
       const dscore = mul(mul(p, sub(dp, across(mean, blockK))), plan.scale);
       return [add(acc, product(dscore, keys))];
@@ -206,7 +221,7 @@ function backwardKV(plan: Plan): (...args: Value[]) => [Value, Value] {
       const isInside = lt(positions(start, shape, 1), queries);
       const inside = (x: Value): Value =>
         queries % blockQ === 0 ? x : select(isInside, x, zeros(shape));
-      const p = inside(exp(sub(s, down(lse))));
+      const p = inside(weightsOf(s, down(lse)));
       const dp = productT(value, ct);
       const dscore = inside(mul(mul(p, sub(dp, down(delta))), plan.scale));
       return [add(dkAcc, product(dscore, query)), add(dvAcc, product(p, ct))];
