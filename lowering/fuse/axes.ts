@@ -32,10 +32,12 @@ const isCurrent = (axis: Axis): boolean => axis.forward === undefined;
 
 /** Follow unifications and splits to the current axes. */
 export function resolve(axes: readonly Axis[]): readonly Axis[] {
-  if (axes.every(isCurrent)) return axes;
-  if (axes.length === 1 && axes[0].forward!.length === 1) return resolve(axes[0].forward!);
+  // Nearly always one axis that was unified with one other.
+  let now = axes;
+  while (now.length === 1 && now[0].forward !== undefined) now = now[0].forward;
+  if (now.every(isCurrent)) return now;
   const out: Axis[] = [];
-  const stack = [...axes].reverse();
+  const stack = now.toReversed();
   for (let axis = stack.pop(); axis !== undefined; axis = stack.pop()) {
     if (axis.forward === undefined) out.push(axis);
     else for (let i = axis.forward.length - 1; i >= 0; i--) stack.push(axis.forward[i]);
